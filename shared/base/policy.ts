@@ -1,0 +1,110 @@
+// The policy table: every retry, time-out, life time and bound in the house, in one place.
+// GET /api/limits prints it. A number here is configuration when its owner passes another one in.
+
+import type { Backoff } from "./backoff.ts";
+import type { BreakerPolicy } from "./breaker.ts";
+
+export interface RetryPolicy {
+  readonly triesMax: number;
+  /** For all tries and waits together; it wins over everything else. */
+  readonly totalMs: number;
+  /** For one try. */
+  readonly tryMs: number;
+  readonly backoff: Backoff;
+}
+
+const second = 1_000;
+const minute = 60 * second;
+const hour = 60 * minute;
+
+export const RETRY = {
+  interactive: {
+    triesMax: 2,
+    tryMs: 2 * second,
+    totalMs: 2 * second,
+    backoff: { firstMs: 100, factor: 2, maxMs: second, jitter: 0.5 },
+  },
+  nodeHop: {
+    triesMax: 3,
+    tryMs: 30 * second,
+    totalMs: 90 * second,
+    backoff: { firstMs: 4 * second, factor: 2, maxMs: 10 * second, jitter: 0.25 },
+  },
+  webhook: {
+    triesMax: 4,
+    tryMs: 10 * second,
+    totalMs: minute,
+    backoff: { firstMs: second, factor: 2, maxMs: 4 * second, jitter: 0.1 },
+  },
+  device: {
+    triesMax: 3,
+    tryMs: second,
+    totalMs: 5 * second,
+    backoff: { firstMs: 100, factor: 2, maxMs: second, jitter: 0.5 },
+  },
+  download: {
+    triesMax: 5,
+    tryMs: 10 * minute,
+    totalMs: 6 * hour,
+    backoff: { firstMs: second, factor: 2, maxMs: 30 * second, jitter: 0.5 },
+  },
+} as const satisfies Readonly<Record<string, RetryPolicy>>;
+
+/** For links that are redialled for ever. */
+export const RECONNECT: Backoff = { firstMs: 50, factor: 2, maxMs: 5 * second, jitter: 0.5 };
+
+export const BREAKER: BreakerPolicy = {
+  failuresToOpen: 5,
+  openMs: minute,
+  successesToClose: 3,
+};
+
+export const TIMEOUT = {
+  firstTokenMs: 30 * second,
+  answerMs: 5 * minute,
+  fabricationCommandMs: minute,
+  cadMs: 2 * minute,
+  commandMs: minute,
+  proposeMs: 10 * second,
+  heartbeatMs: second,
+  leaseMs: 5 * second,
+  nodeRemovedMs: 72 * hour,
+  stopMs: 10 * second,
+  sseHeartbeatMs: 15 * second,
+} as const;
+
+export const LIFE = {
+  confirmationMs: 5 * minute,
+  confirmationNoticeMs: 4 * minute,
+  approvalMs: 24 * hour,
+  answerCacheMs: 12 * hour,
+  idempotencyMs: 24 * hour,
+  joinCodeMs: 15 * minute,
+  /** A question cut off by a crash is asked again if it is younger than this. */
+  questionResumeMs: 10 * minute,
+} as const;
+
+/** Each bound says in `whenFull` what happens at it. */
+export const LIMIT = {
+  bodyBytes: { max: 1_048_576, whenFull: "413 too_large" },
+  gcodeBytes: { max: 268_435_456, whenFull: "413 too_large" },
+  promptChars: { max: 100_000, whenFull: "400 bad_request" },
+  historyMessages: { max: 20, whenFull: "older messages are left out of the model's context" },
+  frameBytes: { max: 4_194_304, whenFull: "the connection is closed" },
+  highJobs: { max: 1_000, whenFull: "429 busy" },
+  normalJobs: { max: 10_000, whenFull: "429 busy" },
+  lowJobs: { max: 50_000, whenFull: "429 busy" },
+  answersWaiting: { max: 64, whenFull: "429 busy" },
+  streams: { max: 500, whenFull: "429 busy" },
+  streamLagEvents: { max: 1_000, whenFull: "the stream gets `gap` and reads again" },
+  eventRing: { max: 10_000, whenFull: "the oldest event is dropped; a reader gets `gap`" },
+  cacheRows: { max: 10_000, whenFull: "the oldest answer is dropped" },
+  replays: { max: 100_000, whenFull: "the oldest key is dropped" },
+  conversationsHot: { max: 1_000, whenFull: "the least used leaves memory, not the disk" },
+  proposalsWaiting: { max: 20_000, whenFull: "429 busy" },
+  batchCommands: { max: 4_096, whenFull: "the rest goes into the next batch" },
+  batchBytes: { max: 1_048_576, whenFull: "the rest goes into the next batch" },
+  answerTokens: { max: 1_024, whenFull: "finish_reason is length" },
+} as const;
+
+export type LimitName = keyof typeof LIMIT;
