@@ -9,19 +9,17 @@ const DEPTH_MAX = 64;
 /** Throws bad_request for a cycle (depth over 64), a non-finite number, a function or a bigint. */
 export function canonicalJson(value: unknown, depth = 0): string {
   if (depth > DEPTH_MAX) throw new GantryError("bad_request", "The value is nested too deeply");
-  if (value === null) return "null";
-  switch (typeof value) {
-    case "boolean":
-    case "string":
-      return JSON.stringify(value);
-    case "number":
-      if (!Number.isFinite(value)) throw new GantryError("bad_request", "A number is not finite");
-      return JSON.stringify(value);
-    case "object":
-      return Array.isArray(value) ? ofArray(value, depth) : ofObject(value, depth);
-    default:
-      throw new GantryError("bad_request", `A ${typeof value} has no JSON form`);
+  if (value === null || typeof value === "boolean" || typeof value === "string") {
+    return JSON.stringify(value);
   }
+  if (typeof value === "number") {
+    if (!Number.isFinite(value)) throw new GantryError("bad_request", "A number is not finite");
+    return JSON.stringify(value);
+  }
+  if (typeof value === "object") {
+    return Array.isArray(value) ? ofArray(value, depth) : ofObject(value, depth);
+  }
+  throw new GantryError("bad_request", `A ${typeof value} has no JSON form`);
 }
 
 function ofArray(values: readonly unknown[], depth: number): string {
