@@ -1,0 +1,241 @@
+// Commands: the only things that change the ledger. Each is a fact from outside, with its time, its
+// ids and its hashes inside, so that a replay gives the same bytes on every hub.
+//
+// C1. A command that the state does not allow changes nothing and answers with an error record.
+// C2. `replay`, where given, makes a command answer the same for ever to the same request.
+
+import type { ErrorRecord } from "../base/errors.ts";
+import type { JobPhase, Printer } from "./bridge.ts";
+import type {
+  Action,
+  Capabilities,
+  Effect,
+  GcodeFacts,
+  JobClass,
+  NodeState,
+  Routing,
+  Usage,
+} from "./rows.ts";
+import type { HazardClass, Role } from "./roles.ts";
+
+/** Carried by every command. */
+export interface Envelope {
+  readonly atMs: number;
+  /** Name of the person, `hub`, or `node:ID`. */
+  readonly actor: string;
+  readonly requestId: string;
+  readonly replay?: { readonly key: string; readonly requestSha256: string };
+}
+
+/** Creates a confirmation together with what it confirms. */
+export interface ConfirmationDraft {
+  readonly id: string;
+  readonly phrase: string;
+  readonly summary: string;
+  readonly hazardClass: HazardClass;
+  readonly hazards: readonly string[];
+  readonly expiresAtMs: number;
+}
+
+export interface PrintDraft {
+  readonly job: string;
+  readonly printer: string;
+  readonly name: string;
+  readonly gcode: GcodeFacts;
+  readonly conversation?: string;
+  /** Absent only where the hazard policy lets the job start without a word. */
+  readonly confirmation?: ConfirmationDraft;
+}
+
+export interface JobDraft {
+  readonly job: string;
+  readonly kind: "command" | "embed";
+  readonly class: JobClass;
+  readonly effect: Effect;
+  readonly needs: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly attemptsMax: number;
+  readonly timeoutMs: number;
+  readonly conversation?: string;
+  readonly confirmation?: ConfirmationDraft;
+}
+
+/** What an answer does besides being said; part of the same log entry. */
+export type AnswerEffect =
+  | ({ readonly type: "print" } & PrintDraft)
+  | { readonly type: "printWish"; readonly job: string; readonly wish: PrintWish }
+  | { readonly type: "bedCleared"; readonly device: string };
+
+export type PrintWish = "pause" | "resume" | "cancel";
+
+export type CommandBody =
+  // people and machines
+  | {
+      readonly type: "tokenMade";
+      readonly token: string;
+      readonly person: string;
+      readonly role: Role;
+      readonly secretSha256: string;
+      readonly expiresAtMs?: number;
+    }
+  | { readonly type: "tokenRevoked"; readonly token: string }
+  | {
+      readonly type: "joinCodeMade";
+      readonly code: string;
+      readonly name: string;
+      readonly secretSha256: string;
+      readonly expiresAtMs: number;
+    }
+  | {
+      readonly type: "nodeEnrolled";
+      readonly code: string;
+      readonly codeSecretSha256: string;
+      readonly node: string;
+      readonly name: string;
+      readonly publicKey: string;
+      readonly secretSha256: string;
+    }
+  | {
+      readonly type: "nodeRegistered";
+      readonly node: string;
+      readonly bootId: string;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly capabilities: Capabilities;
+      readonly capabilitiesDigest: string;
+    }
+  | {
+      readonly type: "nodeStateChanged";
+      readonly node: string;
+      readonly bootId: string;
+      readonly state: NodeState;
+    }
+  /** Phases and faults of printers; temperatures and progress are soft state and never logged. */
+  | {
+      readonly type: "printersChanged";
+      readonly node: string;
+      readonly printers: readonly Printer[];
+    }
+  // asking
+  | {
+      readonly type: "questionAsked";
+      readonly conversation: string;
+      readonly message: string;
+      readonly text: string;
+      readonly role: Role;
+      readonly provider?: string;
+      readonly model?: string;
+    }
+  | {
+      readonly type: "answerGiven";
+      readonly question: string;
+      readonly message: string;
+      readonly text: string;
+      readonly routing: Routing;
+      readonly usage: Usage;
+      readonly cache?: {
+        readonly key: string;
+        readonly prompt: string;
+        readonly expiresAtMs: number;
+      };
+      readonly effects: readonly AnswerEffect[];
+    }
+  | {
+      readonly type: "answerFailed";
+      readonly question: string;
+      readonly message: string;
+      readonly error: ErrorRecord;
+    }
+  | { readonly type: "cacheCleared"; readonly key?: string }
+  // confirmations
+  | {
+      readonly type: "confirmationConsumed";
+      readonly confirmation: string;
+      /** What the person typed or said, or null for the button. */
+      readonly phrase: string | null;
+      readonly role: Role;
+      /** When the phrase came in as a question, the question it answers. */
+      readonly question?: string;
+      readonly message?: string;
+    }
+  | { readonly type: "confirmationCancelled"; readonly confirmation: string }
+  /** Moves every confirmation that is due: notice at 240 s, expiry at 300 s. */
+  | { readonly type: "confirmationsTicked" }
+  // prints
+  | ({ readonly type: "printSubmitted" } & PrintDraft)
+  | {
+      readonly type: "printLeased";
+      readonly job: string;
+      readonly node: string;
+      readonly bootId: string;
+    }
+  | {
+      readonly type: "printReported";
+      readonly job: string;
+      readonly token: number;
+      readonly phase: JobPhase;
+      readonly progress: number;
+      readonly startedCount: number;
+      readonly error?: ErrorRecord;
+    }
+  /** The bridge would not take the lease: back to ready, or failed when it never will. */
+  | {
+      readonly type: "printRefused";
+      readonly job: string;
+      readonly token: number;
+      readonly error: ErrorRecord;
+    }
+  | { readonly type: "printWished"; readonly job: string; readonly wish: PrintWish }
+  /** A person says what became of a job whose end nobody saw. */
+  | { readonly type: "printResolved"; readonly job: string; readonly outcome: "done" | "failed" }
+  | { readonly type: "bedCleared"; readonly device: string; readonly job?: string }
+  | { readonly type: "emergencyStopped"; readonly devices: readonly string[] }
+  // jobs
+  | ({ readonly type: "jobAdded" } & JobDraft)
+  | {
+      readonly type: "jobLeased";
+      readonly job: string;
+      readonly node: string;
+      readonly bootId: string;
+    }
+  | {
+      readonly type: "jobFinished";
+      readonly job: string;
+      readonly token: number;
+      readonly result: unknown;
+    }
+  | {
+      readonly type: "jobFailed";
+      readonly job: string;
+      readonly token: number;
+      readonly error: ErrorRecord;
+      /** When to try again; absent: it is not to be tried again. */
+      readonly retryAtMs?: number;
+    }
+  | {
+      readonly type: "jobLeaseLost";
+      readonly job: string;
+      readonly token: number;
+      readonly retryAtMs: number;
+    }
+  | { readonly type: "jobCancelled"; readonly job: string }
+  | { readonly type: "jobRequeued"; readonly job: string }
+  | { readonly type: "jobDropped"; readonly job: string }
+  // flags
+  | {
+      readonly type: "flagSet";
+      readonly key: string;
+      readonly value: unknown;
+      readonly ifRevision?: number;
+    }
+  | { readonly type: "flagDeleted"; readonly key: string; readonly ifRevision?: number };
+
+export type CommandType = CommandBody["type"];
+export type Command = Envelope & CommandBody;
+export type CommandOf<T extends CommandType> = Envelope & Extract<CommandBody, { type: T }>;
+
+/** What a command answers. `position`: its place in the log, the revision of all it changed. */
+export type Reply =
+  | { readonly ok: true; readonly position: number; readonly value: unknown }
+  | { readonly ok: false; readonly position: number; readonly error: ErrorRecord };
+
+export type { Action };

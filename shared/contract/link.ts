@@ -1,0 +1,198 @@
+// What a hub and a node agent say to each other over ZeroMQ. Frames are in frames.ts.
+//
+// L1. A peer without a session may say `enrol` or `hello`; anything else is dropped and counted.
+// L2. Work that must happen once (`print`) carries a fencing token; the node keeps the highest token
+//     per printer on disk and answers a lower one with `stale_token`.
+// L3. `result` and `printJob` reports are repeated by the node until the hub says `recorded`.
+
+import { z } from "zod";
+import { JOB_PHASES, printerSchema } from "./bridge.ts";
+import { EFFECTS } from "./rows.ts";
+import { HAZARD_CLASSES } from "./roles.ts";
+
+const errorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+
+export const capabilitiesSchema = z.object({
+  models: z.array(
+    z.object({
+      name: z.string(),
+      contextTokens: z.number().int(),
+      slots: z.number().int(),
+      sizeBytes: z.number(),
+    }),
+  ),
+  embedder: z.object({ tag: z.string(), dimensions: z.number().int() }).optional(),
+  commands: z.array(
+    z.object({
+      name: z.string(),
+      summary: z.string(),
+      hazard: z.enum(HAZARD_CLASSES),
+      effect: z.enum(EFFECTS),
+    }),
+  ),
+  printers: z.array(printerSchema),
+});
+
+export const generateSchema = z.object({
+  model: z.string(),
+  messages: z.array(
+    z.object({ role: z.enum(["system", "user", "assistant"]), content: z.string() }),
+  ),
+  maxTokens: z.number().int().positive(),
+  temperature: z.number().min(0).max(2),
+  topP: z.number().min(0).max(1).optional(),
+  seed: z.number().int().optional(),
+  stop: z.array(z.string()).optional(),
+  jsonSchema: z.unknown().optional(),
+});
+export type Generate = z.infer<typeof generateSchema>;
+
+export const generatedSchema = z.object({
+  text: z.string(),
+  finishReason: z.enum(["stop", "length", "cancelled"]),
+  promptTokens: z.number().int(),
+  completionTokens: z.number().int(),
+  cachedTokens: z.number().int(),
+  firstTokenMs: z.number(),
+  totalMs: z.number(),
+});
+export type Generated = z.infer<typeof generatedSchema>;
+
+/** Node to hub. */
+export const nodeMessageSchema = z.discriminatedUnion("type", [
+  z.object({
+    type: z.literal("enrol"),
+    code: z.string(),
+    name: z.string(),
+    publicKey: z.string(),
+    /** Made by the node; the hub keeps its hash and asks for it in `hello`. */
+    secret: z.string(),
+  }),
+  z.object({
+    type: z.literal("hello"),
+    node: z.string(),
+    secret: z.string(),
+    bootId: z.string(),
+    labels: z.record(z.string(), z.string()),
+    capabilities: capabilitiesSchema,
+    /** Jobs this node still holds, so that a new leader adopts them instead of leasing again. */
+    holds: z.array(z.object({ job: z.string(), token: z.number().int() })),
+  }),
+  z.object({ type: z.literal("beat"), seq: z.number().int(), digest: z.string() }),
+  z.object({ type: z.literal("capabilities"), capabilities: capabilitiesSchema }),
+  z.object({ type: z.literal("chunk"), id: z.string(), text: z.string() }),
+  z.object({ type: z.literal("generated"), id: z.string(), result: generatedSchema }),
+  z.object({
+    type: z.literal("embedded"),
+    id: z.string(),
+    tag: z.string(),
+    vectors: z.array(z.array(z.number())),
+    tokens: z.number().int(),
+  }),
+  z.object({ type: z.literal("failed"), id: z.string(), error: errorSchema }),
+  z.object({
+    type: z.literal("result"),
+    job: z.string(),
+    token: z.number().int(),
+    result: z.unknown().optional(),
+    error: errorSchema.optional(),
+  }),
+  z.object({ type: z.literal("printers"), printers: z.array(printerSchema) }),
+  z.object({
+    type: z.literal("printJob"),
+    printer: z.string(),
+    job: z.string(),
+    token: z.number().int(),
+    phase: z.enum(JOB_PHASES),
+    progress: z.number(),
+    startedCount: z.number().int(),
+    error: errorSchema.optional(),
+  }),
+  z.object({
+    type: z.literal("printRefused"),
+    job: z.string(),
+    token: z.number().int(),
+    error: errorSchema,
+  }),
+  z.object({
+    type: z.literal("stopped"),
+    id: z.string(),
+    printers: z.array(z.string()),
+    error: errorSchema.optional(),
+  }),
+  /** Asks for a piece of a blob. */
+  z.object({
+    type: z.literal("fetch"),
+    sha256: z.string(),
+    offset: z.number().int().nonnegative(),
+  }),
+  z.object({ type: z.literal("bye") }),
+]);
+export type NodeMessage = z.infer<typeof nodeMessageSchema>;
+
+/** Hub to node. */
+export const hubMessageSchema = z.discriminatedUnion("type", [
+  z.object({ type: z.literal("enrolled"), node: z.string() }),
+  z.object({
+    type: z.literal("welcome"),
+    session: z.string(),
+    hub: z.string(),
+    term: z.number().int(),
+  }),
+  z.object({ type: z.literal("denied"), error: errorSchema }),
+  z.object({
+    type: z.literal("beat"),
+    seq: z.number().int(),
+    answer: z.enum(["ok", "unknown", "mismatch"]),
+  }),
+  z.object({ type: z.literal("generate"), id: z.string(), request: generateSchema }),
+  z.object({ type: z.literal("embed"), id: z.string(), texts: z.array(z.string()) }),
+  z.object({ type: z.literal("cancel"), id: z.string() }),
+  z.object({
+    type: z.literal("job"),
+    job: z.string(),
+    token: z.number().int(),
+    kind: z.enum(["command", "embed"]),
+    input: z.record(z.string(), z.unknown()),
+    timeoutMs: z.number().int().positive(),
+  }),
+  z.object({ type: z.literal("cancelJob"), job: z.string(), token: z.number().int() }),
+  /** The hub has this report in its log. `phase` for prints. */
+  z.object({
+    type: z.literal("recorded"),
+    job: z.string(),
+    token: z.number().int(),
+    phase: z.enum(JOB_PHASES).optional(),
+  }),
+  z.object({
+    type: z.literal("print"),
+    printer: z.string(),
+    job: z.string(),
+    token: z.number().int().positive(),
+    sha256: z.string(),
+    sizeBytes: z.number().int().positive(),
+  }),
+  z.object({
+    type: z.literal("printWish"),
+    printer: z.string(),
+    job: z.string(),
+    token: z.number().int().positive(),
+    wish: z.enum(["pause", "resume", "cancel"]),
+  }),
+  z.object({ type: z.literal("stop"), id: z.string(), printer: z.string().optional() }),
+  z.object({ type: z.literal("resetPrinter"), id: z.string(), printer: z.string() }),
+  /** A piece of a blob, base64; the last one has `isLast`. */
+  z.object({
+    type: z.literal("piece"),
+    sha256: z.string(),
+    offset: z.number().int(),
+    bytes: z.string(),
+    isLast: z.boolean(),
+    error: errorSchema.optional(),
+  }),
+]);
+export type HubMessage = z.infer<typeof hubMessageSchema>;

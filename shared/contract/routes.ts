@@ -1,0 +1,140 @@
+// Every HTTP route, as plain data: the hub mounts it, the client calls it, docs and OpenAPI print it.
+// Bodies and replies are in schemas.ts under the same name; this file stays free of zod so that the
+// command line starts fast.
+
+import type { Access } from "./roles.ts";
+
+export interface Route {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** `:name` is a path parameter. */
+  readonly path: string;
+  readonly access: Access;
+  readonly summary: string;
+  /** The usual status of success. */
+  readonly status: number;
+  /** `sse` always; `maybe` when the body has `stream: true`. */
+  readonly stream?: "sse" | "maybe";
+}
+
+const get = (path: string, access: Access, summary: string): Route => ({
+  method: "GET",
+  path,
+  access,
+  summary,
+  status: 200,
+});
+const post = (path: string, access: Access, summary: string, status = 200): Route => ({
+  method: "POST",
+  path,
+  access,
+  summary,
+  status,
+});
+const put = (path: string, access: Access, summary: string): Route => ({
+  method: "PUT",
+  path,
+  access,
+  summary,
+  status: 200,
+});
+const del = (path: string, access: Access, summary: string): Route => ({
+  method: "DELETE",
+  path,
+  access,
+  summary,
+  status: 200,
+});
+
+export const ROUTES = {
+  // health and description
+  live: get("/healthz", "public", "The process lives; says how each store is"),
+  ready: get("/readyz", "public", "Every part with its state; 503 until all are ready"),
+  metrics: get("/metrics", "public", "Prometheus text: counts and times, nothing secret"),
+  discover: get("/api/discover", "viewer", "Every route, command, event and topic with a summary"),
+  openapi: get("/api/openapi.json", "public", "OpenAPI 3.1 of this API"),
+  limits: get("/api/limits", "viewer", "Every bound, time-out and retry policy in force"),
+  me: get("/api/me", "viewer", "Who this token is"),
+  sessionOpened: post("/api/session", "public", "Trade a token for a browser cookie", 201),
+  sessionClosed: del("/api/session", "public", "Forget the browser cookie"),
+  // asking
+  query: {
+    ...post("/api/query", "viewer", "Ask, order or confirm in words"),
+    stream: "maybe",
+  },
+  conversations: get("/api/conversations", "viewer", "Your conversations, the newest first"),
+  conversation: get("/api/conversations/:id", "viewer", "One conversation with its messages"),
+  cacheList: get("/api/cache", "operator", "Cached answers and hit counts"),
+  cacheCleared: del("/api/cache", "operator", "Forget all cached answers"),
+  // confirmations
+  confirmations: get("/api/confirmations", "viewer", "What waits for a person's word"),
+  confirmation: get(
+    "/api/confirmation/:id",
+    "viewer",
+    "The confirmation with this id, or the one this conversation waits for",
+  ),
+  confirm: post(
+    "/api/confirmation/:id/confirm",
+    "maker",
+    "Give the word: the phrase or the button",
+  ),
+  confirmationCancelled: del("/api/confirmation/:id", "viewer", "Withdraw it"),
+  // devices and prints
+  devices: get("/api/devices", "viewer", "Printers with their live state"),
+  device: get("/api/devices/:id", "viewer", "One device"),
+  bedCleared: post("/api/devices/:id/bed-cleared", "operator", "Say that the bed is empty"),
+  deviceReset: post("/api/devices/:id/reset", "operator", "Use a stopped or faulty printer again"),
+  printSubmitted: post(
+    "/api/fabrication/jobs",
+    "maker",
+    "Scan G-code and queue it; dangerous work waits for a confirmation",
+    202,
+  ),
+  prints: get("/api/fabrication/jobs", "viewer", "Print jobs, the newest first"),
+  print: get("/api/fabrication/jobs/:id", "viewer", "One print job"),
+  printPaused: post("/api/fabrication/jobs/:id/pause", "operator", "Pause", 202),
+  printResumed: post("/api/fabrication/jobs/:id/resume", "operator", "Resume", 202),
+  printCancelled: post("/api/fabrication/jobs/:id/cancel", "operator", "Cancel", 202),
+  printResolved: post(
+    "/api/fabrication/jobs/:id/resolve",
+    "operator",
+    "Say what became of a job whose end nobody saw",
+  ),
+  stop: post("/api/fabrication/stop", "viewer", "Emergency stop: all printers, or one"),
+  // queued work
+  jobs: get("/api/jobs", "viewer", "Queued work, the newest first"),
+  jobAdded: post("/api/jobs", "maker", "Queue a command or an embedding", 202),
+  deadJobs: get("/api/jobs/dead", "viewer", "Work that failed for good"),
+  job: get("/api/jobs/:id", "viewer", "One piece of work"),
+  jobCancelled: post("/api/jobs/:id/cancel", "maker", "Cancel it"),
+  jobRequeued: post("/api/jobs/:id/requeue", "maker", "Try dead work again"),
+  jobDropped: del("/api/jobs/:id", "maker", "Drop dead work"),
+  exec: post("/api/exec", "maker", "Run an allow-listed command and wait for its end"),
+  // records
+  audit: get("/api/audit", "operator", "Who did what, hash-chained"),
+  costs: get("/api/analytics/costs", "viewer", "Answers, tokens and money"),
+  events: {
+    ...get("/api/events", "viewer", "Live events; Last-Event-ID is a log position"),
+    stream: "sse",
+  },
+  flags: get("/api/flags", "viewer", "All flags"),
+  flag: get("/api/flags/:key", "viewer", "One flag; consistency=linearizable|leader|local"),
+  flagSet: put("/api/flags/:key", "operator", "Set a flag; If-Match: REVISION"),
+  flagDeleted: del("/api/flags/:key", "operator", "Delete a flag; If-Match: REVISION"),
+  // people, machines, cluster
+  tokens: get("/api/tokens", "admin", "Tokens without their secrets"),
+  tokenMade: post("/api/tokens", "admin", "Make a token; its secret is shown once", 201),
+  tokenRevoked: del("/api/tokens/:id", "admin", "Revoke a token at once"),
+  joinCodeMade: post("/api/nodes/join-codes", "admin", "A one-time code for a new machine", 201),
+  registry: get("/api/registry", "viewer", "Machines, their state and what they can do"),
+  cluster: get("/api/cluster", "viewer", "Hubs, the leader and how far each has come"),
+  // OpenAI
+  chatCompletions: {
+    ...post("/v1/chat/completions", "viewer", "OpenAI chat completions"),
+    stream: "maybe",
+  },
+  embeddings: post("/v1/embeddings", "viewer", "OpenAI embeddings"),
+  models: get("/v1/models", "viewer", "OpenAI model list"),
+  model: get("/v1/models/:id", "viewer", "One model"),
+} as const satisfies Readonly<Record<string, Route>>;
+
+export type RouteName = keyof typeof ROUTES;

@@ -1,0 +1,335 @@
+// The rows of the ledger: what the hub knows, as plain data. Every time is wall-clock ms since 1970,
+// taken from the command that made it; money is in millionths of a US dollar.
+
+import type { ErrorRecord } from "../base/errors.ts";
+import type { Printer } from "./bridge.ts";
+import type { HazardClass, Role } from "./roles.ts";
+
+export interface TokenRow {
+  readonly id: string;
+  readonly person: string;
+  readonly role: Role;
+  /** sha256 of the secret; the secret itself is shown once and kept nowhere. */
+  readonly secretSha256: string;
+  readonly createdAtMs: number;
+  readonly expiresAtMs?: number;
+  readonly revokedAtMs?: number;
+}
+
+export interface JoinCodeRow {
+  readonly id: string;
+  readonly name: string;
+  readonly secretSha256: string;
+  readonly createdBy: string;
+  readonly expiresAtMs: number;
+  readonly wrongTries: number;
+  readonly usedByNode?: string;
+}
+
+export const NODE_STATES = ["alive", "suspect", "down", "removed"] as const;
+export type NodeState = (typeof NODE_STATES)[number];
+
+/** What a node can do. Jobs ask for these by name. */
+export interface Capabilities {
+  readonly models: readonly ModelFact[];
+  readonly embedder?: { readonly tag: string; readonly dimensions: number };
+  readonly commands: readonly CommandFact[];
+  readonly printers: readonly Printer[];
+}
+
+export interface ModelFact {
+  readonly name: string;
+  readonly contextTokens: number;
+  readonly slots: number;
+  readonly sizeBytes: number;
+}
+
+export interface CommandFact {
+  readonly name: string;
+  readonly summary: string;
+  readonly hazard: HazardClass;
+  readonly effect: Effect;
+}
+
+export interface NodeRow {
+  readonly id: string;
+  readonly name: string;
+  /** CURVE public key, Z85. */
+  readonly publicKey: string;
+  readonly secretSha256: string;
+  readonly bootId: string;
+  readonly state: NodeState;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly capabilities: Capabilities;
+  readonly capabilitiesDigest: string;
+  readonly enrolledAtMs: number;
+  readonly changedAtMs: number;
+}
+
+/** pure: may be repeated at will · idempotent: repeated with its key · once: never repeated blindly. */
+export const EFFECTS = ["pure", "idempotent", "once"] as const;
+export type Effect = (typeof EFFECTS)[number];
+
+export const JOB_CLASSES = ["high", "normal", "low"] as const;
+export type JobClass = (typeof JOB_CLASSES)[number];
+
+export const JOB_STATES = [
+  "awaiting",
+  "ready",
+  "leased",
+  "done",
+  "failed",
+  "cancelled",
+  /** A `once` job whose holder vanished: a person says what became of it. */
+  "unknown",
+] as const;
+export type JobState = (typeof JOB_STATES)[number];
+
+/** A piece of queued work for any node that has the capability. */
+export interface JobRow {
+  readonly id: string;
+  readonly kind: "command" | "embed";
+  readonly class: JobClass;
+  readonly effect: Effect;
+  readonly state: JobState;
+  /** Capability it needs: `command:NAME` or `embed`. */
+  readonly needs: string;
+  readonly input: Readonly<Record<string, unknown>>;
+  readonly by: string;
+  readonly createdAtMs: number;
+  readonly changedAtMs: number;
+  readonly attempts: number;
+  readonly attemptsMax: number;
+  readonly notBeforeMs: number;
+  readonly timeoutMs: number;
+  readonly lease?: LeaseFact;
+  readonly confirmation?: string;
+  readonly result?: unknown;
+  readonly error?: ErrorRecord;
+  readonly isDead: boolean;
+}
+
+export interface LeaseFact {
+  readonly node: string;
+  readonly bootId: string;
+  /** Fencing token: the log position of the lease; it only grows. */
+  readonly token: number;
+  readonly atMs: number;
+}
+
+export interface ConversationRow {
+  readonly id: string;
+  readonly person: string;
+  readonly title: string;
+  readonly createdAtMs: number;
+  readonly changedAtMs: number;
+  readonly messages: number;
+  /** The one confirmation this conversation waits for. */
+  readonly pending?: string;
+}
+
+export const TIERS = ["rule", "local", "mcp", "frontier"] as const;
+export type Tier = (typeof TIERS)[number];
+
+export interface Routing {
+  readonly tier: Tier;
+  readonly model: string;
+  /** 0..1: 1 for rules and exact cache hits, the sampler's mean token probability is not known yet. */
+  readonly confidence: number;
+  readonly cached: boolean;
+  readonly latencyMs: number;
+  /** Why this path was taken, in words for a person. */
+  readonly reason: string;
+  readonly metadata: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface MessageRow {
+  readonly id: string;
+  readonly conversation: string;
+  /** Position in the conversation, from 0. */
+  readonly seq: number;
+  readonly role: "user" | "assistant";
+  readonly text: string;
+  readonly atMs: number;
+  readonly requestId: string;
+  readonly person: string;
+  readonly routing?: Routing;
+  readonly usage?: Usage;
+  readonly confirmation?: string;
+  readonly error?: ErrorRecord;
+}
+
+export interface Usage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly cachedTokens: number;
+  readonly costMicroUsd: number;
+}
+
+/** A question that has been recorded and not yet been answered. */
+export interface QuestionRow {
+  readonly id: string;
+  readonly conversation: string;
+  readonly seq: number;
+  readonly person: string;
+  readonly role: Role;
+  readonly requestId: string;
+  readonly text: string;
+  readonly provider?: string;
+  readonly model?: string;
+  readonly atMs: number;
+}
+
+export const CONFIRMATION_STATES = ["pending", "consumed", "cancelled", "expired"] as const;
+export type ConfirmationState = (typeof CONFIRMATION_STATES)[number];
+
+/** What a confirmed act does. The hash of this, in canonical JSON, is what the person agrees to. */
+export type Action =
+  | {
+      readonly type: "print";
+      readonly job: string;
+      readonly printer: string;
+      readonly name: string;
+      readonly sha256: string;
+    }
+  | { readonly type: "command"; readonly job: string; readonly command: string };
+
+export interface ConfirmationRow {
+  readonly id: string;
+  readonly conversation?: string;
+  readonly action: Action;
+  readonly actionSha256: string;
+  readonly summary: string;
+  readonly hazardClass: HazardClass;
+  readonly hazards: readonly string[];
+  /** What to type or say, e.g. `print bracket`; compared after normalising case and white space. */
+  readonly phrase: string;
+  readonly person: string;
+  readonly state: ConfirmationState;
+  readonly createdAtMs: number;
+  readonly expiresAtMs: number;
+  readonly noticedAtMs?: number;
+  readonly closedAtMs?: number;
+  readonly closedBy?: string;
+}
+
+export const PRINT_STATES = [
+  "awaiting",
+  "ready",
+  "printing",
+  "paused",
+  "done",
+  "failed",
+  "cancelled",
+  "interrupted",
+  "unknown",
+] as const;
+export type PrintState = (typeof PRINT_STATES)[number];
+
+export interface GcodeFacts {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly commands: number;
+  readonly estimatedS: number;
+  readonly nozzleMaxC: number;
+  readonly bedMaxC: number;
+  readonly filamentMm: number;
+  readonly layers: number;
+  readonly boundsMm: {
+    readonly min: { readonly x: number; readonly y: number; readonly z: number };
+    readonly max: { readonly x: number; readonly y: number; readonly z: number };
+  };
+  readonly hazards: readonly string[];
+}
+
+export interface PrintRow {
+  readonly id: string;
+  readonly printer: string;
+  readonly name: string;
+  readonly state: PrintState;
+  readonly gcode: GcodeFacts;
+  readonly by: string;
+  readonly conversation?: string;
+  readonly confirmation?: string;
+  readonly createdAtMs: number;
+  readonly changedAtMs: number;
+  readonly startedAtMs?: number;
+  readonly finishedAtMs?: number;
+  /** How often the firmware saw the first byte of this job. Never more than 1. */
+  readonly startedCount: number;
+  /** The last progress that was worth a log entry; live progress is soft state. */
+  readonly progress: number;
+  readonly lease?: LeaseFact;
+  /** What a person asked for and the bridge has not confirmed yet. */
+  readonly wish?: "pause" | "resume" | "cancel";
+  readonly error?: ErrorRecord;
+}
+
+export interface DeviceRow {
+  readonly id: string;
+  readonly node: string;
+  readonly kind: "printer";
+  readonly printer: Printer;
+  readonly isOnline: boolean;
+  /** `part` after a print has touched the bed; a person clears it, naming the job. */
+  readonly bed: "clear" | "part";
+  readonly bedJob?: string;
+  /** Highest fencing token handed out for this device. */
+  readonly token: number;
+  readonly changedAtMs: number;
+}
+
+export interface FlagRow {
+  readonly key: string;
+  readonly value: unknown;
+  /** Log position of the last change. */
+  readonly revision: number;
+  readonly by: string;
+  readonly atMs: number;
+}
+
+export interface AuditRow {
+  readonly seq: number;
+  readonly position: number;
+  readonly atMs: number;
+  readonly actor: string;
+  readonly action: string;
+  readonly object: string;
+  readonly requestId: string;
+  readonly detail: Readonly<Record<string, unknown>>;
+  /** sha256 of the row before, 64 zeros for the first. */
+  readonly before: string;
+  readonly hash: string;
+}
+
+/** Sums by day, person and model; recounted from messages by `gantry doctor`. */
+export interface SpendRow {
+  readonly day: string;
+  readonly person: string;
+  readonly tier: Tier;
+  readonly model: string;
+  readonly answers: number;
+  readonly cachedAnswers: number;
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly costMicroUsd: number;
+}
+
+/** The first answer to an Idempotency-Key; the same request gets it again. */
+export interface ReplayRow {
+  readonly key: string;
+  readonly requestSha256: string;
+  readonly reply: unknown;
+  readonly atMs: number;
+}
+
+/** A cached answer. Key: hash of scope and normalised prompt. */
+export interface CacheRow {
+  readonly key: string;
+  readonly prompt: string;
+  readonly text: string;
+  readonly routing: Routing;
+  readonly usage: Usage;
+  readonly atMs: number;
+  readonly expiresAtMs: number;
+}

@@ -1,0 +1,474 @@
+// What goes into each route and what comes out, as zod schemas under the route's name.
+// Request objects are strict: an unknown field is refused with its path, except under /v1, where
+// OpenAI clients send extras and expect them to be ignored.
+
+import { z } from "zod";
+import { LIMIT } from "../base/policy.ts";
+import { HAZARD_CLASSES, ROLES } from "./roles.ts";
+import type { RouteName } from "./routes.ts";
+import { JOB_CLASSES, PRINT_STATES, TIERS } from "./rows.ts";
+
+/** Names that people give: shown, never used as a path. */
+export const nameSchema = z
+  .string()
+  .min(1)
+  .max(120)
+  .regex(/^[\p{L}\p{N}][\p{L}\p{N} ._()+-]*$/u, "use letters, digits, space, . _ - ( ) +");
+
+export const idSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "not an id");
+const flagKeySchema = z.string().regex(/^[a-z0-9][a-z0-9._:-]{0,119}$/, "use a-z 0-9 . _ : -");
+
+const errorSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+
+/** RFC 9457 with the stable `code` that programs match on. */
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  code: z.string(),
+  hint: z.string(),
+  requestId: z.string(),
+  retryable: z.boolean(),
+  details: z.record(z.string(), z.unknown()).optional(),
+});
+
+// ── asking ──────────────────────────────────────────────────────────────────────────────────────
+
+export const querySchema = z.strictObject({
+  prompt: z.string().min(1).max(LIMIT.promptChars.max),
+  conversationId: idSchema.optional(),
+  userId: z.string().max(120).optional(),
+  intent: z.string().max(120).optional(),
+  payload: z.record(z.string(), z.unknown()).optional(),
+  provider: z.string().max(120).optional(),
+  model: z.string().max(240).optional(),
+  freshnessRequired: z.boolean().optional(),
+  useAgent: z.boolean().optional(),
+  /** off: rules and the model only talk; auto and on: words may also start acts (with a confirmation). */
+  toolMode: z.enum(["auto", "on", "off"]).optional(),
+  stream: z.boolean().optional(),
+});
+export type QueryRequest = z.infer<typeof querySchema>;
+
+export const confirmationViewSchema = z.object({
+  id: z.string(),
+  phrase: z.string(),
+  hazardClass: z.enum(HAZARD_CLASSES),
+  summary: z.string(),
+  hazards: z.array(z.string()),
+  tool: z.string(),
+  args: z.record(z.string(), z.unknown()),
+  state: z.enum(["pending", "consumed", "cancelled", "expired"]),
+  person: z.string(),
+  conversationId: z.string().optional(),
+  expiresAt: z.iso.datetime(),
+  secondsLeft: z.number().int().nonnegative(),
+});
+export type ConfirmationView = z.infer<typeof confirmationViewSchema>;
+
+export const routingSchema = z.object({
+  tier: z.enum(TIERS),
+  model: z.string(),
+  confidence: z.number().min(0).max(1),
+  cached: z.boolean(),
+  latencyMs: z.number().nonnegative(),
+  reason: z.string(),
+  metadata: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+});
+
+export const usageSchema = z.object({
+  promptTokens: z.number().int().nonnegative(),
+  completionTokens: z.number().int().nonnegative(),
+  cachedTokens: z.number().int().nonnegative(),
+  costMicroUsd: z.number().int().nonnegative(),
+});
+
+export const queryReplySchema = z.object({
+  requestId: z.string(),
+  conversationId: z.string(),
+  messageId: z.string(),
+  result: z.object({ output: z.string(), verbosity: z.number().int().min(1).max(5) }),
+  routing: routingSchema,
+  usage: usageSchema,
+  requiresConfirmation: z.boolean(),
+  pendingTool: z.string().optional(),
+  hazardClass: z.enum(HAZARD_CLASSES).optional(),
+  confirmation: confirmationViewSchema.optional(),
+  /** The print job that this answer started, or that waits for the confirmation. */
+  job: z.object({ id: z.string(), state: z.enum(PRINT_STATES) }).optional(),
+});
+export type QueryReply = z.infer<typeof queryReplySchema>;
+
+/** SSE of a streamed query: `token` {text} · `reply` QueryReply · `error` problem. */
+export const QUERY_STREAM_EVENTS = ["token", "reply", "error"] as const;
+
+export const messageViewSchema = z.object({
+  id: z.string(),
+  seq: z.number().int(),
+  role: z.enum(["user", "assistant"]),
+  text: z.string(),
+  at: z.iso.datetime(),
+  requestId: z.string(),
+  routing: routingSchema.optional(),
+  usage: usageSchema.optional(),
+  confirmationId: z.string().optional(),
+  error: errorSchema.optional(),
+});
+export type MessageView = z.infer<typeof messageViewSchema>;
+
+export const conversationViewSchema = z.object({
+  id: z.string(),
+  title: z.string(),
+  messages: z.number().int(),
+  createdAt: z.iso.datetime(),
+  changedAt: z.iso.datetime(),
+  pendingConfirmation: confirmationViewSchema.optional(),
+});
+export type ConversationView = z.infer<typeof conversationViewSchema>;
+
+/** Pages: `after` is the cursor of the page before; the newest come first unless said otherwise. */
+export const pageQuerySchema = z.object({
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  after: z.string().max(200).optional(),
+});
+const pageOf = <T extends z.ZodType>(name: string, item: T) =>
+  z.object({ [name]: z.array(item), next: z.string().optional() });
+
+// ── devices, prints, jobs ───────────────────────────────────────────────────────────────────────
+
+export const temperaturesViewSchema = z.object({
+  nozzleC: z.number(),
+  nozzleTargetC: z.number(),
+  bedC: z.number(),
+  bedTargetC: z.number(),
+});
+
+export const deviceViewSchema = z.object({
+  id: z.string(),
+  kind: z.string(),
+  type: z.string(),
+  node: z.string(),
+  online: z.boolean(),
+  phase: z.string(),
+  simulated: z.boolean(),
+  sizeMm: z.object({ x: z.number(), y: z.number(), z: z.number() }),
+  temperatures: temperaturesViewSchema.optional(),
+  bed: z.enum(["clear", "part"]),
+  bedJob: z.string().optional(),
+  job: z.string().optional(),
+  progress: z.number().optional(),
+  remainingS: z.number().optional(),
+  fault: errorSchema.optional(),
+});
+export type DeviceView = z.infer<typeof deviceViewSchema>;
+
+export const printViewSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  printer: z.string(),
+  state: z.enum(PRINT_STATES),
+  progress: z.number().min(0).max(1),
+  startedCount: z.number().int(),
+  by: z.string(),
+  createdAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().optional(),
+  finishedAt: z.iso.datetime().optional(),
+  estimatedS: z.number(),
+  remainingS: z.number().optional(),
+  gcode: z.object({
+    sha256: z.string(),
+    sizeBytes: z.number(),
+    commands: z.number(),
+    nozzleMaxC: z.number(),
+    bedMaxC: z.number(),
+    filamentMm: z.number(),
+    layers: z.number(),
+    hazards: z.array(z.string()),
+  }),
+  wish: z.enum(["pause", "resume", "cancel"]).optional(),
+  /** Why a ready job has not started. */
+  waitsFor: z.string().optional(),
+  confirmation: confirmationViewSchema.optional(),
+  error: errorSchema.optional(),
+});
+export type PrintView = z.infer<typeof printViewSchema>;
+
+export const printSubmitSchema = z.strictObject({
+  printer: idSchema,
+  name: nameSchema,
+  gcode: z.string().min(1),
+});
+export const printAcceptedSchema = z.object({
+  job: z.object({ id: z.string(), state: z.enum(PRINT_STATES) }),
+  confirmation: confirmationViewSchema.optional(),
+});
+export type PrintAccepted = z.infer<typeof printAcceptedSchema>;
+
+export const jobViewSchema = z.object({
+  id: z.string(),
+  kind: z.string(),
+  class: z.enum(JOB_CLASSES),
+  state: z.string(),
+  needs: z.string(),
+  by: z.string(),
+  attempts: z.number().int(),
+  createdAt: z.iso.datetime(),
+  changedAt: z.iso.datetime(),
+  node: z.string().optional(),
+  dead: z.boolean(),
+  result: z.unknown().optional(),
+  error: errorSchema.optional(),
+  confirmation: confirmationViewSchema.optional(),
+});
+export type JobView = z.infer<typeof jobViewSchema>;
+
+export const jobAddSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("command"),
+    command: z.string().min(1).max(120),
+    args: z.record(z.string(), z.unknown()).default({}),
+    class: z.enum(JOB_CLASSES).default("normal"),
+  }),
+  z.strictObject({
+    kind: z.literal("embed"),
+    input: z.array(z.string().min(1).max(10_000)).min(1).max(256),
+    class: z.enum(JOB_CLASSES).default("normal"),
+  }),
+]);
+
+// ── the table ───────────────────────────────────────────────────────────────────────────────────
+
+export interface RouteSchemas {
+  readonly query?: z.ZodType;
+  readonly body?: z.ZodType;
+  readonly reply: z.ZodType;
+}
+
+const okSchema = z.object({ ok: z.literal(true) });
+const flagViewSchema = z.object({
+  key: z.string(),
+  value: z.unknown(),
+  revision: z.number().int(),
+  age_ms: z.number().optional(),
+});
+
+export const healthSchema = z.object({
+  status: z.enum(["ok", "starting", "degraded", "stopping"]),
+  parts: z.record(
+    z.string(),
+    z.object({
+      state: z.enum(["starting", "ready", "degraded", "off"]),
+      note: z.string().optional(),
+      tookMs: z.number().optional(),
+    }),
+  ),
+  version: z.string(),
+  uptimeS: z.number(),
+});
+export type Health = z.infer<typeof healthSchema>;
+
+export const meSchema = z.object({ person: z.string(), role: z.enum(ROLES), token: z.string() });
+
+const text = z.string();
+const document = z.record(z.string(), z.unknown());
+
+export const SCHEMAS: Readonly<Record<RouteName, RouteSchemas>> = {
+  live: { reply: healthSchema },
+  ready: { reply: healthSchema },
+  metrics: { reply: text },
+  discover: { reply: document },
+  openapi: { reply: document },
+  limits: { reply: document },
+  me: { reply: meSchema },
+  sessionOpened: { body: z.strictObject({ token: z.string().min(1).max(200) }), reply: meSchema },
+  sessionClosed: { reply: okSchema },
+  query: { body: querySchema, reply: queryReplySchema },
+  conversations: { query: pageQuerySchema, reply: pageOf("conversations", conversationViewSchema) },
+  conversation: {
+    query: pageQuerySchema,
+    reply: conversationViewSchema.omit({ messages: true }).extend({
+      total: z.number().int(),
+      messages: z.array(messageViewSchema),
+      next: z.string().optional(),
+    }),
+  },
+  cacheList: {
+    query: pageQuerySchema,
+    reply: z.object({ size: z.number(), hits: z.number(), misses: z.number() }),
+  },
+  cacheCleared: { reply: okSchema },
+  confirmations: { reply: z.object({ confirmations: z.array(confirmationViewSchema) }) },
+  confirmation: { reply: confirmationViewSchema },
+  confirm: {
+    body: z.strictObject({ phrase: z.string().max(500).nullable() }),
+    reply: z.object({ job: z.object({ id: z.string(), state: z.string() }) }),
+  },
+  confirmationCancelled: { reply: okSchema },
+  devices: {
+    query: z.object({ kind: z.string().optional(), online: z.stringbool().optional() }),
+    reply: z.object({ devices: z.array(deviceViewSchema) }),
+  },
+  device: { reply: deviceViewSchema },
+  bedCleared: { body: z.strictObject({ job: idSchema.optional() }), reply: deviceViewSchema },
+  deviceReset: { body: z.strictObject({}), reply: okSchema },
+  printSubmitted: { body: printSubmitSchema, reply: printAcceptedSchema },
+  prints: { query: pageQuerySchema, reply: pageOf("jobs", printViewSchema) },
+  print: { reply: printViewSchema },
+  printPaused: { reply: printViewSchema },
+  printResumed: { reply: printViewSchema },
+  printCancelled: { reply: printViewSchema },
+  printResolved: {
+    body: z.strictObject({ outcome: z.enum(["done", "failed"]) }),
+    reply: printViewSchema,
+  },
+  stop: {
+    body: z.strictObject({ printer: idSchema.optional() }),
+    reply: z.object({ stopped: z.array(z.string()), unreachable: z.array(z.string()) }),
+  },
+  jobs: { query: pageQuerySchema, reply: pageOf("jobs", jobViewSchema) },
+  jobAdded: {
+    body: jobAddSchema,
+    reply: z.object({
+      job: z.object({ id: z.string(), state: z.string() }),
+      confirmation: confirmationViewSchema.optional(),
+    }),
+  },
+  deadJobs: { query: pageQuerySchema, reply: pageOf("jobs", jobViewSchema) },
+  job: { reply: jobViewSchema },
+  jobCancelled: { reply: jobViewSchema },
+  jobRequeued: { reply: jobViewSchema },
+  jobDropped: { reply: okSchema },
+  exec: {
+    body: z.strictObject({
+      command: z.string().min(1).max(120),
+      args: z.record(z.string(), z.unknown()).default({}),
+    }),
+    reply: jobViewSchema,
+  },
+  audit: {
+    query: pageQuerySchema,
+    reply: pageOf(
+      "entries",
+      z.object({
+        seq: z.number(),
+        position: z.number(),
+        at: z.iso.datetime(),
+        actor: z.string(),
+        action: z.string(),
+        object: z.string(),
+        requestId: z.string(),
+        detail: document,
+        hash: z.string(),
+      }),
+    ),
+  },
+  costs: {
+    reply: z.object({
+      total_cost_usd: z.number(),
+      answers: z.number(),
+      cached_answers: z.number(),
+      prompt_tokens: z.number(),
+      completion_tokens: z.number(),
+      by: z.array(
+        z.object({
+          day: z.string(),
+          person: z.string(),
+          tier: z.string(),
+          model: z.string(),
+          answers: z.number(),
+          cached_answers: z.number(),
+          prompt_tokens: z.number(),
+          completion_tokens: z.number(),
+          cost_usd: z.number(),
+        }),
+      ),
+    }),
+  },
+  events: {
+    query: z.object({
+      since: z.coerce.number().int().nonnegative().optional(),
+      types: z.string().max(1_000).optional(),
+      /** `json`: one page of past events and an end, instead of a stream. */
+      format: z.enum(["sse", "json"]).default("sse"),
+      limit: z.coerce.number().int().min(1).max(1_000).default(1_000),
+    }),
+    reply: z.object({ events: z.array(z.unknown()), next: z.number().optional() }),
+  },
+  flags: { reply: z.object({ flags: z.array(flagViewSchema) }) },
+  flag: {
+    query: z.object({ consistency: z.enum(["linearizable", "leader", "local"]).default("leader") }),
+    reply: flagViewSchema,
+  },
+  flagSet: { body: z.strictObject({ value: z.json() }), reply: flagViewSchema },
+  flagDeleted: { reply: okSchema },
+  tokens: {
+    reply: z.object({
+      tokens: z.array(
+        z.object({
+          id: z.string(),
+          person: z.string(),
+          role: z.enum(ROLES),
+          createdAt: z.iso.datetime(),
+          expiresAt: z.iso.datetime().optional(),
+          revoked: z.boolean(),
+        }),
+      ),
+    }),
+  },
+  tokenMade: {
+    body: z.strictObject({
+      person: z.string().regex(/^[\p{L}\p{N}][\p{L}\p{N} ._@-]{0,79}$/u),
+      role: z.enum(ROLES),
+      expiresInS: z.number().int().positive().max(315_360_000).optional(),
+    }),
+    reply: z.object({ id: z.string(), token: z.string(), person: z.string(), role: z.enum(ROLES) }),
+  },
+  tokenRevoked: { reply: okSchema },
+  joinCodeMade: {
+    body: z.strictObject({ name: idSchema }),
+    reply: z.object({ code: z.string(), name: z.string(), expiresAt: z.iso.datetime() }),
+  },
+  registry: {
+    reply: z.object({
+      revision: z.number(),
+      nodes: z.array(
+        z.object({
+          id: z.string(),
+          name: z.string(),
+          bootId: z.string(),
+          state: z.string(),
+          labels: z.record(z.string(), z.string()),
+          lastSeenMs: z.number(),
+          capabilities: z.unknown(),
+        }),
+      ),
+    }),
+  },
+  cluster: {
+    reply: z.object({
+      leader: z.string().nullable(),
+      term: z.number(),
+      hubs: z.array(
+        z.object({
+          id: z.string(),
+          role: z.string(),
+          commitIndex: z.number(),
+          appliedIndex: z.number(),
+          reachable: z.boolean(),
+        }),
+      ),
+    }),
+  },
+  chatCompletions: {
+    body: z.looseObject({ model: z.string().optional(), messages: z.array(z.unknown()) }),
+    reply: document,
+  },
+  embeddings: { body: z.looseObject({ input: z.unknown() }), reply: document },
+  models: { reply: document },
+  model: { reply: document },
+};
