@@ -16,7 +16,9 @@ export const nameSchema = z
   .regex(/^[\p{L}\p{N}][\p{L}\p{N} ._()+-]*$/u, "use letters, digits, space, . _ - ( ) +");
 
 export const idSchema = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, "not an id");
-const flagKeySchema = z.string().regex(/^[a-z0-9][a-z0-9._:-]{0,119}$/, "use a-z 0-9 . _ : -");
+export const flagKeySchema = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._:-]{0,119}$/, "use a-z 0-9 . _ : -");
 
 const errorSchema = z.object({
   code: z.string(),

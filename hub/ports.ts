@@ -1,0 +1,118 @@
+// The ports of the hub: what its rooms ask of each other and of the world, as types only.
+//
+//   doors (HTTP, MQTT; worker threads)  --Desk-->  main thread (log, ledger, hands)
+//   main thread  --AgentLink-->  node agents over ZeroMQ
+
+import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import type { LedgerEvent, SoftEvent } from "@gantry/shared/contract/events.ts";
+import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
+import type { Actor } from "@gantry/shared/contract/roles.ts";
+import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
+
+// ── doors to main thread ────────────────────────────────────────────────────────────────────────
+
+/** One request, already authenticated and validated by the door. All members can be cloned. */
+export interface DeskRequest {
+  /** Null on routes whose access is `public`. */
+  readonly actor: Actor | null;
+  readonly requestId: string;
+  readonly params: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, unknown>>;
+  readonly body: unknown;
+  /** Of the Idempotency-Key header: scoped to token and route, with the hash of the body. */
+  readonly replay?: { readonly key: string; readonly requestSha256: string };
+  /** Of the If-Match header. */
+  readonly ifRevision?: number;
+}
+
+export interface DeskCallOptions {
+  readonly signal: AbortSignal;
+  /** For streamed answers: pieces of text in order. */
+  readonly onText?: (text: string) => void;
+}
+
+/** One item of the feed. A ledger item is all events of one command; `id` is its log position. */
+export type FeedItem =
+  | { readonly kind: "ledger"; readonly id: number; readonly events: readonly LedgerEvent[] }
+  | { readonly kind: "soft"; readonly event: SoftEvent };
+
+/** What a door may ask of the hub. Calls reject with GantryError only. */
+export interface Desk {
+  /** The actor of a token, by the sha256 of its secret; undefined if unknown, expired or revoked. */
+  authenticate(secretSha256: string): Promise<Actor | undefined>;
+  /**
+   * Does what the route of this name says and gives the reply of its schema; `chatCompletions`,
+   * `embeddings` and `models` take and give the types of contract/completions.ts instead, and
+   * `printSubmitted` takes a PrintUpload. `metrics` gives text.
+   */
+  call(route: RouteName, request: DeskRequest, options: DeskCallOptions): Promise<unknown>;
+  /** Every feed item from now on, in order, in batches, until the signal aborts. */
+  watch(onItems: (items: readonly FeedItem[]) => void, signal: AbortSignal): void;
+}
+
+/** The body of `printSubmitted` as the door passes it on: the bytes are in the blob store already. */
+export interface PrintUpload {
+  readonly printer: string;
+  readonly name: string;
+  readonly gcode: GcodeFacts;
+}
+
+/** Blobs by sha256. A blob is on disk, fsynced, with its directory, before `put` resolves. */
+export interface BlobStore {
+  /** Starts writing; `finish` gives the hash. An unfinished one is swept. */
+  write(): Promise<BlobWriter>;
+  /** Throws not_found, or data_damaged when size or hash do not match. */
+  read(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array>;
+  has(sha256: string): Promise<boolean>;
+  /** Deletes what `isReferenced` does not name and is older than `olderThanMs`. */
+  sweep(isReferenced: (sha256: string) => boolean, olderThanMs: number): Promise<number>;
+}
+
+export interface BlobWriter {
+  write(bytes: Uint8Array): Promise<void>;
+  finish(): Promise<{ readonly sha256: string; readonly sizeBytes: number }>;
+  abort(): Promise<void>;
+}
+
+// ── main thread to node agents ──────────────────────────────────────────────────────────────────
+
+/** The hub's end of the agent link. It owns sockets, CURVE, sessions and frames; no facts. */
+export interface AgentLink {
+  /** CURVE public key of this hub, Z85, 40 characters; part of every join code. */
+  readonly publicKey: string;
+  /** Never waits. `absent`: no session of this node; `full`: its queue is full, nothing was sent. */
+  send(node: string, messages: readonly HubMessage[]): "sent" | "absent" | "full";
+  /** Ends a node's session at once, e.g. after it was removed. */
+  drop(node: string): void;
+  /** Nodes with a session, and how long ago each was heard, ms. */
+  heard(): ReadonlyMap<string, number>;
+  close(): Promise<void>;
+}
+
+/** What the link asks of the hub. Handlers never throw; the link answers with what they return. */
+export interface AgentLinkHandler {
+  /** May this CURVE key open a connection? Enrolled ones always; others while a join code is open. */
+  allows(publicKey: string): boolean;
+  /** `enrolled` or `denied`. */
+  enrol(message: Extract<NodeMessage, { type: "enrol" }>): Promise<HubMessage>;
+  /** Undefined lets the node in (the link then says `welcome` with a fresh session). */
+  hello(
+    message: Extract<NodeMessage, { type: "hello" }>,
+  ): Promise<Extract<HubMessage, { type: "denied" }> | undefined>;
+  /** The session is open: duties towards this node may be sent. */
+  joined(node: string, bootId: string): void;
+  /** Messages of a node with a valid session, in order; never `enrol` or `hello`. */
+  received(node: string, messages: readonly NodeMessage[]): void;
+  /** The answer to a heartbeat. */
+  beat(node: string, digest: string): "ok" | "unknown" | "mismatch";
+  /** The session ended: superseded, dropped, said `bye`, or not heard for TIMEOUT.leaseMs. */
+  left(node: string, why: "bye" | "silent" | "superseded" | "dropped"): void;
+}
+
+/** Counters that the link keeps for /metrics. */
+export interface LinkCounts {
+  readonly framesIn: number;
+  readonly framesOut: number;
+  readonly framesRefused: number;
+  readonly handshakesDenied: number;
+}
