@@ -116,3 +116,30 @@ export interface LinkCounts {
   readonly framesRefused: number;
   readonly handshakesDenied: number;
 }
+
+// ── main thread to the disk ─────────────────────────────────────────────────────────────────────
+
+export type StoreOperation =
+  | { readonly type: "put"; readonly key: string; readonly value: Uint8Array }
+  | { readonly type: "del"; readonly key: string };
+
+export interface StoreRange {
+  readonly gte?: string;
+  readonly lt?: string;
+  readonly reverse?: boolean;
+  readonly limit?: number;
+}
+
+/** An ordered map on disk, as LevelDB is one. Keys are ASCII and ordered by byte. */
+export interface OrderedStore {
+  /** About 2 us. */
+  getSync(key: string): Uint8Array | undefined;
+  /**
+   * All or nothing. With `sync`, it and every batch before it survive a power cut once this
+   * resolves; without, they may be lost, but never in part. Throws disk_full or io_error.
+   */
+  batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void>;
+  /** A consistent view as of the call, in pieces; in key order, or backwards. */
+  entries(range: StoreRange): AsyncIterable<readonly [key: string, value: Uint8Array]>;
+  close(): Promise<void>;
+}

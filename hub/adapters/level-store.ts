@@ -1,0 +1,73 @@
+// OrderedStore on LevelDB. One directory, one process: LevelDB's own lock refuses a second one.
+
+import { existsSync } from "node:fs";
+import { Level } from "level";
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { OrderedStore, StoreRange } from "../ports.ts";
+
+const WRITE_BUFFER_BYTES = 32 * 1_048_576; // fewer, larger flushes: notes/workflow 6.2
+
+export interface LevelOptions {
+  /** False: an absent directory is not_found. For readers such as the doctor. */
+  readonly createIfMissing: boolean;
+}
+
+/** Throws data_dir_locked, data_damaged, disk_full or io_error. */
+export async function openLevelStore(
+  directory: string,
+  options: LevelOptions,
+): Promise<OrderedStore> {
+  if (!options.createIfMissing && !existsSync(directory)) {
+    throw new GantryError("not_found", `There is no store at ${directory}`);
+  }
+  const db = new Level<string, Uint8Array>(directory, {
+    keyEncoding: "utf8",
+    valueEncoding: "view",
+    compression: false,
+    createIfMissing: options.createIfMissing,
+    writeBufferSize: WRITE_BUFFER_BYTES,
+  });
+  try {
+    await db.open();
+  } catch (cause) {
+    throw openError(directory, cause);
+  }
+
+  return {
+    getSync: (key) => db.getSync(key),
+    async batch(operations, { sync }) {
+      try {
+        await db.batch([...operations], { sync });
+      } catch (cause) {
+        throw writeError(directory, cause);
+      }
+    },
+    entries: (range: StoreRange) => db.iterator({ ...range, highWaterMarkBytes: 262_144 }),
+    close: () => db.close(),
+  };
+}
+
+function openError(directory: string, cause: unknown): GantryError {
+  const text = textOf(cause);
+  if (/lock/i.test(text)) {
+    return new GantryError("data_dir_locked", `${directory} is open in another process`, { cause });
+  }
+  if (/corrupt|missing files|bad/i.test(text)) {
+    return new GantryError("data_damaged", `${directory} cannot be opened: ${text}`, { cause });
+  }
+  return writeError(directory, cause);
+}
+
+function writeError(directory: string, cause: unknown): GantryError {
+  const text = textOf(cause);
+  if (/no space|ENOSPC|quota|file too large/i.test(text)) {
+    return new GantryError("disk_full", `There is no room left for ${directory}`, { cause });
+  }
+  return new GantryError("io_error", `${directory}: ${text}`, { cause });
+}
+
+/** The text of an error and of what caused it: LevelDB's own words are in the cause. */
+function textOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : `${error.message}: ${textOf(error.cause)}`;
+}
