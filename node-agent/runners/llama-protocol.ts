@@ -1,0 +1,72 @@
+// What the agent and the child process of one model say to each other over the fork's channel.
+//
+// P1. The agent speaks first and once: `load`. The child answers `ready` or `refused`, nothing else.
+// P2. Each `generate` gets any number of `chunk`s and then exactly one `done` or `failed`.
+// P3. The texts of a request's chunks, joined, are the text of its `done`.
+
+import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
+
+/** Which GPU libraries llama.cpp may load: `false` is the processor only. */
+export type GpuChoice = "auto" | "cuda" | "vulkan" | false;
+
+export interface LoadOptions {
+  readonly path: string;
+  /** Requests served at once; fewer are opened where the memory does not allow it. 1 to 64. */
+  readonly slots: number;
+  /** Per slot; cut to what the model was trained with. */
+  readonly contextTokens: number;
+  readonly threads: number;
+  readonly gpu: GpuChoice;
+}
+
+export interface ModelFacts {
+  readonly slots: number;
+  readonly contextTokens: number;
+  readonly threads: number;
+  readonly gpu: string;
+  readonly hasChatTemplate: boolean;
+  /** Weights and context as llama.cpp counts them. */
+  readonly memoryBytes: number;
+  readonly loadMs: number;
+}
+
+export interface ChatMessage {
+  readonly role: "system" | "user" | "assistant";
+  readonly content: string;
+}
+
+export interface PromptOptions {
+  readonly messages: readonly ChatMessage[];
+  readonly maxTokens: number;
+  readonly temperature: number;
+  /** 1 is off. */
+  readonly topP: number;
+  readonly seed?: number;
+  /** The answer ends before any of these. */
+  readonly stop: readonly string[];
+  /** GBNF the answer must follow. */
+  readonly grammar?: string;
+}
+
+export interface Generation {
+  readonly text: string;
+  readonly finishReason: "stop" | "length" | "cancelled";
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  /** Of promptTokens, those that were in the slot's cache already. */
+  readonly cachedTokens: number;
+  readonly firstTokenMs: number;
+  readonly totalMs: number;
+}
+
+export type ToChild =
+  | { readonly kind: "load"; readonly options: LoadOptions }
+  | { readonly kind: "generate"; readonly id: number; readonly prompt: PromptOptions }
+  | { readonly kind: "cancel"; readonly id: number };
+
+export type FromChild =
+  | { readonly kind: "ready"; readonly facts: ModelFacts }
+  | { readonly kind: "refused"; readonly error: ErrorRecord }
+  | { readonly kind: "chunk"; readonly id: number; readonly text: string }
+  | { readonly kind: "done"; readonly id: number; readonly generation: Generation }
+  | { readonly kind: "failed"; readonly id: number; readonly error: ErrorRecord };
