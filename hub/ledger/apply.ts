@@ -1,0 +1,162 @@
+// The fold: one log entry onto the ledger. Pure and synchronous; the same entries give the same rows
+// on every hub, for ever.
+//
+// L1. A refused command writes no row (asserted), and its reply is an error record.
+// L2. Positions are log positions of commands: 1, 2, 3 ... over all entries, without a gap.
+// L3. A command with a `replay` key runs at most once; the same request gets the first answer again,
+//     another request under the same key is refused.
+// L4. One journal row per entry: its audit rows and events (journal.ts).
+
+import { assert } from "@gantry/shared/base/assert.ts";
+import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
+import type { Command, CommandOf, CommandType, Reply } from "@gantry/shared/contract/commands.ts";
+import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
+import type { AuditRow } from "@gantry/shared/contract/rows.ts";
+import type { Context } from "./context.ts";
+import * as asking from "./domains/asking.ts";
+import * as confirmations from "./domains/confirmations.ts";
+import * as flags from "./domains/flags.ts";
+import * as jobs from "./domains/jobs.ts";
+import * as nodes from "./domains/nodes.ts";
+import * as people from "./domains/people.ts";
+import * as prints from "./domains/prints.ts";
+import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
+import type { Rows } from "./rows.ts";
+
+type Handlers = {
+  readonly [T in CommandType]: (context: Context, command: CommandOf<T>) => unknown;
+};
+
+const HANDLERS: Handlers = {
+  tokenMade: people.tokenMade,
+  tokenRevoked: people.tokenRevoked,
+  joinCodeMade: nodes.joinCodeMade,
+  nodeEnrolled: nodes.nodeEnrolled,
+  nodeRegistered: nodes.nodeRegistered,
+  nodeStateChanged: nodes.nodeStateChanged,
+  printersChanged: nodes.printersChanged,
+  questionAsked: asking.questionAsked,
+  answerGiven: asking.answerGiven,
+  answerFailed: asking.answerFailed,
+  cacheCleared: asking.cacheCleared,
+  confirmationConsumed: confirmations.confirmationConsumed,
+  confirmationCancelled: confirmations.confirmationCancelled,
+  confirmationsTicked: confirmations.confirmationsTicked,
+  printSubmitted: prints.printSubmitted,
+  printLeased: prints.printLeased,
+  printReported: prints.printReported,
+  printRefused: prints.printRefused,
+  printWished: prints.printWished,
+  printResolved: prints.printResolved,
+  bedCleared: prints.bedCleared,
+  emergencyStopped: prints.emergencyStopped,
+  jobAdded: jobs.jobAdded,
+  jobLeased: jobs.jobLeased,
+  jobFinished: jobs.jobFinished,
+  jobFailed: jobs.jobFailed,
+  jobLeaseLost: jobs.jobLeaseLost,
+  jobCancelled: jobs.jobCancelled,
+  jobRequeued: jobs.jobRequeued,
+  jobDropped: jobs.jobDropped,
+  flagSet: flags.flagSet,
+  flagDeleted: flags.flagDeleted,
+};
+
+export interface Ledger {
+  readonly rows: Rows;
+  /** Position of the last command applied. */
+  position: number;
+}
+
+export interface Applied {
+  /** One per command, in order. */
+  readonly replies: readonly Reply[];
+  readonly events: readonly LedgerEvent[];
+}
+
+/** Applies the commands of one log entry. Throws only for a bug. */
+export function applyEntry(ledger: Ledger, commands: readonly Command[]): Applied {
+  const { rows } = ledger;
+  const first = ledger.position + 1;
+  const before = rows.get("meta", META_ID) ?? EMPTY_META;
+  const audit: AuditRow[] = [];
+  const events: LedgerEvent[] = [];
+  let meta: LedgerMeta = before;
+
+  const replies = commands.map((command) => {
+    ledger.position += 1; // L2
+    const { position } = ledger;
+    const { atMs, actor, requestId } = command;
+    const context: Context = {
+      rows,
+      command,
+      position,
+      emit(type, subject, data, person) {
+        const event = { id: position, type, atMs, subject, data };
+        events.push(person === undefined ? event : { ...event, person });
+      },
+      audit(action, object, detail = {}) {
+        const row = chainAudit(meta, { position, atMs, actor, action, object, requestId, detail });
+        audit.push(row);
+        meta = { auditSeq: row.seq, auditHash: row.hash };
+      },
+    };
+    return applyOne(context);
+  });
+
+  if (audit.length + events.length > 0) {
+    rows.cool("journal", journalId(first), { audit, events }); // L4
+    rows.put("meta", META_ID, meta);
+  }
+  return { replies, events };
+}
+
+function applyOne(context: Context): Reply {
+  const { command, position, rows } = context;
+  const replayed = command.replay === undefined ? undefined : replayOf(context, command.replay);
+  if (replayed !== undefined) return replayed;
+  const writes = rows.writes;
+  try {
+    const handle = HANDLERS[command.type] as (context: Context, command: Command) => unknown; // by type
+    const reply: Reply = { ok: true, position, value: handle(context, command) };
+    if (command.replay !== undefined) keepReplay(context, command.replay, reply);
+    return reply;
+  } catch (error) {
+    if (!(error instanceof GantryError)) throw error;
+    assert(rows.writes === writes, `L1: ${command.type} was refused after it had written`);
+    return { ok: false, position, error: toErrorRecord(error) };
+  }
+}
+
+type ReplayKey = NonNullable<Command["replay"]>;
+
+/** L3. */
+function replayOf(
+  { rows, command, position }: Context,
+  { key, requestSha256 }: ReplayKey,
+): Reply | undefined {
+  const row = rows.get("replay", key);
+  if (row === undefined || row.atMs + LIFE.idempotencyMs < command.atMs) return undefined;
+  if (row.requestSha256 === requestSha256) return row.reply as Reply; // keepReplay wrote it
+  const error: ErrorRecord = {
+    code: "idempotency_mismatch",
+    message: "This Idempotency-Key was used for another request",
+  };
+  return { ok: false, position, error };
+}
+
+/** A bounded ring, as the answer cache is one. Refusals are not kept: the cause may have passed. */
+function keepReplay(
+  { rows, command }: Context,
+  { key, requestSha256 }: ReplayKey,
+  reply: Reply,
+): void {
+  const made = rows.get("count", "replays") ?? 0;
+  const slot = `replay/${made % LIMIT.replays.max}`;
+  const dropped = rows.get("order", slot);
+  if (dropped !== undefined && dropped !== key) rows.remove("replay", dropped);
+  rows.cool("order", slot, key);
+  rows.cool("count", "replays", made + 1);
+  rows.cool("replay", key, { key, requestSha256, reply, atMs: command.atMs });
+}

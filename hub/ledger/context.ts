@@ -1,0 +1,39 @@
+// What a command handler may do: read and write rows, say what happened, answer. A handler first
+// checks everything and throws GantryError if the state does not allow the command; only then it
+// writes. apply.ts proves that a refused command wrote nothing.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { Command } from "@gantry/shared/contract/commands.ts";
+import type { EventType } from "@gantry/shared/contract/events.ts";
+import type { Rows, TableName, Tables } from "./rows.ts";
+
+export interface Context {
+  readonly rows: Rows;
+  readonly command: Command;
+  /** Place of this command in the log; also the revision and fencing token it hands out. */
+  readonly position: number;
+  emit(type: EventType, subject: string, data: unknown, person?: string): void;
+  audit(action: string, object: string, detail?: Readonly<Record<string, unknown>>): void;
+}
+
+export type Handler<C extends Command> = (context: Context, command: C) => unknown;
+
+/** The row, or not_found in words a person understands. */
+export function rowOf<T extends TableName>(
+  { rows }: Context,
+  table: T,
+  id: string,
+  what: string,
+): Tables[T] {
+  const row = rows.get(table, id);
+  if (row === undefined) throw new GantryError("not_found", `There is no ${what} ${id}`);
+  return row;
+}
+
+/** Remembers `id` as the next one under `name`; `order` rows are the index of every list. */
+export function appendOrder({ rows }: Context, name: string, id: string): number {
+  const count = rows.get("count", name) ?? 0;
+  rows.cool("order", `${name}/${count}`, id);
+  rows.cool("count", name, count + 1);
+  return count;
+}

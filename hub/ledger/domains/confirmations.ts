@@ -1,0 +1,121 @@
+// Confirmations: the word of the right person, given once, in time, for exactly one action.
+//
+// H1. Consuming a confirmation and making its job ready is one command: never one without the other.
+// H2. It is consumed at most once; afterwards the phrase does nothing.
+// H3. The phrase must be the phrase (confirm-phrase.ts), from the person who asked, before it expires
+//     by the time inside the command. Another person may press the button if the role is `safety`.
+// H4. What is agreed to is the hash of the action; the action cannot change under the confirmation.
+// H5. A conversation waits for at most one; a newer one withdraws the older.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { unreachable } from "@gantry/shared/base/assert.ts";
+import { LIFE } from "@gantry/shared/base/policy.ts";
+import type { CommandOf } from "@gantry/shared/contract/commands.ts";
+import { HAZARD_POLICY, mayAct } from "@gantry/shared/contract/roles.ts";
+import type { Action, ConfirmationRow } from "@gantry/shared/contract/rows.ts";
+import { isPhrase } from "../confirm-phrase.ts";
+import { type Context, rowOf } from "../context.ts";
+import { close, withdraw } from "./confirmation-rows.ts";
+import { closeQuestion } from "./conversation-rows.ts";
+import { makeJobReady } from "./job-rows.ts";
+import { makePrintReady } from "./print-rows.ts";
+
+export function confirmationConsumed(
+  context: Context,
+  command: CommandOf<"confirmationConsumed">,
+): unknown {
+  const row = rowOf(context, "confirmation", command.confirmation, "confirmation");
+  check(row, command);
+  const job = carryOut(context, row.action);
+  close(context, row, "consumed");
+  if (command.question !== undefined && command.message !== undefined) {
+    closeQuestion(context, command.question, command.message, {
+      text: `Confirmed: ${row.summary}`,
+      routing: {
+        tier: "rule",
+        model: "confirmation",
+        confidence: 1,
+        cached: false,
+        latencyMs: 0,
+        reason: "the text is the phrase of the pending confirmation",
+        metadata: { confirmation: row.id },
+      },
+    });
+  }
+  return { confirmation: row.id, job };
+}
+
+function check(row: ConfirmationRow, command: CommandOf<"confirmationConsumed">): void {
+  switch (row.state) {
+    case "consumed":
+      throw new GantryError("confirmation_used", `${row.summary}: it was confirmed already`); // H2
+    case "cancelled":
+      throw new GantryError("gone", `${row.summary}: the confirmation was withdrawn`);
+    case "expired":
+      throw new GantryError("confirmation_expired", `${row.summary}: the time to confirm is over`);
+    case "pending":
+      break;
+    default:
+      unreachable(row.state);
+  }
+  if (row.expiresAtMs <= command.atMs) {
+    throw new GantryError("confirmation_expired", `${row.summary}: the time to confirm is over`);
+  }
+  const needed = HAZARD_POLICY[row.hazardClass].role;
+  if (!mayAct(command.role, needed)) {
+    throw new GantryError("forbidden", `Confirming this needs the role ${needed}`);
+  }
+  const isOwn = row.person === command.actor;
+  if (!isOwn && (command.phrase !== null || !mayAct(command.role, "safety"))) {
+    throw new GantryError("wrong_person", `${row.person} asked for this and must confirm it`); // H3
+  }
+  if (command.phrase !== null && !isPhrase(command.phrase, row.phrase)) {
+    throw new GantryError("phrase_mismatch", `The phrase is: ${row.phrase}`);
+  }
+}
+
+/** H1. */
+function carryOut(context: Context, action: Action): { id: string; state: string } {
+  switch (action.type) {
+    case "print":
+      return makePrintReady(context, action.job);
+    case "command":
+      return makeJobReady(context, action.job);
+  }
+}
+
+export function confirmationCancelled(
+  context: Context,
+  command: CommandOf<"confirmationCancelled">,
+): unknown {
+  const row = rowOf(context, "confirmation", command.confirmation, "confirmation");
+  if (row.state === "cancelled") return { confirmation: row.id };
+  if (row.state !== "pending") {
+    throw new GantryError("conflict", `The confirmation is ${row.state} already`);
+  }
+  withdraw(context, row, "cancelled");
+  return { confirmation: row.id };
+}
+
+/** Notice at 240 s, expiry at 300 s of the command's own time; both once. */
+export function confirmationsTicked(
+  context: Context,
+  command: CommandOf<"confirmationsTicked">,
+): unknown {
+  const { rows } = context;
+  let moved = 0;
+  for (const row of rows.hot("confirmation").values()) {
+    if (row.expiresAtMs <= command.atMs) {
+      withdraw(context, row, "expired");
+      moved += 1;
+    } else if (isNoticeDue(row, command.atMs)) {
+      rows.put("confirmation", row.id, { ...row, noticedAtMs: command.atMs });
+      context.emit("confirmation.notice", row.id, row, row.person);
+      moved += 1;
+    }
+  }
+  return { moved };
+}
+
+export const isNoticeDue = (row: ConfirmationRow, nowMs: number): boolean =>
+  row.noticedAtMs === undefined && row.createdAtMs + LIFE.confirmationNoticeMs <= nowMs;

@@ -1,0 +1,161 @@
+// The rows of the ledger in memory and below it. Pure: the ordered view of LevelDB comes in as a
+// synchronous function, and what must go to disk is taken out as a batch.
+//
+//   hot    rows that decide something now (open jobs, tokens, flags ...): all in memory, and on disk
+//          under `hot/TABLE/ID`, loaded at start.
+//   cold   history (messages, ended jobs ...): on disk under `cold/TABLE/ID`, read when asked for.
+//
+// W1. A read sees every earlier write: memory, then what waits for the disk, then the disk.
+// W2. A row is hot or cold, never both; `cool` moves it in one batch.
+// W3. `takeBatch` hands out every change since the last one, with the position it is true for; they
+//     reach the disk together or not at all.
+// W4. Values are never changed in place: a new row replaces the old one.
+
+import { assert } from "@gantry/shared/base/assert.ts";
+import type {
+  CacheRow,
+  ConfirmationRow,
+  ConversationRow,
+  DeviceRow,
+  FlagRow,
+  JobRow,
+  JoinCodeRow,
+  MessageRow,
+  NodeRow,
+  PrintRow,
+  QuestionRow,
+  ReplayRow,
+  SpendRow,
+  TokenRow,
+} from "@gantry/shared/contract/rows.ts";
+import type { JournalRow, LedgerMeta } from "./journal.ts";
+
+/** Every table with the type of its rows. */
+export interface Tables {
+  readonly meta: LedgerMeta;
+  readonly token: TokenRow;
+  readonly joinCode: JoinCodeRow;
+  readonly node: NodeRow;
+  readonly device: DeviceRow;
+  readonly job: JobRow;
+  readonly print: PrintRow;
+  readonly confirmation: ConfirmationRow;
+  readonly question: QuestionRow;
+  readonly flag: FlagRow;
+  readonly spend: SpendRow;
+  readonly conversation: ConversationRow;
+  readonly message: MessageRow;
+  readonly replay: ReplayRow;
+  readonly cache: CacheRow;
+  readonly journal: JournalRow;
+  /** Positions in time: `jobs/N`, `prints/N`, `person/NAME/N` -> id of the N-th one made. */
+  readonly order: string;
+  /** How many `order` has under a name. */
+  readonly count: number;
+  /** What a question became: `question ID` -> id of the answer's message. */
+  readonly answer: string;
+}
+export type TableName = keyof Tables;
+
+/** Synchronous read of the ordered store: the JSON text under a key. */
+export type View = (key: string) => string | undefined;
+
+/** One change for the disk; `row` undefined deletes. */
+export interface RowChange {
+  readonly key: string;
+  readonly row: unknown;
+}
+
+export interface Rows {
+  /** All hot rows of a table, in the order in which they became hot. */
+  hot<T extends TableName>(table: T): ReadonlyMap<string, Tables[T]>;
+  get<T extends TableName>(table: T, id: string): Tables[T] | undefined;
+  /** Writes a hot row. */
+  put<T extends TableName>(table: T, id: string, row: Tables[T]): void;
+  /** Writes a cold row; a hot one of the same id leaves memory (W2). */
+  cool<T extends TableName>(table: T, id: string, row: Tables[T]): void;
+  remove(table: TableName, id: string): void;
+  /** Changes since the last `takeBatch`. */
+  readonly dirtyCount: number;
+  /** How many writes were ever made: lets apply prove that a refused command made none. */
+  readonly writes: number;
+  /** W3. Call `batchStored` when it is on disk, before taking the next. */
+  takeBatch(): readonly RowChange[];
+  batchStored(): void;
+}
+
+const hotKey = (table: TableName, id: string): string => `hot/${table}/${id}`;
+const coldKey = (table: TableName, id: string): string => `cold/${table}/${id}`;
+
+export const HOT_PREFIX = "hot/";
+export const coldPrefix = (table: TableName): string => `cold/${table}/`;
+
+/** `hotRows`: everything under HOT_PREFIX, as [key, row] in key order. */
+export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown]>): Rows {
+  const tables = new Map<string, Map<string, unknown>>();
+  let dirty = new Map<string, unknown>();
+  let storing: Map<string, unknown> | undefined;
+  let writes = 0;
+
+  function tableOf(table: string): Map<string, unknown> {
+    let rows = tables.get(table);
+    if (rows === undefined) {
+      rows = new Map();
+      tables.set(table, rows);
+    }
+    return rows;
+  }
+
+  for (const [key, row] of hotRows) {
+    const [, table = "", ...id] = key.split("/");
+    tableOf(table).set(id.join("/"), row);
+  }
+
+  function write(key: string, row: unknown): void {
+    dirty.set(key, row);
+    writes += 1;
+  }
+
+  function readCold(key: string): unknown {
+    if (dirty.has(key)) return dirty.get(key);
+    if (storing?.has(key) === true) return storing.get(key);
+    const text = view(key);
+    return text === undefined ? undefined : JSON.parse(text);
+  }
+
+  return {
+    hot: <T extends TableName>(table: T) => tableOf(table) as ReadonlyMap<string, Tables[T]>, // rows enter by put and by the same file's disk keys only
+    get<T extends TableName>(table: T, id: string) {
+      const row = tableOf(table).get(id) ?? readCold(coldKey(table, id));
+      return row as Tables[T] | undefined;
+    },
+    put(table, id, row) {
+      tableOf(table).set(id, row);
+      write(hotKey(table, id), row);
+    },
+    cool(table, id, row) {
+      if (tableOf(table).delete(id)) write(hotKey(table, id), undefined);
+      write(coldKey(table, id), row);
+    },
+    remove(table, id) {
+      if (tableOf(table).delete(id)) write(hotKey(table, id), undefined);
+      else write(coldKey(table, id), undefined);
+    },
+    get dirtyCount() {
+      return dirty.size;
+    },
+    get writes() {
+      return writes;
+    },
+    takeBatch() {
+      assert(storing === undefined, "W3: the batch before is not stored yet");
+      storing = dirty;
+      dirty = new Map();
+      return [...storing].map(([key, row]) => ({ key, row }));
+    },
+    batchStored() {
+      assert(storing !== undefined, "W3: no batch is being stored");
+      storing = undefined;
+    },
+  };
+}
