@@ -27,7 +27,7 @@ import type {
   ModelFacts,
   PromptOptions,
 } from "./llama-protocol.ts";
-import { type JsonAnswer, jsonAnswer } from "./json-answer.ts";
+import { type JsonAnswer, makeJsonAnswers } from "./json-answer.ts";
 
 export interface ModelOptions {
   readonly path: string;
@@ -102,6 +102,8 @@ export interface Model extends AsyncDisposable {
 const SLOTS_DEFAULT = 8;
 const CONTEXT_TOKENS_DEFAULT = 4_096;
 const TEMPERATURE_MAX = 2;
+/** Compiled schemas kept; the least recently used is dropped. */
+const SCHEMAS_MAX = 64;
 
 interface Job {
   readonly id: number;
@@ -143,6 +145,7 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
   let state: ModelState = { kind: "absent" };
   let child: LlamaChild | undefined;
   let isClosed = false;
+  const jsonAnswer = makeJsonAnswers(SCHEMAS_MAX);
   let lastId = 0;
   let killReason: GantryError | undefined;
 

@@ -12,6 +12,24 @@ export interface JsonAnswer {
   faultIn(text: string): string | undefined;
 }
 
+// A grammar binds code points, and llama.cpp takes overlong UTF-8 for them; JavaScript shows each
+// such byte as one of these, and a length may be passed. Only untrained models were seen to do it.
+const REPLACEMENT = "\uFFFD";
+
+/** Compiled schemas, the most recent `sizeMax`: compiling takes a few ms, using it some us. */
+export function makeJsonAnswers(sizeMax: number): (schema: unknown) => JsonAnswer {
+  const answers = new Map<string, JsonAnswer>();
+  return (schema) => {
+    const key = JSON.stringify(schema);
+    const answer = answers.get(key) ?? jsonAnswer(schema);
+    answers.delete(key);
+    answers.set(key, answer);
+    const oldest = answers.size > sizeMax ? answers.keys().next().value : undefined;
+    if (oldest !== undefined) answers.delete(oldest);
+    return answer;
+  };
+}
+
 /** Throws bad_request naming the JSON pointer of what cannot be compiled. About 1 ms. */
 export function jsonAnswer(schema: unknown): JsonAnswer {
   const grammar = compileGrammar(schema);
@@ -21,7 +39,10 @@ export function jsonAnswer(schema: unknown): JsonAnswer {
     faultIn(text) {
       try {
         const value: unknown = JSON.parse(text);
-        return accepts(value) ? undefined : "the schema refuses it";
+        if (accepts(value)) return undefined;
+        return text.includes(REPLACEMENT)
+          ? "it holds bytes that are no text"
+          : "the schema refuses it";
       } catch {
         return "it is not JSON";
       }
@@ -31,8 +52,10 @@ export function jsonAnswer(schema: unknown): JsonAnswer {
 
 function compileCheck(schema: unknown): (value: unknown) => boolean {
   try {
-    // Not strict: compileGrammar has refused every keyword that it does not know already.
-    const validate = new Ajv2020({ strict: false }).compile(schema as object);
+    // Not strict, no formats: compileGrammar has refused every keyword that it cannot uphold.
+    const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(
+      schema as object,
+    );
     return (value) => validate(value);
   } catch (cause) {
     const words = cause instanceof Error ? cause.message : String(cause);
