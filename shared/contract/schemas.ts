@@ -138,8 +138,11 @@ export const pageQuerySchema = z.object({
   limit: z.coerce.number().int().min(1).max(500).default(50),
   after: z.string().max(200).optional(),
 });
-const pageOf = <T extends z.ZodType>(name: string, item: T) =>
-  z.object({ [name]: z.array(item), next: z.string().optional() });
+const pageOf = <N extends string, T extends z.ZodType>(name: N, item: T) => {
+  // A computed key widens to string; this keeps its name for the types below.
+  const list = { [name]: z.array(item) } as Record<N, z.ZodArray<T>>;
+  return z.object({ ...list, next: z.string().optional() });
+};
 
 // ── devices, prints, jobs ───────────────────────────────────────────────────────────────────────
 
@@ -159,6 +162,9 @@ export const deviceViewSchema = z.object({
   phase: z.string(),
   simulated: z.boolean(),
   sizeMm: z.object({ x: z.number(), y: z.number(), z: z.number() }),
+  /** Hottest that the printer's own configuration allows. */
+  nozzleMaxC: z.number().optional(),
+  bedMaxC: z.number().optional(),
   temperatures: temperaturesViewSchema.optional(),
   bed: z.enum(["clear", "part"]),
   bedJob: z.string().optional(),
@@ -279,7 +285,7 @@ export const meSchema = z.object({ person: z.string(), role: z.enum(ROLES), toke
 const text = z.string();
 const document = z.record(z.string(), z.unknown());
 
-export const SCHEMAS: Readonly<Record<RouteName, RouteSchemas>> = {
+const TABLE = {
   live: { reply: healthSchema },
   ready: { reply: healthSchema },
   metrics: { reply: text },
@@ -473,4 +479,20 @@ export const SCHEMAS: Readonly<Record<RouteName, RouteSchemas>> = {
   embeddings: { body: z.looseObject({ input: z.unknown() }), reply: document },
   models: { reply: document },
   model: { reply: document },
-};
+} satisfies Readonly<Record<RouteName, RouteSchemas>>;
+export const SCHEMAS: Readonly<Record<RouteName, RouteSchemas>> = TABLE;
+
+// The same table as types: importing these costs a client nothing when it starts.
+
+type Part<N extends RouteName, P extends string> = (typeof TABLE)[N] extends {
+  readonly [K in P]: infer S extends z.ZodType;
+}
+  ? S
+  : undefined;
+type InputOf<S> = S extends z.ZodType ? z.input<S> : undefined;
+/** What a caller sends; undefined for a route without a body. */
+export type BodyOf<N extends RouteName> = InputOf<Part<N, "body">>;
+/** What a caller may put after the `?`; undefined for a route that reads nothing there. */
+export type QueryOf<N extends RouteName> = InputOf<Part<N, "query">>;
+/** What the hub answers. */
+export type ReplyOf<N extends RouteName> = z.output<(typeof TABLE)[N]["reply"]>;
