@@ -1,0 +1,357 @@
+// The hub's end of the agent link: one ROUTER, CURVE, sessions, frames. It knows no facts.
+//
+// AL1. A session is a route and a 128-bit secret told to it inside CURVE. Every later frame must come
+//      from that route and carry that secret: CURVE alone does not bind a routing id to a key
+//      (notes/ops 3.1). Anything else is dropped, counted, and answered `unknown`, so that a node
+//      whose hub was wiped says `hello` again within one beat.
+// AL2. Routing ids are given by the ROUTER, one per connection; without `handover` nobody can take
+//      over the live route of another, whatever id they ask for.
+// AL3. No bytes from outside throw: they are dropped and counted.
+// AL4. A node is called silent only by a monotonic clock, and never for a time in which our own loop
+//      stood still.
+// AL5. Of two hellos of one node, the one that arrived later wins, whichever is judged first.
+
+import { randomBytes, timingSafeEqual } from "node:crypto";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { mintId } from "@gantry/shared/base/ids.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import type { Random } from "@gantry/shared/base/prng.ts";
+import { decodeLinkFrame, NO_SESSION, SESSION_BYTES } from "@gantry/shared/contract/frames.ts";
+import {
+  type HubMessage,
+  type NodeMessage,
+  nodeMessageSchema,
+} from "@gantry/shared/contract/link.ts";
+import type { Clock } from "@gantry/shared/flow/clock.ts";
+import type { Logger } from "@gantry/shared/flow/logger.ts";
+import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { Context, Router } from "zeromq";
+import type { AgentLink, AgentLinkHandler, LinkCounts } from "../ports.ts";
+import type { CurveKeys } from "./hub-keys.ts";
+import { makeRoute, type Route, startRouterWriter } from "./router-writer.ts";
+import { startZap } from "./zap.ts";
+
+export interface AgentLinkOptions {
+  /** `tcp://HOST:PORT`; port 0 takes a free one, see `endpoint`. */
+  readonly bind: string;
+  readonly keys: CurveKeys;
+  readonly handler: AgentLinkHandler;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly signal: AbortSignal;
+  /** What `welcome` says of this hub. Default: its public key, term 0. */
+  readonly identity?: () => { readonly hub: string; readonly term: number };
+  /** Silence after which a session ends; default TIMEOUT.leaseMs. */
+  readonly leaseMs?: number;
+}
+
+export interface OpenAgentLink extends AgentLink {
+  /** The address that was bound, with its true port. */
+  readonly endpoint: string;
+  counts(): LinkCounts;
+}
+
+interface Session {
+  /** For logs: the secret is never written. */
+  readonly id: string;
+  readonly node: string;
+  readonly bootId: string;
+  readonly route: Route;
+  /** Order of arrival of its hello (AL5). */
+  readonly arrival: number;
+  /** Monotonic ms. */
+  heardMs: number;
+}
+
+type Hello = Extract<NodeMessage, { type: "hello" }>;
+type Enrol = Extract<NodeMessage, { type: "enrol" }>;
+
+const FRAMES_PER_TURN_MAX = 64;
+const MESSAGES_PER_FRAME_MAX = 8_192;
+const GREETINGS_MAX = 256;
+const HANDSHAKE_MS = 5_000; // libzmq's default is 30 s; half-open connections must not pile up
+const STALL_SLACK_MS = 250;
+const ROUTE_FRAMES_MAX = 64;
+
+/** Binds and serves until `signal` aborts or `close`. Throws port_busy, bad_config (the address). */
+export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgentLink> {
+  const { keys, handler, clock, random, log } = options;
+  const leaseMs = options.leaseMs ?? TIMEOUT.leaseMs;
+  const identity = options.identity ?? (() => ({ hub: keys.publicKey, term: 0 }));
+  const scope = makeScope((name, error) => log.error({ task: name, error }, "agent link"));
+  const counts = { framesIn: 0, framesOut: 0, framesRefused: 0, handshakesDenied: 0 };
+  const byNode = new Map<string, Session>();
+  const byRoute = new Map<string, Session>();
+  const greeting = new Set<string>();
+  let arrivals = 0;
+
+  const context = new Context();
+  const onDenied = (address: string): void => {
+    counts.handshakesDenied += 1;
+    log.warn({ address }, "a key without leave knocked");
+  };
+  await startZap({ context, allows: (key) => handler.allows(key), onDenied }, scope);
+  const socket = makeSocket(context, keys.secretKey, () => (counts.handshakesDenied += 1));
+  await bind(socket, options.bind).catch(async (error: unknown) => {
+    socket.close();
+    await scope.close();
+    throw error;
+  });
+  const writer = startRouterWriter(
+    socket,
+    {
+      onFrame: () => (counts.framesOut += 1),
+      onTooLarge: ({ type }) => log.error({ type }, "a message is larger than a frame; dropped"),
+    },
+    clock,
+    scope,
+  );
+
+  // --- frames ---
+
+  function refuse(reason: string): void {
+    counts.framesRefused += 1;
+    log.debug({ reason }, "frame refused");
+  }
+
+  function onFrame(id: Buffer, bytes: Buffer): void {
+    let frame;
+    try {
+      frame = decodeLinkFrame(bytes);
+    } catch (error) {
+      return refuse(toErrorRecord(error).message); // AL3
+    }
+    if (frame.messages.length > MESSAGES_PER_FRAME_MAX) return refuse("too many messages");
+    if (isEmpty(frame.session)) return greet(id, frame.messages);
+    const session = byRoute.get(id.toString("hex"));
+    if (session === undefined || !timingSafeEqual(session.route.session, frame.session)) {
+      refuse("no such session"); // AL1
+      writer.post(makeRoute(id, NO_SESSION), [{ type: "beat", seq: 0, answer: "unknown" }]);
+      return;
+    }
+    session.heardMs = clock.monotonic();
+    deliver(session, frame.messages);
+  }
+
+  function deliver(session: Session, raw: readonly unknown[]): void {
+    const messages: NodeMessage[] = [];
+    let invalid = 0;
+    for (const item of raw) {
+      const message = parseMessage(item);
+      if (message === undefined || message.type === "hello" || message.type === "enrol") {
+        invalid += 1;
+      } else if (message.type === "beat") {
+        const answer = handler.beat(session.node, message.digest);
+        writer.post(session.route, [{ type: "beat", seq: message.seq, answer }]);
+      } else {
+        messages.push(message);
+      }
+    }
+    if (invalid > 0) refuse(`${invalid} invalid messages of ${session.node}`);
+    const bye = messages.findIndex(({ type }) => type === "bye");
+    const work = bye < 0 ? messages : messages.slice(0, bye);
+    if (work.length > 0) handler.received(session.node, work);
+    if (bye >= 0) end(session, "bye");
+  }
+
+  // --- sessions ---
+
+  /** L1: without a session, one `hello` or `enrol` at a time. */
+  function greet(id: Buffer, raw: readonly unknown[]): void {
+    const message = raw.length === 1 ? parseMessage(raw[0]) : undefined;
+    if (message?.type !== "hello" && message?.type !== "enrol") return refuse("no session");
+    const route = makeRoute(id, NO_SESSION);
+    if (greeting.has(route.key) || greeting.size >= GREETINGS_MAX) return refuse("still judging");
+    greeting.add(route.key);
+    arrivals += 1;
+    const arrival = arrivals;
+    scope.start("greet", async () => {
+      try {
+        if (message.type === "enrol") await enrol(route, message);
+        else await hello(route, message, arrival);
+      } finally {
+        greeting.delete(route.key);
+      }
+    });
+  }
+
+  async function enrol(route: Route, message: Enrol): Promise<void> {
+    const answer = await handler.enrol(message);
+    log.info({ name: message.name, answer: answer.type }, "enrolment");
+    writer.post(route, [answer]);
+  }
+
+  async function hello(route: Route, message: Hello, arrival: number): Promise<void> {
+    const denied = await handler.hello(message);
+    if (scope.signal.aborted) return;
+    if (denied !== undefined) {
+      log.warn({ node: message.node, code: denied.error.code }, "hello denied");
+      writer.post(route, [denied]);
+      return;
+    }
+    const older = byNode.get(message.node);
+    if (older !== undefined && older.arrival > arrival) {
+      writer.post(route, [SUPERSEDED]); // AL5
+      return;
+    }
+    if (older !== undefined) replace(older, message.bootId);
+    open(route, message, arrival);
+  }
+
+  /** The same boot on a new connection goes on; another boot ends the older one. */
+  function replace(older: Session, bootId: string): void {
+    if (older.bootId === bootId) {
+      byRoute.delete(older.route.key);
+      return;
+    }
+    writer.post(older.route, [SUPERSEDED]);
+    end(older, "superseded");
+  }
+
+  function open(route: Route, { node, bootId }: Hello, arrival: number): void {
+    const secret = randomBytes(SESSION_BYTES);
+    const welcome = { type: "welcome", session: secret.toString("hex"), ...identity() } as const;
+    route.session = secret;
+    const session: Session = {
+      id: mintId("ses", clock.now(), random),
+      node,
+      bootId,
+      route,
+      arrival,
+      heardMs: clock.monotonic(),
+    };
+    byNode.set(node, session);
+    byRoute.set(route.key, session);
+    writer.post(route, [welcome]);
+    log.info({ node, bootId, session: session.id }, "node joined");
+    handler.joined(node, bootId);
+  }
+
+  function end(session: Session, why: "bye" | "silent" | "superseded" | "dropped"): void {
+    if (byNode.get(session.node) !== session) return;
+    byNode.delete(session.node);
+    byRoute.delete(session.route.key);
+    log.info({ node: session.node, session: session.id, why }, "node left");
+    handler.left(session.node, why);
+  }
+
+  // --- tasks ---
+
+  scope.start("receive", async (signal) => {
+    let frames = 0;
+    for await (const [id, bytes, ...rest] of socket) {
+      if (signal.aborted) return;
+      counts.framesIn += 1;
+      if (id === undefined || bytes === undefined || rest.length > 0) refuse("not two parts");
+      else onFrame(id, bytes);
+      frames += 1;
+      // receive() settles at once while frames wait: without this a flood starves every timer.
+      if (frames % FRAMES_PER_TURN_MAX === 0) await nextTurn();
+    }
+  });
+
+  scope.start("leases", async (signal) => {
+    const tickMs = leaseMs / 10;
+    for (;;) {
+      const beforeMs = clock.monotonic();
+      await clock.sleep(tickMs, signal);
+      const nowMs = clock.monotonic();
+      const lateMs = nowMs - beforeMs - tickMs;
+      for (const session of byNode.values()) {
+        if (lateMs > STALL_SLACK_MS) session.heardMs += lateMs; // AL4
+        if (nowMs - session.heardMs > leaseMs) end(session, "silent");
+      }
+    }
+  });
+
+  async function close(): Promise<void> {
+    const closing = scope.close();
+    socket.close();
+    await closing;
+  }
+  const onAbort = (): void => void close();
+  options.signal.addEventListener("abort", onAbort, { once: true });
+  if (options.signal.aborted) await close();
+
+  return {
+    publicKey: keys.publicKey,
+    endpoint: socket.lastEndpoint ?? options.bind,
+    send(node, messages) {
+      const session = byNode.get(node);
+      return session === undefined ? "absent" : writer.post(session.route, messages);
+    },
+    drop(node) {
+      const session = byNode.get(node);
+      if (session !== undefined) end(session, "dropped");
+    },
+    heard() {
+      const nowMs = clock.monotonic();
+      return new Map([...byNode].map(([node, { heardMs }]) => [node, nowMs - heardMs]));
+    },
+    counts: () => ({ ...counts }),
+    async close() {
+      options.signal.removeEventListener("abort", onAbort);
+      await close();
+    },
+  };
+}
+
+const SUPERSEDED: HubMessage = {
+  type: "denied",
+  error: { code: "superseded", message: "A newer start of this node took over" },
+};
+
+const isEmpty = (session: Uint8Array): boolean => session.every((byte) => byte === 0);
+
+/** Undefined if it is no message of a node. `chunk`, one per token, is checked by hand. */
+function parseMessage(item: unknown): NodeMessage | undefined {
+  if (isChunk(item)) return item;
+  const parsed = nodeMessageSchema.safeParse(item);
+  return parsed.success ? parsed.data : undefined;
+}
+
+const isChunk = (item: unknown): item is Extract<NodeMessage, { type: "chunk" }> =>
+  typeof item === "object" &&
+  item !== null &&
+  "type" in item &&
+  item.type === "chunk" &&
+  "id" in item &&
+  typeof item.id === "string" &&
+  "text" in item &&
+  typeof item.text === "string";
+
+function makeSocket(context: Context, secretKey: string, onDenied: () => void): Router {
+  const socket = new Router({
+    context,
+    curveServer: true,
+    curveSecretKey: secretKey,
+    zapDomain: "gantry",
+    linger: 0,
+    mandatory: true,
+    sendTimeout: 0,
+    sendHighWaterMark: ROUTE_FRAMES_MAX,
+    maxMessageSize: LIMIT.frameBytes.max,
+    handshakeInterval: HANDSHAKE_MS,
+    heartbeatInterval: TIMEOUT.heartbeatMs,
+    heartbeatTimeout: TIMEOUT.leaseMs,
+  });
+  // A NULL or PLAIN client, or one that has the wrong key for this hub.
+  socket.events.on("handshake:error:protocol", onDenied);
+  socket.events.on("handshake:error:other", onDenied);
+  return socket;
+}
+
+async function bind(socket: Router, address: string): Promise<void> {
+  try {
+    await socket.bind(address);
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE") {
+      const advice = "stop the other program or set GANTRY_AGENT_BIND";
+      throw new GantryError("port_busy", `${address} is in use; ${advice}`, { cause });
+    }
+    const advice = "GANTRY_AGENT_BIND must be tcp://ADDRESS:PORT of this machine";
+    throw new GantryError("bad_config", `${address} cannot be bound: ${advice}`, { cause });
+  }
+}
