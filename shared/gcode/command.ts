@@ -26,7 +26,7 @@ export const COMMAND_BYTES_MAX = 81;
 const TEXT_COMMANDS: ReadonlySet<string> = new Set(["M117", "M862.3"]);
 
 const HEAD = /^([GMT])(\d{1,4})(?:\.(\d{1,2}))?/;
-const WORD = /\s*([A-Z])([-+]?(?:\d{1,9}(?:\.\d{0,9})?|\.\d{1,9}))?/y;
+const WORD = /\s*([A-Z])([-+]?(?:\d{1,9}(?:\.\d{0,20})?|\.\d{1,20}))?/y;
 const PRINTABLE = /^[\x20-\x7e]*$/;
 
 /** Undefined for a line with nothing but a comment. Throws gcode_invalid. `line`: for the error. */

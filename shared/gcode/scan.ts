@@ -56,7 +56,7 @@ export function scanGcode(text: string | Uint8Array, limits: GcodeLimits): Gcode
   return scanner.finish();
 }
 
-/** For files of any size, in pieces of any size. About 10 MB/s. */
+/** For files of any size, in pieces of any size. About 5 MB/s: scan in small pieces where others wait. */
 export function makeScanner(limits: GcodeLimits): GcodeScanner {
   const splitter = makeLineSplitter();
   const path = makePath(limits.sizeMm, limits.marginMm ?? 0);
