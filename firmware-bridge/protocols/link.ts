@@ -7,8 +7,9 @@
 //      parser is deaf once its queue is full.
 // LK3. A lost answer is found by an unnumbered M105, which is always answered. A repeated line is
 //      never used for that: Marlin drops the numbers N and N-1 without a word.
-// LK4. What an M105 cleared is in doubt until a later numbered line is accepted; `isSettled` says
-//      that nothing is.
+// LK4. An `ok` may be the late one of a Resend or carry a number that noise made. Proof that all
+//      lines were accepted is only the answer to a numbered M105 behind them, for no other `ok`
+//      brings temperatures. After a doubt nothing is sent before such a proof.
 // LK5. Numbers start at FIRST_NUMBER, so a firmware that asks for a line far below was restarted.
 // LK6. The firmware is the judge of duplicates: going back too far is harmless (it drops or refuses
 //      what it has), going back too little is mended by its next Resend.
@@ -81,8 +82,10 @@ export interface Link {
   emergency(): string;
   /** The highest tag of a line that the firmware has accepted; 0 before. */
   ackedTag(): number;
-  /** Everything sent was accepted, for certain (LK4). */
+  /** Everything sent was accepted and executed, for certain (LK4). Call `settle` to get there. */
   isSettled(): boolean;
+  /** Asks for the proof, once what was sent is answered. Call it until `isSettled`. */
+  settle(nowMs: number): void;
   fault(): LinkFault | undefined;
   counts(): LinkCounts;
   inFlightBytes(): number;
@@ -125,6 +128,7 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
   let signMs = 0; // last sign that lines are being worked off
   let asks = 0;
   let isInDoubt = false;
+  let provenNumber = FIRST_NUMBER - 1;
   let isAdvanced = false;
   let saysBusy = false;
   let windowBytes = policy.windowBytes;
@@ -175,39 +179,44 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
   }
 
   /** Takes the first `count` entries out of flight. */
-  function land(count: number, isProven: boolean): void {
+  function land(count: number): void {
     for (const sent of flight.splice(0, count)) {
       bytesInFlight -= sent.bytes;
       if (sent.number === undefined) continue;
       ackedNumber = Math.max(ackedNumber, sent.number);
       ackedTag = Math.max(ackedTag, sent.tag);
-      isInDoubt = !isProven;
       if (windowBytes < policy.windowBytes) windowBytes += 1; // additive increase
     }
   }
 
-  function onOk(event: Extract<MarlinEvent, { kind: "ok" }>): void {
+  function onOk(event: Extract<MarlinEvent, { kind: "ok" }>, nowMs: number): void {
     if (event.n !== undefined) {
       const index = flight.findIndex(({ number }) => number === event.n);
       isAdvanced = isAdvanced || index !== -1;
-      if (index !== -1) land(index + 1, true); // a later ok answers for the lost ones before it
+      if (index !== -1) land(index + 1); // a later ok answers for the lost ones before it
       return;
     }
     const head = flight[0];
     if (head === undefined || mode.kind === "quiet") return; // the ok of a Resend
-    if (event.reading !== undefined) {
-      const index = flight.findIndex(({ isReport }) => isReport);
-      if (index !== -1) {
-        const isProven = flight[index]?.number !== undefined;
-        const clearsLines = flight.slice(0, index).some(({ number }) => number !== undefined);
-        const wasInDoubt = isInDoubt;
-        land(index + 1, isProven);
-        if (!isProven) isInDoubt = wasInDoubt || clearsLines;
-      }
+    const report = flight.findIndex(({ isReport }) => isReport);
+    if (event.reading !== undefined && report !== -1) {
+      onReport(report, nowMs);
       return;
     }
     // With ADVANCED_OK a bare ok belongs to a Resend or to an unnumbered line, never to a number.
-    if (!isAdvanced || head.isReport) land(1, head.number !== undefined);
+    if (!isAdvanced || head.isReport) land(1);
+  }
+
+  function onReport(index: number, nowMs: number): void {
+    const number = flight[index]?.number;
+    if (number === undefined) {
+      // Answers to further M105 may follow; they must not be taken for the proof (LK4).
+      mode = { kind: "quiet", untilMs: nowMs + policy.quietMs, backTo: cursor };
+      return;
+    }
+    land(index + 1);
+    provenNumber = number;
+    isInDoubt = false;
   }
 
   function onResend(number: number, nowMs: number): void {
@@ -235,13 +244,13 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
   /** The line is quiet: everything in flight was either answered or thrown away by the firmware. */
   function goBack(backTo: number, nowMs: number): void {
     const kept = flight.findIndex(({ number }) => number === undefined || number >= backTo);
-    if (kept !== 0) land(kept === -1 ? flight.length : kept, true);
+    if (kept !== 0) land(kept === -1 ? flight.length : kept);
     flight.length = 0;
     bytesInFlight = 0;
     resent += cursor - backTo;
     cursor = backTo;
     mode = OPEN;
-    isInDoubt = true; // what is accepted next is the proof (LK4)
+    isInDoubt = true; // LK4
     pump(nowMs);
   }
 
@@ -278,7 +287,7 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
     receive(event, nowMs) {
       switch (event.kind) {
         case "ok":
-          onOk(event);
+          onOk(event, nowMs);
           break;
         case "resend":
           onResend(event.n, nowMs);
@@ -290,8 +299,10 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
           break;
         case "wait": {
           // An idle firmware has no unanswered line: the answers were lost.
-          const hasLines = flight.some(({ number }) => number !== undefined);
-          if (mode.kind === "open") land(flight.length, !hasLines);
+          if (mode.kind === "open" && flight.length > 0) {
+            land(flight.length);
+            isInDoubt = true;
+          }
           break;
         }
         case "start":
@@ -336,8 +347,11 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
       return `\nM112\n${formatLine(nextNumber, "M112")}M104 S0\nM140 S0\n`;
     },
     ackedTag: () => ackedTag,
-    isSettled: () =>
-      mode.kind === "open" && flight.length === 0 && cursor === nextNumber && !isInDoubt,
+    isSettled: () => mode.kind === "open" && flight.length === 0 && provenNumber === nextNumber - 1,
+    settle(nowMs) {
+      if (cursor < nextNumber || flight.length > 0 || mode.kind !== "open") return;
+      if (provenNumber < nextNumber - 1) enqueue("M105", -1, nowMs);
+    },
     fault: () => fault,
     counts: () => ({ lines: nextNumber - FIRST_NUMBER, resent, asked }),
     inFlightBytes: () => bytesInFlight,
