@@ -32,7 +32,7 @@ export type NodeState = (typeof NODE_STATES)[number];
 /** What a node can do. Jobs ask for these by name. */
 export interface Capabilities {
   readonly models: readonly ModelFact[];
-  readonly embedder?: { readonly tag: string; readonly dimensions: number };
+  readonly embedder?: { readonly tag: string; readonly dimensions: number } | undefined;
   readonly commands: readonly CommandFact[];
   readonly printers: readonly Printer[];
 }

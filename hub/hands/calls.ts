@@ -1,0 +1,107 @@
+// Calls to nodes: a request that a node answers, perhaps with pieces on the way. They live in memory
+// only; what must survive a crash is a job or a question in the ledger, and is called again.
+//
+// C1. A call ends exactly once: answer, failure, the node leaving, its time-out, or its signal.
+// C2. When the caller gives up, the node is told to stop at once.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { HubMessage } from "@gantry/shared/contract/link.ts";
+import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
+import type { AgentLink } from "../ports.ts";
+
+interface Call {
+  readonly node: string;
+  readonly onText: (text: string) => void;
+  readonly settle: (result: unknown) => void;
+}
+
+export interface CallOptions {
+  readonly timeoutMs: number;
+  /** Time to the first piece or the answer; absent: `timeoutMs`. */
+  readonly firstPieceMs?: number;
+  readonly onText?: (text: string) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface Calls {
+  /** Sends `message` and waits for what `answer` gets under its id. Throws GantryError. */
+  call(
+    node: string,
+    message: HubMessage & { readonly id: string },
+    options: CallOptions,
+  ): Promise<unknown>;
+  piece(node: string, id: string, text: string): void;
+  /** `result`: a value, or a GantryError. Late and unknown answers are ignored. */
+  answer(node: string, id: string, result: unknown): void;
+  left(node: string): void;
+  inFlight(node: string): number;
+}
+
+export function makeCalls(link: () => AgentLink, clock: Clock): Calls {
+  const calls = new Map<string, Call>();
+
+  function call(
+    node: string,
+    message: HubMessage & { readonly id: string },
+    options: CallOptions,
+  ): Promise<unknown> {
+    const { id } = message;
+    const ended = new AbortController();
+    const total = clock.timeout(options.timeoutMs, options.signal);
+    return new Promise((resolve, reject) => {
+      const settle = (result: unknown): void => {
+        if (!calls.delete(id)) return; // C1
+        total.removeEventListener("abort", onAbort);
+        ended.abort();
+        if (result instanceof GantryError) reject(result);
+        else resolve(result);
+      };
+      const onAbort = (): void => {
+        link().send(node, [{ type: "cancel", id }]); // C2
+        settle(asGantryError(reasonOf(total)));
+      };
+      let hasPiece = false;
+      const onText = (text: string): void => {
+        hasPiece = true;
+        options.onText?.(text);
+      };
+      calls.set(id, { node, onText, settle });
+      if (total.aborted) return onAbort();
+      total.addEventListener("abort", onAbort, { once: true });
+      const sent = link().send(node, [message]);
+      if (sent === "absent")
+        settle(new GantryError("unreachable", `Node ${node} is not connected`));
+      if (sent === "full") settle(new GantryError("busy", `Node ${node} has too much waiting`));
+      const { firstPieceMs } = options;
+      if (firstPieceMs === undefined || sent !== "sent") return undefined;
+      const first = clock.timeout(firstPieceMs, ended.signal);
+      first.addEventListener("abort", () => {
+        if (hasPiece || !calls.has(id)) return;
+        link().send(node, [{ type: "cancel", id }]);
+        settle(new GantryError("timeout", `No first token within ${firstPieceMs} ms`));
+      });
+      return undefined;
+    });
+  }
+
+  const ofNode = (node: string, id: string): Call | undefined => {
+    const found = calls.get(id);
+    return found?.node === node ? found : undefined;
+  };
+
+  return {
+    call,
+    piece: (node, id, text) => ofNode(node, id)?.onText(text),
+    answer: (node, id, result) => ofNode(node, id)?.settle(result),
+    left(node) {
+      for (const found of calls.values()) {
+        if (found.node !== node) continue;
+        found.settle(new GantryError("unreachable", `Node ${node} went away during the call`));
+      }
+    },
+    inFlight: (node) => [...calls.values()].filter((found) => found.node === node).length,
+  };
+}
+
+const asGantryError = (error: Error): GantryError =>
+  error instanceof GantryError ? error : new GantryError("cancelled", "The caller gave up");

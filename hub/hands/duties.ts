@@ -1,0 +1,298 @@
+// Duties: what this hub owes the world, read off the ledger again and again, never remembered
+// elsewhere. After a crash the same reading finds the same duties.
+//
+//   a ready print whose printer is free      -> lease it, tell the node
+//   a leased print that no report has begun  -> tell the node again (the bridge knows a repeat)
+//   a wish that no report has met            -> tell the node again
+//   a ready job that a node can do           -> lease it, tell the node
+//   a leased job whose node is gone          -> give the lease up
+//   a confirmation that is due               -> notice or expiry
+//
+// D1. A lease is in the log before the node hears of it.
+// D2. Telling twice is harmless: orders carry job and token, and the node keeps both.
+
+import { backoffMs } from "@gantry/shared/base/backoff.ts";
+import { type ErrorRecord, ERRORS, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { RETRY, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import type { HubMessage } from "@gantry/shared/contract/link.ts";
+import {
+  JOB_CLASSES,
+  type JobRow,
+  type NodeRow,
+  type PrintRow,
+} from "@gantry/shared/contract/rows.ts";
+import { act, type By, byHub, type Hub, propose } from "../hub.ts";
+import { isNoticeDue } from "../ledger/domains/confirmations.ts";
+import { printWaitsFor } from "../ledger/domains/prints.ts";
+import type { AgentLink } from "../ports.ts";
+
+const SWEEP_MS = 1_000;
+const REPEAT_MS = 3_000; // how often an order that shows no effect is told again
+const REFUSED_PAUSE_MS = 5_000; // before a printer that refused is tried again
+const JOBS_PER_NODE = 4;
+
+export interface Duties {
+  /** Something changed: look now instead of at the next sweep. */
+  wake(): void;
+  /** Sweeps until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  jobEnded(
+    job: string,
+    token: number,
+    end: { result: unknown } | { error: ErrorRecord },
+    by: By,
+  ): Promise<void>;
+  /** A node came back: what it holds goes on, what it does not hold any more is given up. */
+  adopt(
+    node: string,
+    bootId: string,
+    holds: readonly { job: string; token: number }[],
+  ): Promise<void>;
+  nodeLeft(node: string): Promise<void>;
+  refused(job: string): void;
+}
+
+export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal): Duties {
+  const { rows, clock } = hub;
+  const toldAtMs = new Map<string, number>(); // by order, monotonic
+  const notBeforeMs = new Map<string, number>(); // by print job, monotonic
+  let wakeUp = new AbortController();
+
+  /** True at most once in REPEAT_MS for the same order. */
+  function mayTell(order: string): boolean {
+    const nowMs = clock.monotonic();
+    if ((toldAtMs.get(order) ?? -Infinity) + REPEAT_MS > nowMs) return false;
+    if (toldAtMs.size > 10_000) toldAtMs.clear();
+    toldAtMs.set(order, nowMs);
+    return true;
+  }
+
+  function tell(node: string, order: string, message: HubMessage): void {
+    if (mayTell(order)) link().send(node, [message]);
+  }
+
+  async function sweepPrints(): Promise<void> {
+    for (const print of rows.hot("print").values()) {
+      if (print.lease === undefined) await leasePrint(print);
+      const current = rows.get("print", print.id);
+      if (current?.lease !== undefined) remindOfPrint(current);
+    }
+  }
+
+  async function leasePrint(print: PrintRow): Promise<void> {
+    const device = rows.get("device", print.printer);
+    if (print.state !== "ready" || device === undefined) return;
+    if (printWaitsFor(rows, print, device) !== undefined) return;
+    if ((notBeforeMs.get(print.id) ?? 0) > clock.monotonic()) return;
+    const node = rows.get("node", device.node);
+    if (node?.state !== "alive" || !link().heard().has(node.id)) return;
+    const phase = hub.soft.printer(device.id)?.phase ?? device.printer.phase;
+    if (phase !== "idle") return;
+    await propose(
+      hub,
+      { type: "printLeased", job: print.id, node: node.id, bootId: node.bootId },
+      byHub(hub),
+      signal,
+    ); // D1
+  }
+
+  function remindOfPrint({
+    id: job,
+    printer,
+    lease,
+    gcode,
+    startedCount,
+    state,
+    wish,
+  }: PrintRow): void {
+    if (lease === undefined || state === "unknown") return;
+    const { node, token } = lease;
+    if (startedCount === 0) {
+      const { sha256, sizeBytes } = gcode;
+      tell(node, `print ${job} ${token}`, {
+        type: "print",
+        printer,
+        job,
+        token,
+        sha256,
+        sizeBytes,
+      });
+    }
+    if (wish !== undefined) {
+      tell(node, `${wish} ${job} ${token}`, { type: "printWish", printer, job, token, wish });
+    }
+  }
+
+  async function sweepJobs(): Promise<void> {
+    const held = heldByNode();
+    for (const jobClass of JOB_CLASSES) {
+      for (const job of rows.hot("job").values()) {
+        if (job.class === jobClass) await sweepJob(job, held);
+      }
+    }
+  }
+
+  function heldByNode(): Map<string, number> {
+    const held = new Map<string, number>();
+    for (const { state, lease } of rows.hot("job").values()) {
+      if (state === "leased" && lease !== undefined)
+        held.set(lease.node, (held.get(lease.node) ?? 0) + 1);
+    }
+    return held;
+  }
+
+  async function sweepJob(job: JobRow, held: Map<string, number>): Promise<void> {
+    if (job.state === "leased") return watchJob(job);
+    if (job.state !== "ready" || job.notBeforeMs > clock.now()) return;
+    const node = nodeFor(job, held);
+    if (node === undefined) return;
+    held.set(node.id, (held.get(node.id) ?? 0) + 1);
+    const reply = await propose(
+      hub,
+      { type: "jobLeased", job: job.id, node: node.id, bootId: node.bootId },
+      byHub(hub),
+      signal,
+    ); // D1
+    const leased = rows.get("job", job.id);
+    if (reply.ok && leased?.lease !== undefined) tellJob(leased);
+  }
+
+  function nodeFor(job: JobRow, held: ReadonlyMap<string, number>): NodeRow | undefined {
+    const heard = link().heard();
+    const able = [...rows.hot("node").values()].filter(
+      (node) =>
+        node.state === "alive" &&
+        heard.has(node.id) &&
+        canDo(node, job.needs) &&
+        (held.get(node.id) ?? 0) < JOBS_PER_NODE,
+    );
+    return able.toSorted((a, b) => (held.get(a.id) ?? 0) - (held.get(b.id) ?? 0))[0];
+  }
+
+  async function watchJob(job: JobRow): Promise<void> {
+    const { lease } = job;
+    if (lease === undefined) return;
+    const node = rows.get("node", lease.node);
+    const isGone =
+      node === undefined ||
+      node.state === "down" ||
+      node.state === "removed" ||
+      node.bootId !== lease.bootId;
+    if (isGone) await giveUp(job, lease.token);
+    else if (lease.atMs + job.timeoutMs + TIMEOUT.stopMs < clock.now())
+      await giveUp(job, lease.token);
+    else tellJob(job);
+  }
+
+  function tellJob({ id: job, kind, input, timeoutMs, lease }: JobRow): void {
+    if (lease === undefined) return;
+    const { node, token } = lease;
+    tell(node, `job ${job} ${token}`, {
+      type: "job",
+      job,
+      token,
+      kind,
+      input: { ...input },
+      timeoutMs,
+    });
+  }
+
+  async function giveUp(job: JobRow, token: number): Promise<void> {
+    const retryAtMs = clock.now() + backoffMs(RETRY.nodeHop.backoff, job.attempts, hub.random);
+    await propose(hub, { type: "jobLeaseLost", job: job.id, token, retryAtMs }, byHub(hub), signal);
+  }
+
+  async function sweepConfirmations(): Promise<void> {
+    const nowMs = clock.now();
+    const isDue = [...rows.hot("confirmation").values()].some(
+      (row) => row.expiresAtMs <= nowMs || isNoticeDue(row, nowMs),
+    );
+    if (isDue) await act(hub, { type: "confirmationsTicked" }, byHub(hub), signal);
+  }
+
+  /** A link can end without a word while the hub restarts: what is not heard is not alive. */
+  async function sweepNodes(startedAtMs: number): Promise<void> {
+    if (clock.monotonic() - startedAtMs < 2 * TIMEOUT.leaseMs) return;
+    const heard = link().heard();
+    for (const node of rows.hot("node").values()) {
+      if (node.state === "alive" && !heard.has(node.id)) await nodeLeft(node.id);
+    }
+  }
+
+  async function nodeLeft(id: string): Promise<void> {
+    const node = rows.get("node", id);
+    if (node?.state !== "alive" || link().heard().has(id)) return;
+    await propose(
+      hub,
+      { type: "nodeStateChanged", node: id, bootId: node.bootId, state: "down" },
+      byHub(hub),
+      signal,
+    );
+    hub.soft.forget(node.capabilities.printers.map((printer) => printer.id));
+    wake();
+  }
+
+  function wake(): void {
+    wakeUp.abort();
+  }
+
+  return {
+    wake,
+    async run(stop) {
+      const startedAtMs = clock.monotonic();
+      while (!stop.aborted) {
+        try {
+          await sweepConfirmations();
+          await sweepNodes(startedAtMs);
+          await sweepPrints();
+          await sweepJobs();
+        } catch (error) {
+          if (!stop.aborted)
+            hub.log.warn(
+              { error: toErrorRecord(error) },
+              "a sweep of the duties failed; it is repeated",
+            );
+        }
+        await clock.sleep(SWEEP_MS, AbortSignal.any([stop, wakeUp.signal])).catch(() => {}); // woken
+        if (wakeUp.signal.aborted) wakeUp = new AbortController();
+      }
+    },
+    async jobEnded(job, token, end, by) {
+      const row = rows.get("job", job);
+      if ("result" in end) {
+        await propose(hub, { type: "jobFinished", job, token, result: end.result }, by, signal);
+      } else {
+        const mayRetry = row !== undefined && row.effect !== "once" && ERRORS[end.error.code].retry;
+        const retryAtMs =
+          clock.now() + backoffMs(RETRY.nodeHop.backoff, row?.attempts ?? 1, hub.random);
+        await propose(
+          hub,
+          { type: "jobFailed", job, token, error: end.error, ...(mayRetry ? { retryAtMs } : {}) },
+          by,
+          signal,
+        );
+      }
+      wake();
+    },
+    async adopt(node, bootId, holds) {
+      const held = new Set(holds.map(({ job, token }) => `${job} ${token}`));
+      for (const job of rows.hot("job").values()) {
+        const { lease } = job;
+        if (lease?.node !== node || job.state !== "leased" || lease.bootId === bootId) continue;
+        if (!held.has(`${job.id} ${lease.token}`)) await giveUp(job, lease.token);
+      }
+    },
+    nodeLeft,
+    refused(job) {
+      notBeforeMs.set(job, clock.monotonic() + REFUSED_PAUSE_MS);
+      for (const order of toldAtMs.keys()) if (order.includes(job)) toldAtMs.delete(order);
+    },
+  };
+}
+
+/** `needs` is `command:NAME` or `embed`. */
+function canDo(node: NodeRow, needs: string): boolean {
+  if (needs === "embed") return node.capabilities.embedder !== undefined;
+  const name = needs.slice("command:".length);
+  return node.capabilities.commands.some((command) => command.name === name);
+}

@@ -1,0 +1,62 @@
+// What the rooms of the main thread share: the log, the feed, the clock and chance. Passed as one
+// value; nothing here is global.
+
+import { type GantryError, fromErrorRecord } from "@gantry/shared/base/errors.ts";
+import { type IdKind, mintId } from "@gantry/shared/base/ids.ts";
+import type { Random } from "@gantry/shared/base/prng.ts";
+import type { Command, CommandBody, Envelope, Reply } from "@gantry/shared/contract/commands.ts";
+import type { Clock } from "@gantry/shared/flow/clock.ts";
+import type { Logger } from "@gantry/shared/flow/logger.ts";
+import type { Feed } from "./feed/feed.ts";
+import type { SoftState } from "./feed/soft.ts";
+import type { Rows } from "./ledger/rows.ts";
+import type { Metrics } from "./metrics.ts";
+import type { Replica } from "./replica/replica.ts";
+
+export interface Hub {
+  readonly id: string;
+  readonly replica: Replica;
+  readonly rows: Rows;
+  readonly feed: Feed;
+  readonly soft: SoftState;
+  readonly clock: Clock;
+  /** Cryptographically strong: ids and secrets are made of it. */
+  readonly random: Random;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+}
+
+export type By = Pick<Envelope, "actor" | "requestId"> & { readonly replay?: Envelope["replay"] };
+
+export const newId = (hub: Hub, kind: IdKind): string => mintId(kind, hub.clock.now(), hub.random);
+
+/** The hub acting on its own behalf. */
+export const byHub = (hub: Hub): By => ({ actor: "hub", requestId: newId(hub, "req") });
+
+/** Proposes; gives the reply, refusal or not. */
+export function propose(hub: Hub, body: CommandBody, by: By, signal: AbortSignal): Promise<Reply> {
+  const { actor, requestId, replay } = by;
+  const envelope: Envelope = {
+    atMs: hub.clock.now(),
+    actor,
+    requestId,
+    ...(replay === undefined ? {} : { replay }),
+  };
+  const command = { ...envelope, ...body } as Command; // the envelope and one body make a command
+  return hub.replica.propose(command, signal);
+}
+
+/** Proposes; gives the value, throws the refusal. */
+export async function act(
+  hub: Hub,
+  body: CommandBody,
+  by: By,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const reply = await propose(hub, body, by, signal);
+  if (!reply.ok) throw refusal(reply);
+  return reply.value;
+}
+
+export const refusal = (reply: Extract<Reply, { ok: false }>): GantryError =>
+  fromErrorRecord(reply.error);
