@@ -106,7 +106,8 @@ function readHeader(cursor: Cursor): GgufReading {
   const architecture = values.get("general.architecture");
   if (typeof architecture !== "string") throw new Invalid("it names no architecture");
   if (tensorCount === 0) throw new Invalid("it holds no tensors");
-  const alignment = Number(values.get("general.alignment") ?? ALIGNMENT_DEFAULT);
+  const alignment = values.get("general.alignment") ?? ALIGNMENT_DEFAULT;
+  if (typeof alignment !== "number" || alignment < 1) throw new Invalid("its alignment is wrong");
   const dataStart = Math.ceil(cursor.at() / alignment) * alignment;
   const contextTokens = values.get(`${architecture}.context_length`);
   const name = values.get("general.name");
