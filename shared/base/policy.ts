@@ -95,6 +95,7 @@ export const LIMIT = {
   normalJobs: { max: 10_000, whenFull: "429 busy" },
   lowJobs: { max: 50_000, whenFull: "429 busy" },
   answersWaiting: { max: 64, whenFull: "429 busy" },
+  deskCalls: { max: 2_048, whenFull: "429 busy" },
   streams: { max: 500, whenFull: "429 busy" },
   streamLagEvents: { max: 1_000, whenFull: "the stream gets `gap` and reads again" },
   eventRing: { max: 10_000, whenFull: "the oldest event is dropped; a reader gets `gap`" },

@@ -126,6 +126,8 @@ export type MessageView = z.infer<typeof messageViewSchema>;
 export const conversationViewSchema = z.object({
   id: z.string(),
   title: z.string(),
+  /** Whose it is; doors that show one person's to many readers need it. */
+  person: z.string().optional(),
   messages: z.number().int(),
   createdAt: z.iso.datetime(),
   changedAt: z.iso.datetime(),

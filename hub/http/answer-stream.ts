@@ -1,0 +1,73 @@
+// The stream of one answer: text as it is made, then one end, with pings while nothing comes.
+//
+// AS1. What the client has not read yet is joined into one text, so a slow reader costs the text of
+//      one answer and never holds the model back.
+// AS2. A client that goes away aborts the work.
+
+import type { Clock } from "@gantry/shared/flow/clock.ts";
+import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { SSE_PING, sseResponse } from "./sse.ts";
+
+export interface AnswerStream {
+  /** Does the work; what it gives to `onText` is streamed, its result is the end. */
+  readonly work: (signal: AbortSignal, onText: (text: string) => void) => Promise<unknown>;
+  /** Sent first, if not empty. */
+  readonly head: string;
+  readonly piece: (text: string) => string;
+  readonly end: (result: unknown) => string;
+  readonly failure: (error: unknown) => string;
+}
+
+/** Starts the work at once. `parent`: the request's life and deadline. */
+export function answerStream(stream: AnswerStream, clock: Clock, parent: AbortSignal): Response {
+  const gone = new AbortController();
+  const signal = AbortSignal.any([gone.signal, parent]);
+  let held = "";
+  let last: string | undefined;
+  let isHeadSent = stream.head === "";
+  let isDone = false;
+  let arrived = new AbortController();
+
+  void run(); // ends with the work, which `signal` ends; it catches everything
+
+  async function run(): Promise<void> {
+    const onText = (text: string): void => {
+      held += text; // AS1
+      arrived.abort();
+    };
+    try {
+      last = await stream.work(signal, onText).then(stream.end, stream.failure);
+    } catch {
+      gone.abort(); // the end could not be written down; the client sees a stream cut off
+    }
+    arrived.abort();
+  }
+
+  const news = (): boolean => held !== "" || last !== undefined;
+
+  async function waitForNews(): Promise<void> {
+    if (news()) return;
+    arrived = new AbortController();
+    const woken = AbortSignal.any([arrived.signal, gone.signal]);
+    await clock.sleep(TIMEOUT.sseHeartbeatMs, woken).catch(() => undefined); // woken
+  }
+
+  async function next(): Promise<string | undefined> {
+    if (isDone || gone.signal.aborted) return undefined;
+    if (!isHeadSent) {
+      isHeadSent = true;
+      return stream.head;
+    }
+    await waitForNews();
+    if (held !== "") {
+      const text = stream.piece(held);
+      held = "";
+      return text;
+    }
+    if (last === undefined) return gone.signal.aborted ? undefined : SSE_PING;
+    isDone = true;
+    return last;
+  }
+
+  return sseResponse(next, () => gone.abort()); // AS2
+}

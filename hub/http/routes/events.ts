@@ -1,0 +1,131 @@
+// GET /api/events: a stream, or one page of past events with format=json.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { EVENT_TYPES, type LedgerEvent } from "@gantry/shared/contract/events.ts";
+import type { Actor } from "@gantry/shared/contract/roles.ts";
+import { within } from "../deadline.ts";
+import type { DoorContext, DoorDeps, Handler } from "../door.ts";
+import type { Feed } from "../feed/feed.ts";
+import { type EventPage, makeReader } from "../feed/reader.ts";
+import { maySee } from "../feed/ring.ts";
+import type { Identities } from "../identity.ts";
+import { readQuery } from "../input.ts";
+import { sseResponse } from "../sse.ts";
+
+const PAGE_EVENTS = 1_000;
+const TYPES: ReadonlySet<string> = new Set([...EVENT_TYPES, "telemetry", "node.load"]);
+
+interface EventsQuery {
+  readonly since?: number;
+  readonly types?: string;
+  readonly format: "sse" | "json";
+  readonly limit: number;
+}
+
+export interface EventsDoor {
+  readonly handler: Handler;
+  /** Streams that are open now. */
+  readonly streams: () => number;
+}
+
+/** `streamsMax`: one more stream is refused with `busy`. */
+export function eventsDoor(
+  deps: DoorDeps,
+  feed: Feed,
+  identities: Identities,
+  streamsMax: number = LIMIT.streams.max,
+): EventsDoor {
+  const { desk, clock, scope } = deps;
+  let streams = 0;
+
+  function readPage(c: DoorContext, since: number, limit: number): PageOf {
+    const requestId = c.get("requestId");
+    const query = { since, limit, format: "json" };
+    return async (actor, signal) => {
+      const page = await within(clock, TIMEOUT.proposeMs, signal, (limited) =>
+        desk.call(
+          "events",
+          { actor, requestId, params: {}, query, body: undefined },
+          { signal: limited },
+        ),
+      );
+      return page as EventPage; // the desk gives the reply of its schema
+    };
+  }
+
+  async function onePage(c: DoorContext, actor: Actor, query: EventsQuery): Promise<Response> {
+    const types = typesOf(query.types);
+    const page = await readPage(c, query.since ?? 0, query.limit)(actor, c.req.raw.signal);
+    const isShown = (event: LedgerEvent): boolean =>
+      maySee(actor, event.person) && (types === undefined || types.has(event.type));
+    return c.json({
+      events: page.events.filter(isShown),
+      ...(page.next === undefined ? {} : { next: page.next }),
+    });
+  }
+
+  function stream(c: DoorContext, actor: Actor, query: EventsQuery): Response {
+    const types = typesOf(query.types);
+    const since = lastEventId(c) ?? query.since;
+    const secretSha256 = c.get("secretSha256");
+    if (streams >= streamsMax) {
+      throw new GantryError("busy", `${streamsMax} event streams are open already`, {
+        details: { retryAfterS: 5 },
+      });
+    }
+    streams += 1;
+    const gone = new AbortController();
+    const next = makeReader({
+      feed,
+      actor,
+      requestId: c.get("requestId"),
+      types,
+      since,
+      readPage: (from, reader, signal) => readPage(c, from, PAGE_EVENTS)(reader, signal),
+      recheck: () => identities.recheck(secretSha256),
+      signal: AbortSignal.any([gone.signal, scope.signal]),
+    });
+    const end = (): void => {
+      if (gone.signal.aborted) return;
+      gone.abort();
+      streams -= 1;
+    };
+    // A client can go before the first byte is asked for; the body is then never cancelled.
+    c.req.raw.signal.addEventListener("abort", end, { once: true });
+    return sseResponse(next, end);
+  }
+
+  return {
+    handler(c) {
+      const actor = c.get("actor");
+      if (actor === null) throw new GantryError("unauthenticated", "Events need a token");
+      const query = readQuery(c, "events") as unknown as EventsQuery; // what its schema gives
+      return query.format === "json" ? onePage(c, actor, query) : stream(c, actor, query);
+    },
+    streams: () => streams,
+  };
+}
+
+type PageOf = (actor: Actor, signal: AbortSignal) => Promise<EventPage>;
+
+function typesOf(text: string | undefined): ReadonlySet<string> | undefined {
+  if (text === undefined || text === "") return undefined;
+  const types = text.split(",").map((type) => type.trim());
+  const unknown = types.find((type) => !TYPES.has(type));
+  if (unknown === undefined) return new Set(types);
+  throw badField("query.types", `"${unknown.slice(0, 60)}" is not an event type`);
+}
+
+/** The header is set by browsers when they connect again, so it wins over the address. */
+function lastEventId(c: DoorContext): number | undefined {
+  const header = c.req.header("last-event-id");
+  if (header === undefined || header === "") return undefined;
+  if (/^\d{1,15}$/.test(header)) return Number(header);
+  throw badField("last-event-id", "must be a log position");
+}
+
+const badField = (path: string, message: string): GantryError =>
+  new GantryError("bad_request", `${path}: ${message}`, {
+    details: { fields: [{ path, message }] },
+  });

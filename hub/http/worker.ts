@@ -1,0 +1,74 @@
+// The worker thread of the HTTP door: its composition root. It gets a desk port and a configuration,
+// listens, and says so; told to stop, it lets requests end and goes.
+
+import { type MessagePort, parentPort, workerData } from "node:worker_threads";
+import { makeLogger } from "@gantry/shared/adapters/pino.ts";
+import { present } from "@gantry/shared/base/assert.ts";
+import { type ErrorRecord, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { systemClock } from "@gantry/shared/flow/clock.ts";
+import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { openBlobFiles } from "../adapters/blob-files.ts";
+import { connectDesk } from "../door/connect-desk.ts";
+import { makeApp } from "./app.ts";
+import type { DoorConfig } from "./door.ts";
+import { type HttpServer, listen, type ListenOptions } from "./server.ts";
+
+/** `workerData` of this worker. `deskPort` is in its transfer list too. */
+export interface HttpWorkerData {
+  readonly deskPort: MessagePort;
+  readonly door: DoorConfig;
+  readonly listen: ListenOptions;
+  readonly blobsDir: string;
+  readonly logLevel: string;
+}
+
+/** What the worker says to its parent. After `failed` and `stopped` it ends by itself. */
+export type HttpWorkerMessage =
+  | { readonly type: "listening"; readonly host: string; readonly port: number }
+  | { readonly type: "failed"; readonly error: ErrorRecord }
+  | { readonly type: "stopped" };
+
+/** The one thing its parent says. */
+export interface HttpWorkerOrder {
+  readonly type: "stop";
+}
+
+const parent = present(parentPort, "the parent of the HTTP worker");
+const say = (message: HttpWorkerMessage): void => parent.postMessage(message);
+
+async function start(data: HttpWorkerData): Promise<void> {
+  const log = makeLogger(data.logLevel, { part: "http" });
+  const scope = makeScope((task, error) => log.error({ task, err: error }, "task failed"));
+  const { app } = makeApp({
+    desk: connectDesk(data.deskPort),
+    blobs: await openBlobFiles(data.blobsDir),
+    config: data.door,
+    clock: systemClock,
+    random: Math.random,
+    log,
+    scope,
+  });
+  const server = await listen(app, data.listen, systemClock);
+  parent.once("message", () => void stop(data, server, () => scope.close()));
+  log.info({ host: server.host, port: server.port }, "listening");
+  say({ type: "listening", host: server.host, port: server.port });
+}
+
+async function stop(
+  data: HttpWorkerData,
+  server: HttpServer,
+  endStreams: () => Promise<void>,
+): Promise<void> {
+  await server.close(endStreams);
+  data.deskPort.close();
+  say({ type: "stopped" });
+  parent.close();
+}
+
+try {
+  await start(workerData as HttpWorkerData); // its parent makes it with this type
+} catch (error) {
+  say({ type: "failed", error: toErrorRecord(error) });
+  (workerData as HttpWorkerData).deskPort.close();
+  parent.close();
+}
