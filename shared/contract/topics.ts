@@ -10,7 +10,10 @@ export const TOPICS = {
   /** Retained: the state of a print job. */
   job: (job: string): string => `gantry/jobs/${job}`,
   autonomyStatus: "gantry/autonomy/status",
+  /** Queue an allow-listed command, JSON {id, command, args, class, token}. */
   autonomyCommand: "gantry/autonomy/cmd",
+  /** What was refused on any topic that names no device, with the reason. */
+  autonomyRejected: "gantry/autonomy/rejected",
   /** Each ledger event; not retained. */
   event: (type: string): string => `gantry/events/${type.replaceAll(".", "/")}`,
   /** What was refused, with the reason. */
