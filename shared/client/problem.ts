@@ -40,7 +40,7 @@ export function transportError(error: unknown, address: string, signal: AbortSig
   return new GantryError(
     "unreachable",
     `The hub at ${address} does not answer (${why}). Start it with npm start, or name another with --hub URL`,
-    { cause: error, details: { address } },
+    { cause: error },
   );
 }
 

@@ -16,28 +16,36 @@ export interface Route {
   readonly stream?: "sse" | "maybe";
 }
 
-const get = (path: string, access: Access, summary: string): Route => ({
+/** Keeps the path as a type, so that a client knows which parameters it has. */
+type RouteAt<P extends string> = Route & { readonly path: P };
+
+const get = <P extends string>(path: P, access: Access, summary: string): RouteAt<P> => ({
   method: "GET",
   path,
   access,
   summary,
   status: 200,
 });
-const post = (path: string, access: Access, summary: string, status = 200): Route => ({
+const post = <P extends string>(
+  path: P,
+  access: Access,
+  summary: string,
+  status = 200,
+): RouteAt<P> => ({
   method: "POST",
   path,
   access,
   summary,
   status,
 });
-const put = (path: string, access: Access, summary: string): Route => ({
+const put = <P extends string>(path: P, access: Access, summary: string): RouteAt<P> => ({
   method: "PUT",
   path,
   access,
   summary,
   status: 200,
 });
-const del = (path: string, access: Access, summary: string): Route => ({
+const del = <P extends string>(path: P, access: Access, summary: string): RouteAt<P> => ({
   method: "DELETE",
   path,
   access,

@@ -253,6 +253,12 @@ export const VARIABLES = {
     readBy: ["agent", "client"],
     meaning: "where hf: addresses are fetched",
   },
+  GANTRY_HF_TOKEN: {
+    field: "hfToken",
+    kind: "secret",
+    readBy: ["agent", "client"],
+    meaning: "key for models that Hugging Face gives only to known people",
+  },
   // ── a firmware bridge ──
   GANTRY_PRINTERS: {
     field: "printers",

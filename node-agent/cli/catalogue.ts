@@ -1,0 +1,263 @@
+// Every command of `gantry`: what help prints, what completion offers, what the parser accepts, and
+// where its code is. The code is loaded only when the command runs.
+
+import type { Command } from "./context.ts";
+
+export interface OptionSpec {
+  readonly type: "string" | "boolean";
+  readonly multiple?: boolean;
+  /** Placeholder in help, for strings. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+export interface CommandSpec {
+  readonly summary: string;
+  /** One line for each form, without `gantry NAME`. */
+  readonly usage: readonly string[];
+  /** First words that complete. */
+  readonly words?: readonly string[];
+  readonly wordsMin?: number;
+  readonly wordsMax?: number;
+  readonly options?: Readonly<Record<string, OptionSpec>>;
+  readonly load: () => Promise<Command>;
+}
+
+export const GLOBAL_OPTIONS = {
+  json: { type: "boolean", help: "one JSON document, or JSON lines for a stream" },
+  hub: { type: "string", value: "URL", help: "the hub; default from GANTRY_HTTP_HOST and _PORT" },
+  token: { type: "string", value: "TOKEN", help: "default GANTRY_TOKEN, then DATA_DIR/token" },
+  help: { type: "boolean", help: "explain this command" },
+} as const satisfies Readonly<Record<string, OptionSpec>>;
+
+const limit = { type: "string", value: "N", help: "how many, 1 to 500; default 50" } as const;
+const yes = { type: "string", value: "PHRASE", help: "give the word at once" } as const;
+const bool = (help: string): OptionSpec => ({ type: "boolean", help });
+const text = (value: string, help: string): OptionSpec => ({ type: "string", value, help });
+
+export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
+  ask: {
+    summary: "ask or order something in words",
+    usage: ["TEXT...", "- (reads standard input)"],
+    wordsMin: 1,
+    options: {
+      conversation: text("ID", "go on with this conversation"),
+      new: bool("begin a new conversation"),
+      yes,
+    },
+    load: async () => (await import("./commands/ask.ts")).ask,
+  },
+  chat: {
+    summary: "talk line by line; /help inside",
+    usage: [""],
+    wordsMax: 0,
+    options: {
+      conversation: text("ID", "go on with this conversation"),
+      new: bool("begin a new conversation"),
+    },
+    load: async () => (await import("./commands/chat.ts")).chat,
+  },
+  print: {
+    summary: "send G-code to a printer",
+    usage: ["FILE --on PRINTER"],
+    wordsMin: 1,
+    wordsMax: 1,
+    options: {
+      on: text("PRINTER", "which printer; see gantry devices"),
+      name: text("NAME", "shown to people; default the file's name"),
+      follow: bool("stay until the print has ended"),
+      yes,
+    },
+    load: async () => (await import("./commands/print.ts")).print,
+  },
+  prints: {
+    summary: "print jobs, the newest first",
+    usage: ["", "ID [--follow]", "pause|resume|cancel ID", "resolve ID done|failed"],
+    words: ["pause", "resume", "cancel", "resolve"],
+    wordsMax: 3,
+    options: { limit, follow: bool("stay until the print has ended") },
+    load: async () => (await import("./commands/prints.ts")).prints,
+  },
+  pause: {
+    summary: "pause a print",
+    usage: ["JOB"],
+    wordsMin: 1,
+    wordsMax: 1,
+    load: async () => (await import("./commands/prints.ts")).pause,
+  },
+  resume: {
+    summary: "resume a print",
+    usage: ["JOB"],
+    wordsMin: 1,
+    wordsMax: 1,
+    load: async () => (await import("./commands/prints.ts")).resume,
+  },
+  cancel: {
+    summary: "cancel a print",
+    usage: ["JOB"],
+    wordsMin: 1,
+    wordsMax: 1,
+    load: async () => (await import("./commands/prints.ts")).cancel,
+  },
+  stop: {
+    summary: "EMERGENCY STOP of all printers, or of one",
+    usage: ["[PRINTER]"],
+    wordsMax: 1,
+    load: async () => (await import("./commands/devices.ts")).stop,
+  },
+  devices: {
+    summary: "printers with their live state",
+    usage: ["", "ID", "reset ID"],
+    words: ["reset"],
+    wordsMax: 2,
+    load: async () => (await import("./commands/devices.ts")).devices,
+  },
+  "bed-cleared": {
+    summary: "say that a printer's bed is empty",
+    usage: ["PRINTER"],
+    wordsMin: 1,
+    wordsMax: 1,
+    options: { job: text("ID", "the print that was taken off") },
+    load: async () => (await import("./commands/devices.ts")).bedCleared,
+  },
+  confirm: {
+    summary: "give the word for something dangerous",
+    usage: ["ID PHRASE..."],
+    wordsMin: 2,
+    load: async () => (await import("./commands/confirm.ts")).confirm,
+  },
+  confirmations: {
+    summary: "what waits for a person's word",
+    usage: ["", "withdraw ID"],
+    words: ["withdraw"],
+    wordsMax: 2,
+    load: async () => (await import("./commands/confirm.ts")).confirmations,
+  },
+  jobs: {
+    summary: "queued work",
+    usage: ["", "ID", "dead", "requeue|drop|cancel ID"],
+    words: ["dead", "requeue", "drop", "cancel"],
+    wordsMax: 2,
+    options: { limit },
+    load: async () => (await import("./commands/jobs.ts")).jobs,
+  },
+  exec: {
+    summary: "run an allow-listed command and wait for its end",
+    usage: ["COMMAND [--arg NAME=VALUE]..."],
+    wordsMin: 1,
+    wordsMax: 1,
+    options: { arg: { ...text("NAME=VALUE", "an argument; JSON or text"), multiple: true }, yes },
+    load: async () => (await import("./commands/jobs.ts")).exec,
+  },
+  flags: {
+    summary: "read and set flags",
+    usage: ["", "get KEY", "set KEY VALUE", "delete KEY"],
+    words: ["get", "set", "delete"],
+    wordsMax: 3,
+    options: {
+      "if-revision": text("N", "only if nobody changed it since"),
+      consistency: text("LEVEL", "linearizable, leader or local"),
+    },
+    load: async () => (await import("./commands/flags.ts")).flags,
+  },
+  events: {
+    summary: "live events, until Ctrl-C",
+    usage: [""],
+    wordsMax: 0,
+    options: {
+      types: text("A,B", "only these types, e.g. print.changed"),
+      since: text("N", "begin after this log position"),
+      count: text("N", "end after so many"),
+    },
+    load: async () => (await import("./commands/events.ts")).events,
+  },
+  audit: {
+    summary: "who did what",
+    usage: [""],
+    wordsMax: 0,
+    options: { limit, after: text("CURSOR", "the page after this cursor") },
+    load: async () => (await import("./commands/records.ts")).audit,
+  },
+  costs: {
+    summary: "answers, tokens and money",
+    usage: [""],
+    wordsMax: 0,
+    load: async () => (await import("./commands/records.ts")).costs,
+  },
+  token: {
+    summary: "tokens of people and programs",
+    usage: ["list", "create PERSON --role ROLE [--days N]", "revoke ID"],
+    words: ["list", "create", "revoke"],
+    wordsMin: 1,
+    wordsMax: 2,
+    options: {
+      role: text("ROLE", "viewer, operator, maker, safety or admin; default viewer"),
+      days: text("N", "it expires after so many days"),
+    },
+    load: async () => (await import("./commands/people.ts")).token,
+  },
+  "join-code": {
+    summary: "a one-time code for a new machine",
+    usage: ["NAME"],
+    wordsMin: 1,
+    wordsMax: 1,
+    load: async () => (await import("./commands/people.ts")).joinCode,
+  },
+  registry: {
+    summary: "machines and what they can do",
+    usage: [""],
+    wordsMax: 0,
+    load: async () => (await import("./commands/cluster.ts")).registry,
+  },
+  cluster: {
+    summary: "hubs, the leader and how far each has come",
+    usage: ["status"],
+    words: ["status"],
+    wordsMax: 1,
+    load: async () => (await import("./commands/cluster.ts")).cluster,
+  },
+  models: {
+    summary: "list the hub's models, or fetch one to this machine",
+    usage: ["list", "pull URI"],
+    words: ["list", "pull"],
+    wordsMin: 1,
+    wordsMax: 2,
+    options: {
+      sha256: text("HEX", "the hash that the file must have"),
+      dir: text("FOLDER", "where to put it; default DATA_DIR/models"),
+    },
+    load: async () => (await import("./commands/models.ts")).models,
+  },
+  doctor: {
+    summary: "check the stored data of a hub that is not running",
+    usage: ["[DATA_DIR]"],
+    wordsMax: 1,
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  config: {
+    summary: "the configuration in force, secrets hidden",
+    usage: [""],
+    wordsMax: 0,
+    load: async () => (await import("./commands/config.ts")).config,
+  },
+  completion: {
+    summary: "a completion script for your shell",
+    usage: ["bash|zsh|fish"],
+    words: ["bash", "zsh", "fish"],
+    wordsMin: 1,
+    wordsMax: 1,
+    load: async () => (await import("./commands/completion.ts")).completion,
+  },
+  version: {
+    summary: "the version of this command",
+    usage: [""],
+    wordsMax: 0,
+    load: async () => (await import("./commands/version.ts")).version,
+  },
+  help: {
+    summary: "explain a command",
+    usage: ["[COMMAND]"],
+    wordsMax: 1,
+    load: async () => (await import("./commands/help.ts")).help,
+  },
+};

@@ -1,0 +1,52 @@
+// How print jobs look to a person. Pure.
+
+import type { PrintView } from "@gantry/shared/contract/schemas.ts";
+import { renderConfirmation } from "./render/box.ts";
+import { type Look, paint } from "./render/look.ts";
+import { renderFacts, renderTable } from "./render/table.ts";
+import { cleanLine } from "./render/text.ts";
+import { formatBytes, formatSeconds, formatShare, formatTime } from "./render/units.ts";
+
+/** One print in full, with what the scan of its G-code found. */
+export function printFacts(look: Look, view: PrintView): string {
+  const { gcode } = view;
+  const facts = renderFacts(look, [
+    ["job", view.id],
+    ["name", view.name],
+    ["printer", view.printer],
+    ["state", [view.state, view.waitsFor].filter(Boolean).join(": ")],
+    ["progress", formatShare(view.progress)],
+    ["started", view.startedAt === undefined ? undefined : formatTime(view.startedAt)],
+    ["finished", view.finishedAt === undefined ? undefined : formatTime(view.finishedAt)],
+    ["time", `about ${formatSeconds(view.estimatedS)}`],
+    ["heat", `nozzle ${gcode.nozzleMaxC} °C, bed ${gcode.bedMaxC} °C`],
+    ["filament", `${(gcode.filamentMm / 1_000).toFixed(2)} m`],
+    ["size", `${formatBytes(gcode.sizeBytes)}, ${gcode.commands} commands, ${gcode.layers} layers`],
+    ["by", view.by],
+    ["error", view.error === undefined ? undefined : `${view.error.message} (${view.error.code})`],
+  ]);
+  const hazards = gcode.hazards.map((hazard) => paint(look, "yellow", `! ${cleanLine(hazard)}`));
+  return [facts, ...hazards].join("\n");
+}
+
+/** The same with the confirmation that it waits for. */
+export const printPage = (look: Look, view: PrintView): string =>
+  view.confirmation?.state === "pending"
+    ? `${printFacts(look, view)}\n${renderConfirmation(look, view.confirmation)}`
+    : printFacts(look, view);
+
+export const printsTable = (look: Look, views: readonly PrintView[]): string =>
+  renderTable(
+    look,
+    [
+      { title: "ID", value: (view) => view.id },
+      { title: "STATE", value: (view) => view.state },
+      { title: "DONE", value: (view) => formatShare(view.progress), align: "right" },
+      { title: "PRINTER", value: (view) => view.printer },
+      { title: "BY", value: (view) => view.by },
+      { title: "MADE", value: (view) => formatTime(view.createdAt) },
+      { title: "NAME", value: (view) => view.name },
+    ],
+    views,
+    "There are no prints yet. Send one: gantry print FILE --on PRINTER",
+  );
