@@ -134,7 +134,7 @@ export type Tier = (typeof TIERS)[number];
 export interface Routing {
   readonly tier: Tier;
   readonly model: string;
-  /** 0..1: 1 for rules and exact cache hits, the sampler's mean token probability is not known yet. */
+  /** 0..1: 1 for rules and exact cache hits; 0.5 for a model, which says nothing about itself yet. */
   readonly confidence: number;
   readonly cached: boolean;
   readonly latencyMs: number;

@@ -1,0 +1,68 @@
+// What the use cases of the desk share, and small helpers to read a request.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts";
+import type { Ask } from "../ask/ask.ts";
+import type { Calls } from "../hands/calls.ts";
+import type { Duties } from "../hands/duties.ts";
+import type { Models } from "../hands/models.ts";
+import type { PressStop } from "../hands/stop.ts";
+import type { By, Hub } from "../hub.ts";
+import type { AgentLink, DeskCallOptions, DeskRequest, OrderedStore } from "../ports.ts";
+import type { Health } from "@gantry/shared/contract/schemas.ts";
+
+export interface DeskParts {
+  readonly hub: Hub;
+  readonly ask: Ask;
+  readonly models: Models;
+  readonly calls: Calls;
+  readonly duties: Duties;
+  readonly stop: PressStop;
+  readonly link: () => AgentLink;
+  readonly ledgerStore: OrderedStore;
+  readonly health: () => Health;
+}
+
+/** `request.body` is what the route's schema has let through; a use case names its type. */
+export type UseCase = (parts: DeskParts, request: DeskRequest, options: DeskCallOptions) => unknown;
+
+/** Who asks. The door has checked the route's role already. */
+export function actorOf({ actor }: DeskRequest): Actor {
+  if (actor === null) throw new GantryError("unauthenticated", "This needs a token");
+  return actor;
+}
+
+export function byOf(request: DeskRequest): By {
+  const { requestId, replay } = request;
+  const by = { actor: actorOf(request).person, requestId };
+  return replay === undefined ? by : { ...by, replay };
+}
+
+export function paramOf({ params }: DeskRequest, name: string): string {
+  const value = params[name];
+  if (value === undefined)
+    throw new GantryError("bad_request", `The path parameter ${name} is missing`);
+  return value;
+}
+
+export const seesAll = (role: Role): boolean => mayAct(role, "operator");
+
+/** One page of a list that is numbered from 0 up, the newest first. `after` is a number's cursor. */
+export function pageOf<T>(
+  { query }: DeskRequest,
+  count: number,
+  read: (place: number) => T | undefined,
+): { items: T[]; next: string | undefined } {
+  const limit = Number(query["limit"] ?? 50);
+  const after = query["after"];
+  const start = after === undefined ? count - 1 : Number(after) - 1;
+  if (!Number.isSafeInteger(start))
+    throw new GantryError("bad_request", "The cursor `after` is not one of ours");
+  const items: T[] = [];
+  let place = Math.min(start, count - 1);
+  for (; place >= 0 && items.length < limit; place -= 1) {
+    const item = read(place);
+    if (item !== undefined) items.push(item);
+  }
+  return { items, next: place >= 0 ? String(place + 1) : undefined };
+}

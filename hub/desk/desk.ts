@@ -1,0 +1,84 @@
+// The desk: what the doors may ask of the main thread, one use case per route.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import type { Desk } from "../ports.ts";
+import * as asking from "./asking.ts";
+import type { DeskParts, UseCase } from "./context.ts";
+import * as making from "./making.ts";
+import * as records from "./records.ts";
+
+/** Routes that the door answers by itself are not here. */
+const USE_CASES: Partial<Record<RouteName, UseCase>> = {
+  live: records.health,
+  ready: records.health,
+  metrics: records.metrics,
+  query: asking.query,
+  conversations: asking.conversations,
+  conversation: asking.conversation,
+  cacheList: asking.cacheList,
+  cacheCleared: asking.cacheCleared,
+  confirmations: asking.confirmations,
+  confirmation: asking.confirmation,
+  confirm: asking.confirm,
+  confirmationCancelled: asking.confirmationCancelled,
+  chatCompletions: asking.chatCompletions,
+  embeddings: asking.embeddings,
+  models: asking.models,
+  devices: making.devices,
+  device: making.device,
+  bedCleared: making.bedCleared,
+  deviceReset: making.deviceReset,
+  stop: making.stop,
+  printSubmitted: making.printSubmitted,
+  prints: making.prints,
+  print: making.print,
+  printPaused: making.wishFor("pause"),
+  printResumed: making.wishFor("resume"),
+  printCancelled: making.wishFor("cancel"),
+  printResolved: making.printResolved,
+  jobs: making.jobs,
+  jobAdded: making.jobAdded,
+  deadJobs: making.deadJobs,
+  job: making.job,
+  jobCancelled: making.jobCancelled,
+  jobRequeued: making.jobRequeued,
+  jobDropped: making.jobDropped,
+  exec: making.exec,
+  audit: records.audit,
+  costs: records.costs,
+  events: records.events,
+  flags: records.flags,
+  flag: records.flag,
+  flagSet: records.flagSet,
+  flagDeleted: records.flagDeleted,
+  tokens: records.tokens,
+  tokenMade: records.tokenMade,
+  tokenRevoked: records.tokenRevoked,
+  joinCodeMade: records.joinCodeMade,
+  registry: records.registry,
+  cluster: records.cluster,
+};
+
+export function makeDesk(parts: DeskParts): Desk {
+  const { hub } = parts;
+  return {
+    authenticate(secretSha256) {
+      const nowMs = hub.clock.now();
+      for (const row of hub.rows.hot("token").values()) {
+        if (row.secretSha256 !== secretSha256) continue;
+        const isValid = row.revokedAtMs === undefined && (row.expiresAtMs ?? Infinity) > nowMs;
+        return Promise.resolve(
+          isValid ? { person: row.person, role: row.role, token: row.id } : undefined,
+        );
+      }
+      return Promise.resolve(undefined);
+    },
+    async call(route, request, options) {
+      const useCase = USE_CASES[route];
+      if (useCase === undefined) throw new GantryError("not_found", `The desk has no ${route}`);
+      return useCase(parts, request, options);
+    },
+    watch: (onItems, signal) => hub.feed.watch(onItems, signal),
+  };
+}
