@@ -5,7 +5,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import type { FromChild, ToChild } from "../runners/llama-protocol.ts";
 
 /** How a child ended. `lastWords`: the end of its stderr, for the log. */
@@ -78,13 +78,9 @@ const GPU_BUILDS = ["linux-x64-cuda", "linux-x64-vulkan", "linux-arm64-cuda"] as
 
 /** Says whether a GPU build of llama.cpp is installed; where none is, probing for one is a waste. */
 export function hasGpuBuild(): boolean {
-  const { resolve } = createRequire(import.meta.url);
-  return GPU_BUILDS.some((name) => {
-    try {
-      const manifest = resolve(`@node-llama-cpp/${name}/package.json`);
-      return existsSync(join(dirname(manifest), "bins"));
-    } catch {
-      return false;
-    }
-  });
+  // By folder: the packages do not export their package.json, and tools/none stands in for most.
+  const folders = createRequire(import.meta.url).resolve.paths("@node-llama-cpp") ?? [];
+  return GPU_BUILDS.some((name) =>
+    folders.some((folder) => existsSync(join(folder, "@node-llama-cpp", name, "bins"))),
+  );
 }

@@ -3,7 +3,8 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
-import { Ajv, type ValidateFunction } from "ajv";
+import type { ValidateFunction } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { type ProgramResult, runProgram } from "../adapters/exec.ts";
 import {
   argumentVector,
@@ -47,7 +48,7 @@ const STDERR_SHOWN_CHARS = 500;
 
 /** Throws bad_config for a schema in the catalogue that is not one. */
 export function makeCommandRunner(catalogue: CommandCatalogue, clock: Clock): CommandRunner {
-  const ajv = new Ajv({ strict: false, allErrors: false });
+  const ajv = new Ajv2020({ strict: false, validateFormats: false });
   const checks = new Map(
     Object.entries(catalogue).map(([name, entry]) => [name, compile(ajv, name, entry)]),
   );
@@ -99,7 +100,7 @@ export function makeCommandRunner(catalogue: CommandCatalogue, clock: Clock): Co
   };
 }
 
-function compile(ajv: Ajv, name: string, entry: CommandEntry): ValidateFunction {
+function compile(ajv: Ajv2020, name: string, entry: CommandEntry): ValidateFunction {
   try {
     // An argument that the schema does not name would be dropped in silence: it is refused instead.
     return ajv.compile({ type: "object", additionalProperties: false, ...entry.argSchema });

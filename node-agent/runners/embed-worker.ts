@@ -3,9 +3,9 @@
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
 import { present } from "@gantry/shared/base/assert.ts";
-import { sha256 } from "@gantry/shared/base/digest.ts";
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { type Matrix, openSession, type Session } from "../adapters/onnx.ts";
+import { type EmbedderFacts, embedderFacts } from "../rules/embedder-tag.ts";
 import { lexicalFeatures } from "../rules/lexical-model.ts";
 import { normalised, type Pooling, pool } from "../rules/pooling.ts";
 import { parseVocabulary, wordPieces } from "../rules/word-piece.ts";
@@ -18,12 +18,6 @@ export type EmbedModel =
       readonly vocabPath: string;
       readonly pooling: Pooling;
     };
-
-/** Which vectors may be compared: only those of equal tags. */
-export interface EmbedderFacts {
-  readonly tag: string;
-  readonly dimensions: number;
-}
 
 export interface ToEmbedWorker {
   readonly texts: readonly string[];
@@ -49,10 +43,10 @@ async function start(model: EmbedModel): Promise<void> {
   try {
     const embed = await openModel(model);
     const dimensions = (await embed(["probe"]))[0]?.length ?? 0;
-    const hash = sha256(readFileSync(model.modelPath)).slice(0, 16);
     const pooling = model.kind === "lexical" ? "lexical" : model.pooling;
     port.on("message", (message: ToEmbedWorker) => void answer(embed, message.texts));
-    say({ kind: "ready", facts: { tag: `${hash}-${pooling}-${dimensions}`, dimensions } });
+    const facts = embedderFacts(readFileSync(model.modelPath), pooling, dimensions);
+    say({ kind: "ready", facts });
   } catch (error) {
     say({ kind: "failed", error: recordOf(error) });
     port.close();

@@ -124,6 +124,8 @@ describe("the built-in lexical embedder", () => {
 it("ends the worker when it is idle and starts it again with the next text", async () => {
   const source = { lexicalFolder: folder };
   await using embedder = await startEmbedder(source, { ...ports, idleMs: 50 }, never);
+  expect(embedder.isLoaded).toBe(false); // the built-in one costs nothing before its first text
+  await embedder.embed(["first"], never);
   expect(embedder.isLoaded).toBe(true);
   await eventually(() => !embedder.isLoaded);
   expect((await embedder.embed(["back again"], never)).length).toBe(1);

@@ -7,7 +7,7 @@
 //     back with the same tag: a model file that was changed underneath is `model_invalid`, because
 //     its vectors may not be compared with the stored ones.
 
-import { mkdir, rename, stat, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { present } from "@gantry/shared/base/assert.ts";
@@ -16,9 +16,10 @@ import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
-import { writeLexicalModel } from "../rules/lexical-model.ts";
+import { LEXICAL_DIMENSIONS, writeLexicalModel } from "../rules/lexical-model.ts";
+import { type EmbedderFacts, embedderFacts } from "../rules/embedder-tag.ts";
 import type { Pooling } from "../rules/pooling.ts";
-import type { EmbedderFacts, EmbedModel, FromEmbedWorker } from "./embed-worker.ts";
+import type { EmbedModel, FromEmbedWorker } from "./embed-worker.ts";
 
 /** A model of the operator's, or the built-in one, whose file is made in `lexicalFolder`. */
 export type EmbedderSource =
@@ -59,7 +60,10 @@ interface Call {
   readonly reject: (error: Error) => void;
 }
 
-/** Loads the model once to learn its tag; throws model_invalid. The caller closes it. */
+/**
+ * Learns the tag: of the built-in model from its file alone, of another one by loading it once;
+ * throws model_invalid. The caller closes it.
+ */
 export async function startEmbedder(
   source: EmbedderSource,
   ports: EmbedderPorts,
@@ -70,7 +74,7 @@ export async function startEmbedder(
   const scope = makeScope((name, error) => log.error({ error }, name));
   const cached = new Map<string, Float32Array>();
   const waiting: Call[] = [];
-  let facts: EmbedderFacts | undefined;
+  let facts = model.kind === "lexical" ? await lexicalFacts(model.modelPath) : undefined;
   let worker: EmbedWorker | undefined;
   let usedAtMs = clock.monotonic();
   let isServing = false;
@@ -197,7 +201,7 @@ export async function startEmbedder(
   }
 
   try {
-    await ask(["probe"], signal);
+    if (facts === undefined) await ask(["probe"], signal);
   } catch (error) {
     await close();
     throw error;
@@ -232,6 +236,10 @@ function checkTexts(texts: readonly string[]): void {
 async function modelOf(source: EmbedderSource): Promise<EmbedModel> {
   if ("modelPath" in source) return { kind: "encoder", pooling: "mean", ...source };
   return { kind: "lexical", modelPath: await lexicalFile(source.lexicalFolder) };
+}
+
+async function lexicalFacts(path: string): Promise<EmbedderFacts> {
+  return embedderFacts(await readFile(path), "lexical", LEXICAL_DIMENSIONS);
 }
 
 /** Made once per data folder; whole or not there (written aside, then renamed). */

@@ -18,7 +18,12 @@ import { isRetryable } from "@gantry/shared/flow/attempt.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
-import { type ForkLlama, type LlamaChild, threadsForModel } from "../adapters/llama-process.ts";
+import {
+  type ForkLlama,
+  hasGpuBuild,
+  type LlamaChild,
+  threadsForModel,
+} from "../adapters/llama-process.ts";
 import type {
   ChatMessage,
   FromChild,
@@ -38,6 +43,7 @@ export interface ModelOptions {
   readonly contextTokens?: number;
   /** Default: cores - 1, at least 1. */
   readonly threads?: number;
+  /** Default: `auto` where a GPU build of llama.cpp is installed, otherwise the processor. */
   readonly gpu?: GpuChoice;
   /** How long a running request may be silent (I3). */
   readonly firstTokenMs?: number;
@@ -423,7 +429,7 @@ const loadOptions = (options: ModelOptions) => ({
   slots: options.slots ?? SLOTS_DEFAULT,
   contextTokens: options.contextTokens ?? CONTEXT_TOKENS_DEFAULT,
   threads: options.threads ?? threadsForModel(),
-  gpu: options.gpu ?? false,
+  gpu: options.gpu ?? (hasGpuBuild() ? "auto" : false),
 });
 
 /** Throws bad_request with the field. */
@@ -459,7 +465,8 @@ function endedError(
   end: { code: number | null; signal: string | null; lastWords: string },
 ): GantryError {
   const how = end.signal === null ? `with exit code ${end.code}` : `by ${end.signal}`;
-  const words = end.lastWords.trim().split("\n").at(-1) ?? "";
+  const lines = end.lastWords.trim().split("\n");
+  const words = (lines.findLast((line) => /error|fail|fatal/i.test(line)) ?? "").trim();
   const isMemory = /out of memory|heap limit|bad_alloc|failed to allocate/i.test(end.lastWords);
   return new GantryError(
     isMemory ? "out_of_memory" : "model_failed",
