@@ -1,0 +1,168 @@
+// The shell around every page: skip link, bar with the stop button, navigation, live banner, notices.
+
+import { useEffect, useState } from "preact/hooks";
+import type { Place } from "./core/route.ts";
+import { isStopKey, stopAll } from "./live/emergency.ts";
+import { joinFeed } from "./live/link.ts";
+import { usePlace } from "./live/place.ts";
+import { resume } from "./live/session.ts";
+import { closeNotice, useConsole } from "./live/store.ts";
+import { AskPage } from "./pages/ask.tsx";
+import { AuditPage } from "./pages/audit.tsx";
+import { ConfirmationsPage } from "./pages/confirmations.tsx";
+import { ConversationsPage } from "./pages/conversations.tsx";
+import { CostsPage } from "./pages/costs.tsx";
+import { EventsPage } from "./pages/events.tsx";
+import { FlagsPage } from "./pages/flags.tsx";
+import { JobsPage } from "./pages/jobs.tsx";
+import { LoginPage } from "./pages/login.tsx";
+import { MachinesPage } from "./pages/machines.tsx";
+import { OverviewPage } from "./pages/overview.tsx";
+import { PrintPage } from "./pages/print.tsx";
+import { PrintsPage } from "./pages/prints.tsx";
+import { LiveBanner, LiveDot } from "./ui/live.tsx";
+import { Navigation, Tabs, TITLES } from "./ui/navigation.tsx";
+import { Button, ProblemNote } from "./ui/parts.tsx";
+import { StopButton, StopReport } from "./ui/stop.tsx";
+
+export function App() {
+  const session = useConsole((state) => state.session);
+  switch (session.kind) {
+    case "checking":
+      return <main class="login" aria-busy="true" aria-label="Starting" />;
+    case "out":
+      return <LoginPage />;
+    case "unreachable":
+      return (
+        <main class="login">
+          <h1>Gantry</h1>
+          <ProblemNote problem={session.problem} />
+          <Button look="primary" onClick={() => void resume()}>
+            Try again
+          </Button>
+        </main>
+      );
+    case "in":
+      return <Shell />;
+  }
+}
+
+function Shell() {
+  const place = usePlace();
+  const [isMenuOpen, setMenuOpen] = useState(false);
+  useEffect(joinFeed, []);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent): void => {
+      if (isStopKey(event)) void stopAll();
+    };
+    // Captured, so that no field or dialog can keep the key for itself.
+    addEventListener("keydown", onKey, true);
+    return () => removeEventListener("keydown", onKey, true);
+  }, []);
+  useEffect(() => setMenuOpen(false), [place]);
+  useTitleAndFocus(place);
+  return (
+    <>
+      <Button class="skip" onClick={focusTitle}>
+        Skip to content
+      </Button>
+      <header class="bar">
+        <a class="brand" href="#/overview">
+          <Mark /> Gantry
+        </a>
+        <LiveDot />
+        <StopButton />
+      </header>
+      <LiveBanner />
+      <div class="shell">
+        <Navigation page={place.page} isOpen={isMenuOpen} />
+        <main id="main">
+          <StopReport />
+          <PageOf place={place} />
+        </main>
+      </div>
+      <Tabs page={place.page} isOpen={isMenuOpen} onMenu={() => setMenuOpen(!isMenuOpen)} />
+      <Notices />
+    </>
+  );
+}
+
+function PageOf({ place }: { readonly place: Place }) {
+  const { page, id, query } = place;
+  switch (page) {
+    case "overview":
+      return <OverviewPage />;
+    case "ask":
+      return <AskPage key={id} conversation={id} />;
+    case "confirmations":
+      return <ConfirmationsPage />;
+    case "prints":
+      return id === undefined ? (
+        <PrintsPage after={query["after"]} />
+      ) : (
+        <PrintPage key={id} id={id} />
+      );
+    case "jobs":
+      return <JobsPage tab={query["tab"]} after={query["after"]} />;
+    case "conversations":
+      return <ConversationsPage after={query["after"]} />;
+    case "events":
+      return <EventsPage type={query["type"]} />;
+    case "machines":
+      return <MachinesPage />;
+    case "costs":
+      return <CostsPage />;
+    case "flags":
+      return <FlagsPage />;
+    case "audit":
+      return <AuditPage after={query["after"]} />;
+  }
+}
+
+const focusTitle = (): void => document.querySelector<HTMLElement>("#page-title")?.focus();
+
+/** The first page keeps the browser's own focus; each later one starts at its heading. */
+function useTitleAndFocus({ page, id }: Place): void {
+  const [isFirst, setFirst] = useState(true);
+  useEffect(() => {
+    document.title = `${TITLES[page]} · Gantry`;
+    if (isFirst) setFirst(false);
+    else focusTitle();
+  }, [page, id]);
+}
+
+function Notices() {
+  const notices = useConsole((state) => state.notices);
+  return (
+    <div class="notices" role="status" aria-label="Notices">
+      {notices.map(({ id, tone, text, problem }) => (
+        <div key={id} class={`notice ${tone}`}>
+          <div>
+            <strong>{text}</strong>
+            {problem !== undefined && problem.detail !== "" && <p>{problem.detail}</p>}
+            {problem !== undefined && problem.hint !== "" && <p class="faint">{problem.hint}</p>}
+          </div>
+          <Button look="quiet" aria-label={`Close: ${text}`} onClick={() => closeNotice(id)}>
+            Close
+          </Button>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function Mark() {
+  return (
+    <svg width="22" height="22" viewBox="0 0 32 32" aria-hidden="true">
+      <path
+        d="M5 28V6h22v22M5 11h22M16 11v6"
+        fill="none"
+        stroke="currentColor"
+        stroke-width="3"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+      />
+      <path d="M12 17h8l-4 6z" fill="var(--warn-line)" />
+    </svg>
+  );
+}

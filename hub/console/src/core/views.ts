@@ -1,0 +1,160 @@
+// Replies of the hub for which contract/schemas.ts names no type.
+
+import type { HazardClass, Role } from "@gantry/shared/contract/roles.ts";
+import type {
+  ConfirmationView,
+  ConversationView,
+  DeviceView,
+  JobView,
+  MessageView,
+  PrintView,
+} from "@gantry/shared/contract/schemas.ts";
+
+export interface Me {
+  readonly person: string;
+  readonly role: Role;
+  readonly token: string;
+}
+
+export interface DeviceList {
+  readonly devices: readonly DeviceView[];
+}
+
+export interface PrintPage {
+  readonly jobs: readonly PrintView[];
+  readonly next?: string;
+}
+
+export interface JobPage {
+  readonly jobs: readonly JobView[];
+  readonly next?: string;
+}
+
+export interface ConfirmationList {
+  readonly confirmations: readonly ConfirmationView[];
+}
+
+export interface ConversationPage {
+  readonly conversations: readonly ConversationView[];
+  readonly next?: string;
+}
+
+export interface ConversationDetail extends Omit<ConversationView, "messages"> {
+  readonly total: number;
+  readonly messages: readonly MessageView[];
+  readonly next?: string;
+}
+
+export interface MachineView {
+  readonly id: string;
+  readonly name: string;
+  readonly bootId: string;
+  readonly state: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly lastSeenMs: number;
+  readonly capabilities: unknown;
+}
+
+export interface Registry {
+  readonly revision: number;
+  readonly nodes: readonly MachineView[];
+}
+
+export interface Cluster {
+  readonly leader: string | null;
+  readonly term: number;
+  readonly hubs: readonly {
+    readonly id: string;
+    readonly role: string;
+    readonly commitIndex: number;
+    readonly appliedIndex: number;
+    readonly reachable: boolean;
+  }[];
+}
+
+export interface Costs {
+  readonly total_cost_usd: number;
+  readonly answers: number;
+  readonly cached_answers: number;
+  readonly prompt_tokens: number;
+  readonly completion_tokens: number;
+  readonly by: readonly {
+    readonly day: string;
+    readonly person: string;
+    readonly tier: string;
+    readonly model: string;
+    readonly answers: number;
+    readonly cached_answers: number;
+    readonly prompt_tokens: number;
+    readonly completion_tokens: number;
+    readonly cost_usd: number;
+  }[];
+}
+
+export interface FlagList {
+  readonly flags: readonly {
+    readonly key: string;
+    readonly value: unknown;
+    readonly revision: number;
+  }[];
+}
+
+export interface AuditPage {
+  readonly entries: readonly {
+    readonly seq: number;
+    readonly position: number;
+    readonly at: string;
+    readonly actor: string;
+    readonly action: string;
+    readonly object: string;
+    readonly requestId: string;
+    readonly detail: Readonly<Record<string, unknown>>;
+    readonly hash: string;
+  }[];
+  readonly next?: string;
+}
+
+/** What a person reads about a failed call: RFC 9457 as contract/schemas.ts `problemSchema` has it. */
+export interface Problem {
+  readonly status: number;
+  readonly code: string;
+  readonly title: string;
+  readonly detail: string;
+  readonly hint: string;
+  readonly requestId: string;
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** The models of a machine; empty when its capabilities are not in the known shape. */
+export function modelsOf(capabilities: unknown): readonly string[] {
+  return namesIn(capabilities, "models", "name");
+}
+
+export function printersOf(capabilities: unknown): readonly string[] {
+  return namesIn(capabilities, "printers", "id");
+}
+
+export function commandsOf(capabilities: unknown): readonly string[] {
+  return namesIn(capabilities, "commands", "name");
+}
+
+function namesIn(value: unknown, list: string, field: string): readonly string[] {
+  if (!isRecord(value)) return [];
+  const items = value[list];
+  if (!Array.isArray(items)) return [];
+  return items.flatMap((item: unknown) => {
+    const name = isRecord(item) ? item[field] : undefined;
+    return typeof name === "string" ? [name] : [];
+  });
+}
+
+export const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** Colour of a hazard: what may hurt is never green. */
+export const HAZARD_TONE: Readonly<Record<HazardClass, "plain" | "warn" | "bad">> = {
+  none: "plain",
+  low: "plain",
+  medium: "warn",
+  high: "bad",
+};

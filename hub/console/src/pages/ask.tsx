@@ -1,0 +1,199 @@
+// Ask: one conversation, the answer as it is written, and the card when a person's word is needed.
+
+import type { MessageView } from "@gantry/shared/contract/schemas.ts";
+import { useEffect, useState } from "preact/hooks";
+import { formatPlace } from "../core/route.ts";
+import type { ConversationDetail, ConversationPage } from "../core/views.ts";
+import { forgetChat, startAsking, stopAsking, useChat, type Chat } from "../live/chat.ts";
+import { replacePlace } from "../live/place.ts";
+import { useResource } from "../live/resources.ts";
+import { Answer, Said } from "../ui/answer.tsx";
+import { Composer } from "../ui/composer.tsx";
+import { ConfirmationCard } from "../ui/confirmation.tsx";
+import { Button, Card, Empty, PageHead, ProblemNote } from "../ui/parts.tsx";
+import { Upload } from "../ui/upload.tsx";
+import { Waiting } from "../ui/waiting.tsx";
+
+const PAGE = 50;
+
+/** `conversation` undefined: a new one, which gets its address with the first answer. */
+export function AskPage({ conversation }: { readonly conversation: string | undefined }) {
+  const [shown, setShown] = useState(PAGE);
+  const path =
+    conversation === undefined
+      ? undefined
+      : `/api/conversations/${encodeURIComponent(conversation)}?limit=${shown}`;
+  const detail = useResource<ConversationDetail>(path);
+  const chat = useChat();
+  const mine = belongsHere(chat, conversation) ? chat : ({ kind: "idle" } as const);
+  const messages = (detail.value?.messages ?? []).toSorted((a, b) => a.seq - b.seq);
+  const ask = (prompt: string): void =>
+    void startAsking(prompt, conversation, (reply) => {
+      const isHere = location.hash === formatPlace("ask", conversation);
+      if (conversation === undefined && isHere) {
+        replacePlace(formatPlace("ask", reply.conversationId));
+      }
+    });
+  return (
+    <div class="page">
+      <PageHead title={detail.value?.title ?? "Ask"}>
+        {conversation !== undefined && (
+          <a class="button" href="#/ask" onClick={forgetChat}>
+            New conversation
+          </a>
+        )}
+      </PageHead>
+      <div class="ask">
+        <div>
+          <div class="talk">
+            {detail.problem !== undefined && <ProblemNote problem={detail.problem} />}
+            {detail.value?.next !== undefined && shown < 500 && (
+              <Button onClick={() => setShown(Math.min(500, shown + PAGE))}>
+                Earlier messages
+              </Button>
+            )}
+            {messages.length === 0 && mine.kind === "idle" && <Welcome onPick={ask} />}
+            <ol class="talk" aria-label="Messages">
+              {messages.map((message) => (
+                <li key={message.id}>
+                  <Message message={message} />
+                </li>
+              ))}
+            </ol>
+            <UnderWay chat={mine} messages={messages} />
+            {detail.value?.pendingConfirmation !== undefined && (
+              <ConfirmationCard confirmation={detail.value.pendingConfirmation} />
+            )}
+          </div>
+          <Composer isAsking={chat.kind === "asking"} onAsk={ask} onStop={stopAsking} />
+        </div>
+        <aside class="stack" aria-label="Beside the conversation">
+          <Upload />
+          <Threads current={conversation} />
+        </aside>
+      </div>
+    </div>
+  );
+}
+
+function belongsHere(chat: Chat, conversation: string | undefined): boolean {
+  if (chat.kind === "idle") return false;
+  if (chat.kind === "answered") {
+    return chat.reply.conversationId === conversation || chat.conversation === conversation;
+  }
+  return chat.conversation === conversation;
+}
+
+function Message({ message }: { readonly message: MessageView }) {
+  if (message.role === "user") return <Said text={message.text} />;
+  const { text, routing, usage, error } = message;
+  return (
+    <>
+      {text !== "" && <Answer text={text} routing={routing} usage={usage} />}
+      {error !== undefined && (
+        <ProblemNote
+          problem={{
+            status: 0,
+            code: error.code,
+            title: "This question got no answer",
+            detail: error.message,
+            hint: "",
+            requestId: message.requestId,
+          }}
+        />
+      )}
+    </>
+  );
+}
+
+/** The question under way, without what the list above shows already. */
+function UnderWay({ chat, messages }: { chat: Chat; messages: readonly MessageView[] }) {
+  const last = messages.at(-1);
+  const answer = useSpoken(chat);
+  if (chat.kind === "idle") return null;
+  const isRecorded =
+    chat.kind === "answered"
+      ? messages.some(({ id }) => id === chat.reply.messageId)
+      : last?.role === "assistant" && last.error !== undefined && chat.kind === "failed";
+  const isPromptShown = isRecorded || (last?.role === "user" && last.text === chat.prompt);
+  const confirmation = chat.kind === "answered" ? chat.reply.confirmation : undefined;
+  return (
+    <>
+      {!isPromptShown && <Said text={chat.prompt} />}
+      {!isRecorded && (chat.kind === "asking" || chat.text !== "") && (
+        <Answer
+          text={chat.text}
+          isWriting={chat.kind === "asking"}
+          routing={chat.kind === "answered" ? chat.reply.routing : undefined}
+          usage={chat.kind === "answered" ? chat.reply.usage : undefined}
+        />
+      )}
+      {chat.kind === "failed" && !isRecorded && <ProblemNote problem={chat.problem} />}
+      {confirmation !== undefined && !isRecorded && (
+        <ConfirmationCard confirmation={confirmation} />
+      )}
+      <div class="unseen" aria-live="polite">
+        {answer}
+      </div>
+    </>
+  );
+}
+
+/** What a screen reader says: that it is being written, then the whole answer, not each token. */
+function useSpoken(chat: Chat): string {
+  const [spoken, setSpoken] = useState("");
+  const text =
+    chat.kind === "asking"
+      ? "The answer is being written."
+      : chat.kind === "answered"
+        ? chat.text
+        : "";
+  useEffect(() => setSpoken(text), [text]);
+  return spoken;
+}
+
+const EXAMPLES = ["what printers are there?", "what is printing?", "help"];
+
+function Welcome({ onPick }: { readonly onPick: (prompt: string) => void }) {
+  return (
+    <Empty>
+      Ask in words, or order something. What is dangerous waits for your word first. For example:
+      <span class="row examples">
+        {EXAMPLES.map((example) => (
+          <Button key={example} onClick={() => onPick(example)}>
+            {example}
+          </Button>
+        ))}
+      </span>
+    </Empty>
+  );
+}
+
+function Threads({ current }: { readonly current: string | undefined }) {
+  const page = useResource<ConversationPage>("/api/conversations?limit=12");
+  return (
+    <Card title="Conversations" aside={<a href="#/conversations">All</a>}>
+      <Waiting of={page}>
+        {({ conversations }) =>
+          conversations.length === 0 ? (
+            <p class="faint">None yet.</p>
+          ) : (
+            <ul class="threads">
+              {conversations.map(({ id, title, messages }) => (
+                <li key={id}>
+                  <a
+                    href={formatPlace("ask", id)}
+                    aria-current={id === current ? "true" : undefined}
+                  >
+                    <strong>{title}</strong>
+                    <span class="faint">{messages} messages</span>
+                  </a>
+                </li>
+              ))}
+            </ul>
+          )
+        }
+      </Waiting>
+    </Card>
+  );
+}

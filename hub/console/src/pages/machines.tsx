@@ -1,0 +1,97 @@
+// The machines that have joined, and the hubs that hold the log.
+
+import { heardAtMs } from "../core/cache.ts";
+import { ago } from "../core/format.ts";
+import { commandsOf, modelsOf, printersOf, type Cluster, type Registry } from "../core/views.ts";
+import { useNow } from "../live/now.ts";
+import { useResource } from "../live/resources.ts";
+import { Badge, Card, Empty, PageHead, StateBadge, Table } from "../ui/parts.tsx";
+import { Waiting } from "../ui/waiting.tsx";
+
+const HEAD = ["Machine", "State", "Last heard", "Models", "Printers", "Commands", "Labels"];
+
+export function MachinesPage() {
+  const registry = useResource<Registry>("/api/registry");
+  const cluster = useResource<Cluster>("/api/cluster");
+  const nowMs = useNow();
+  return (
+    <div class="page">
+      <PageHead title="Machines" />
+      <Card title="Node agents">
+        <Waiting of={registry}>
+          {({ nodes }) =>
+            nodes.length === 0 ? (
+              <Empty command="npx gantry join CODE">No machine has joined. On the machine:</Empty>
+            ) : (
+              <Table caption="Node agents" head={HEAD}>
+                {nodes.map((node) => (
+                  <tr key={node.id}>
+                    <td>
+                      <strong>{node.name}</strong>
+                      <br />
+                      <code class="faint">{node.id}</code>
+                    </td>
+                    <td>
+                      <StateBadge state={node.state} />
+                    </td>
+                    <td>{ago(heardAtMs(node.lastSeenMs, registry.atMs), nowMs)}</td>
+                    <td>
+                      <Names of={modelsOf(node.capabilities)} none="none" />
+                    </td>
+                    <td>
+                      <Names of={printersOf(node.capabilities)} none="none" />
+                    </td>
+                    <td>
+                      <Names of={commandsOf(node.capabilities)} none="none" />
+                    </td>
+                    <td>
+                      <Names
+                        of={Object.entries(node.labels).map(([name, value]) => `${name}=${value}`)}
+                        none=""
+                      />
+                    </td>
+                  </tr>
+                ))}
+              </Table>
+            )
+          }
+        </Waiting>
+      </Card>
+      <Card title="Hubs">
+        <Waiting of={cluster}>
+          {({ hubs, leader, term }) => (
+            <Table
+              caption="Hubs"
+              head={["Hub", "Role", "Committed", "Applied", "Reachable", "Term"]}
+              numbers={[2, 3, 5]}
+            >
+              {hubs.map((hub) => (
+                <tr key={hub.id}>
+                  <td>
+                    {hub.id} {hub.id === leader && <Badge tone="good">leader</Badge>}
+                  </td>
+                  <td>{hub.role}</td>
+                  <td class="number">{hub.commitIndex}</td>
+                  <td class="number">{hub.appliedIndex}</td>
+                  <td>{hub.reachable ? "yes" : <Badge tone="bad">no</Badge>}</td>
+                  <td class="number">{term}</td>
+                </tr>
+              ))}
+            </Table>
+          )}
+        </Waiting>
+      </Card>
+    </div>
+  );
+}
+
+function Names({ of, none }: { readonly of: readonly string[]; readonly none: string }) {
+  if (of.length === 0) return <span class="faint">{none}</span>;
+  return (
+    <ul>
+      {of.map((name) => (
+        <li key={name}>{name}</li>
+      ))}
+    </ul>
+  );
+}

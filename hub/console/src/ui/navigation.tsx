@@ -1,0 +1,107 @@
+// Where one can go: a list at the side, and on a phone the four most used below with the rest behind
+// a button.
+
+import { mayAct } from "@gantry/shared/contract/roles.ts";
+import { formatPlace, PAGES, type Page } from "../core/route.ts";
+import type { ConfirmationList } from "../core/views.ts";
+import { useResource } from "../live/resources.ts";
+import { logOut } from "../live/session.ts";
+import { useConsole } from "../live/store.ts";
+import { Badge, Button } from "./parts.tsx";
+import { ThemeButton } from "./theme.tsx";
+
+export const TITLES: Readonly<Record<Page, string>> = {
+  overview: "Overview",
+  ask: "Ask",
+  confirmations: "Confirmations",
+  prints: "Prints",
+  jobs: "Jobs",
+  conversations: "Conversations",
+  events: "Events",
+  machines: "Machines",
+  costs: "Costs",
+  flags: "Flags",
+  audit: "Audit",
+};
+
+export function Navigation({ page, isOpen }: { readonly page: Page; readonly isOpen: boolean }) {
+  const me = useConsole(({ session }) => (session.kind === "in" ? session.me : undefined));
+  const waiting = useWaiting();
+  const pages = PAGES.filter(
+    (name) => name !== "audit" || mayAct(me?.role ?? "viewer", "operator"),
+  );
+  return (
+    <nav class={isOpen ? "nav open" : "nav"} id="nav" aria-label="Main">
+      {pages.map((name) => (
+        <a key={name} href={formatPlace(name)} aria-current={name === page ? "page" : undefined}>
+          {TITLES[name]}
+          {name === "confirmations" && waiting > 0 && <Badge tone="warn">{waiting}</Badge>}
+        </a>
+      ))}
+      <div class="nav-foot">
+        <p>
+          {me?.person} · {me?.role}
+        </p>
+        <ThemeButton />
+        <br />
+        <Button look="quiet" onClick={() => void logOut()}>
+          Log out
+        </Button>
+      </div>
+    </nav>
+  );
+}
+
+const TABS = [
+  ["overview", "M4 13h7V4H4zM13 20h7v-9h-7zM4 20h7v-5H4zM13 9h7V4h-7z"],
+  ["ask", "M4 5h16v11H10l-5 4v-4H4z"],
+  ["confirmations", "M12 3l8 3v6c0 5-4 8-8 9-4-1-8-4-8-9V6zM8.5 12l2.5 2.5 4.5-5"],
+  ["prints", "M6 9V4h12v5M4 9h16v8h-3v3H7v-3H4zM7 15h10"],
+] as const satisfies readonly (readonly [Page, string])[];
+
+export interface TabsProps {
+  readonly page: Page;
+  readonly isOpen: boolean;
+  readonly onMenu: () => void;
+}
+
+export function Tabs({ page, isOpen, onMenu }: TabsProps) {
+  const waiting = useWaiting();
+  return (
+    <nav class="tabs phone-only" aria-label="Quick">
+      {TABS.map(([name, shape]) => (
+        <a key={name} href={formatPlace(name)} aria-current={name === page ? "page" : undefined}>
+          <span class="tab-sign">
+            <Sign shape={shape} />
+            {name === "confirmations" && waiting > 0 && <Badge tone="warn">{waiting}</Badge>}
+          </span>
+          {name === "confirmations" ? "Confirm" : TITLES[name]}
+        </a>
+      ))}
+      <button type="button" aria-expanded={isOpen} aria-controls="nav" onClick={onMenu}>
+        <Sign shape="M4 7h16M4 12h16M4 17h16" />
+        Menu
+      </button>
+    </nav>
+  );
+}
+
+function useWaiting(): number {
+  const list = useResource<ConfirmationList>("/api/confirmations");
+  return list.value?.confirmations.filter(({ state }) => state === "pending").length ?? 0;
+}
+
+function Sign({ shape }: { readonly shape: string }) {
+  return (
+    <svg viewBox="0 0 24 24" aria-hidden="true">
+      <path
+        d={shape}
+        fill="none"
+        stroke="currentColor"
+        stroke-width="1.7"
+        stroke-linecap="round"
+        stroke-linejoin="round"
+      />
+    </svg>
+  );
+}
