@@ -1,0 +1,154 @@
+// What this node can do, put together from its runners: models, embedder, listed commands.
+
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { Random } from "@gantry/shared/base/prng.ts";
+import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
+import type { Clock } from "@gantry/shared/flow/clock.ts";
+import type { Logger } from "@gantry/shared/flow/logger.ts";
+import type { Scope } from "@gantry/shared/flow/scope.ts";
+import { forkLlama, hasGpuBuild } from "../adapters/llama-process.ts";
+import { type CommandCatalogue, DEFAULT_COMMANDS, parseCatalogue } from "../rules/commands.ts";
+import { type CommandRunner, makeCommandRunner } from "../runners/command.ts";
+import { type EmbedderSource, startEmbedder } from "../runners/embed.ts";
+import { makeModel, type Model } from "../runners/infer.ts";
+import { openLazyEmbedder } from "./lazy-embedder.ts";
+import { openModelShelf } from "./model-shelf.ts";
+import type { Hands } from "./ports.ts";
+
+export interface HandsOptions {
+  readonly dataDir: string;
+  readonly llmModels: readonly string[];
+  readonly llmThreads: number | undefined;
+  readonly llmSlots: number | undefined;
+  readonly llmContext: number | undefined;
+  readonly embedModel: string | undefined;
+  readonly embedVocab: string | undefined;
+  /** File with the list of commands; the built-in list without it. */
+  readonly commands: string | undefined;
+  readonly childEnvironment: Readonly<Record<string, string>>;
+}
+
+export interface HandsPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** What this node can do has changed. */
+  readonly onChange: () => void;
+}
+
+export interface OpenHands extends Hands {
+  close(): Promise<void>;
+}
+
+/** Starts the models that are there. Throws bad_config for a list of commands that is none. */
+export async function openHands(
+  options: HandsOptions,
+  ports: HandsPorts,
+  scope: Scope,
+): Promise<OpenHands> {
+  const { clock, random, log, onChange } = ports;
+  const runner = makeCommandRunner(await readCommands(options.commands), clock);
+  const models = join(options.dataDir, "models");
+  const make = (path: string, name: string): Model => modelOf(path, name, options, ports);
+  const shelf = openModelShelf(
+    { configured: options.llmModels, folder: models, makeModel: make, clock, log, onChange },
+    scope,
+  );
+  const source = embedderSource(options);
+  const embedder = await openLazyEmbedder(
+    {
+      path: join(options.dataDir, "agent", "embedder.json"),
+      key: await keyOf(source),
+      start: (signal) => startEmbedder(source, { clock, log }, signal),
+      log,
+      onChange,
+    },
+    scope,
+  );
+
+  return {
+    models: () => shelf.facts(),
+    generate: (id, request, onChunk, signal) =>
+      generate(shelf.find(request), id, request, onChunk, signal),
+    get embedder() {
+      return embedder.fact;
+    },
+    embed: (texts, signal) => embedder.embed(texts, signal),
+    commands: factsOf(runner),
+    runCommand: (name, args, signal) => runner.run(name, args, signal),
+    async close() {
+      await Promise.all([shelf.close(), embedder.close()]);
+    },
+  };
+
+  function modelOf(path: string, name: string, options: HandsOptions, ports: HandsPorts): Model {
+    const { llmThreads: threads, llmSlots: slots, llmContext: contextTokens } = options;
+    return makeModel(
+      {
+        path,
+        name,
+        gpu: hasGpuBuild() ? "auto" : false,
+        ...(threads === undefined ? {} : { threads }),
+        ...(slots === undefined ? {} : { slots }),
+        ...(contextTokens === undefined ? {} : { contextTokens }),
+      },
+      {
+        clock,
+        random,
+        log: ports.log,
+        fork: (onMessage) => forkLlama({ environment: options.childEnvironment }, onMessage),
+      },
+    );
+  }
+}
+
+function generate(
+  model: Model,
+  requestId: string,
+  { model: _model, ...request }: Generate,
+  onChunk: (text: string) => void,
+  signal: AbortSignal,
+): Promise<Generated> {
+  const given = Object.entries(request).filter(([, value]) => value !== undefined);
+  // Same fields under the same names; only those that are undefined are left out.
+  const defined = Object.fromEntries(given) as Pick<Generate, "messages" | "maxTokens">;
+  return model.generate({ requestId, ...defined }, onChunk, signal);
+}
+
+const factsOf = (runner: CommandRunner): Hands["commands"] =>
+  runner.list.map(({ name, description, hazard, effect }) => ({
+    name,
+    summary: description,
+    hazard,
+    effect,
+  }));
+
+async function readCommands(path: string | undefined): Promise<CommandCatalogue> {
+  if (path === undefined) return DEFAULT_COMMANDS;
+  let value: unknown;
+  try {
+    value = JSON.parse(await readFile(path, "utf8"));
+  } catch (cause) {
+    throw new GantryError("bad_config", `GANTRY_COMMANDS: ${path} is not a readable JSON file`, {
+      cause,
+    });
+  }
+  return parseCatalogue(value);
+}
+
+function embedderSource({ dataDir, embedModel, embedVocab }: HandsOptions): EmbedderSource {
+  if (embedModel === undefined) return { lexicalFolder: join(dataDir, "models", "lexical") };
+  const vocabPath = embedVocab ?? join(embedModel, "..", "vocab.txt");
+  return { modelPath: embedModel, vocabPath };
+}
+
+async function keyOf(source: EmbedderSource): Promise<string> {
+  if ("lexicalFolder" in source) return "lexical";
+  const { size, mtimeMs } = await stat(source.modelPath).catch((cause: unknown) => {
+    const text = `GANTRY_EMBED_MODEL: ${source.modelPath} is not there`;
+    throw new GantryError("bad_config", text, { cause });
+  });
+  return `${source.modelPath}:${size}:${mtimeMs}`;
+}

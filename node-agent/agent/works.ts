@@ -1,0 +1,134 @@
+// All that a node does for its hub, behind one door: messages in, answers through the outbox.
+
+import type { Capabilities } from "@gantry/shared/contract/rows.ts";
+import type { HubMessage } from "@gantry/shared/contract/link.ts";
+import type { Random } from "@gantry/shared/base/prng.ts";
+import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import type { Clock } from "@gantry/shared/flow/clock.ts";
+import type { Logger } from "@gantry/shared/flow/logger.ts";
+import { makeScope, type Scope } from "@gantry/shared/flow/scope.ts";
+import { type BlobFetch, makeBlobFetch } from "./blob-fetch.ts";
+import { type Generations, makeGenerations } from "./generations.ts";
+import { type Jobs, makeJobs } from "./jobs.ts";
+import type { Memory } from "./memory.ts";
+import { makeOutbox, type Outbox } from "./outbox.ts";
+import type { BlobCache, Bridge, BridgeHandlers, Hands } from "./ports.ts";
+import { makePrints, type Prints } from "./prints.ts";
+
+const REPEAT_BEATS = 2;
+const SETTLE_MS = TIMEOUT.stopMs / 2;
+
+/** Messages that concern the session itself are the loop's. */
+export type WorkMessage = Exclude<HubMessage, { type: "enrolled" | "welcome" | "denied" | "beat" }>;
+
+export interface WorkPorts {
+  readonly hands: Hands;
+  readonly memory: Memory;
+  readonly cache: BlobCache;
+  readonly connectBridge: (handlers: BridgeHandlers, scope: Scope) => Bridge;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+export interface Works {
+  readonly outbox: Outbox;
+  do(message: WorkMessage): void;
+  /** A session is open: tell what waits. */
+  opened(): void;
+  /** The session is over; what is in hand goes on. */
+  lost(): void;
+  beat(seq: number): void;
+  capabilities(): Capabilities;
+  holds(): { job: string; token: number }[];
+  /** Ends what runs, waits for it for half of TIMEOUT.stopMs. Prints go on: they are the bridge's. */
+  stop(): Promise<void>;
+}
+
+/** Starts the connection to the bridge. `onCapabilities`: they may have changed. */
+export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works {
+  const { hands, memory, cache, clock, random, log } = ports;
+  const scope = makeScope((task, error) => log.error({ task, error }, "work"));
+  const outbox = makeOutbox();
+  const blobs: BlobFetch = makeBlobFetch({ cache, outbox, clock, random });
+  const generations: Generations = makeGenerations(hands, outbox, clock, scope);
+  const jobs: Jobs = makeJobs({ hands, memory, outbox, clock, log }, scope);
+  const prints: Prints = makePrints(
+    {
+      bridge: () => bridge,
+      memory,
+      cache,
+      blobs,
+      outbox,
+      clock,
+      log,
+      onPrinters: onCapabilities,
+    },
+    scope,
+  );
+  const bridge = ports.connectBridge(prints.handlers, scope);
+
+  function perform(message: WorkMessage): void {
+    switch (message.type) {
+      case "stop":
+        return prints.stop(message);
+      case "generate":
+        return generations.generate(message);
+      case "embed":
+        return generations.embed(message);
+      case "cancel":
+        return generations.cancel(message.id);
+      case "job":
+        return jobs.take(message);
+      case "cancelJob":
+        return jobs.cancel(message.job, message.token);
+      case "recorded":
+        if (message.phase === undefined) return jobs.recorded(message.job, message.token);
+        return prints.recorded(message);
+      case "print":
+        return prints.take(message);
+      case "printWish":
+        return prints.wish(message);
+      case "resetPrinter":
+        return prints.reset(message);
+      case "piece":
+        return blobs.onPiece(message);
+    }
+  }
+
+  function repeat(): void {
+    jobs.repeat();
+    prints.repeat();
+  }
+
+  return {
+    outbox,
+    do: perform,
+    opened() {
+      generations.flush();
+      prints.open();
+      repeat();
+    },
+    lost: () => blobs.onLost(),
+    beat(seq) {
+      generations.flush();
+      prints.tick();
+      if (seq % REPEAT_BEATS === 0) repeat();
+    },
+    capabilities: () => ({
+      models: hands.models(),
+      ...(hands.embedder === undefined ? {} : { embedder: hands.embedder }),
+      commands: hands.commands,
+      printers: prints.printers(),
+    }),
+    holds: () => [...jobs.holds(), ...prints.holds()],
+    async stop() {
+      generations.stop();
+      jobs.stop();
+      const settled = new AbortController();
+      const late = clock.sleep(SETTLE_MS, settled.signal).catch(() => {});
+      await Promise.race([scope.close(), late]);
+      settled.abort();
+    },
+  };
+}
