@@ -2,6 +2,7 @@
 
 import { ERRORS, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { mintId } from "@gantry/shared/base/ids.ts";
+import { isObject } from "@gantry/shared/client/problem.ts";
 import { parseInvocation, wantsJson } from "./args.ts";
 import type { Context } from "./context.ts";
 import { clean } from "./render/text.ts";
@@ -50,5 +51,11 @@ function adviceOf(details: Readonly<Record<string, unknown>>, hint: string): str
   const facts = Object.entries(details)
     .filter(([, value]) => typeof value === "string" || typeof value === "number")
     .map(([name, value]) => `${name}: ${String(value)}`);
-  return [...facts, hint];
+  return [...facts, ...faultyFields(details["fields"]), hint];
+}
+
+/** The hub names each field that it refused. */
+function faultyFields(fields: unknown): string[] {
+  if (!Array.isArray(fields)) return [];
+  return fields.filter(isObject).map(({ path, message }) => `${String(path)}: ${String(message)}`);
 }

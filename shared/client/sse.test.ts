@@ -43,6 +43,16 @@ describe("makeSseParser", () => {
     expect(ids).toEqual(["1", undefined, undefined]);
   });
 
+  it("keeps the last id, also of a block without data", () => {
+    const parser = makeSseParser();
+    parser.push(encoder.encode("id: 7\ndata: a\n\ndata: b\n\n"));
+    expect(parser.lastId).toBe("7");
+    expect(parser.push(encoder.encode("retry: 5\nid: 9\n\n"))).toEqual([]);
+    expect(parser.lastId).toBe("9");
+    parser.push(encoder.encode("id: 11\n"));
+    expect(parser.lastId).toBe("9");
+  });
+
   it("gives the same events for any split of the bytes (SSE1)", () => {
     const line = fc.tuple(
       fc.constantFrom("data: ", "data:", "event: ", "id: ", ": ", "data", ""),

@@ -11,13 +11,15 @@ export interface SseEvent {
   /** `message` when the sender named none. */
   readonly type: string;
   readonly data: string;
-  /** Its own id; the reader keeps the last one that it saw. */
+  /** Its own id, if it has one. */
   readonly id: string | undefined;
 }
 
 export interface SseParser {
   /** The events that these bytes complete, in order. Throws bad_frame (SSE3). */
   push(bytes: Uint8Array): SseEvent[];
+  /** The last id that was named, also by a block without data: where a resume begins. */
+  readonly lastId: string | undefined;
 }
 
 export function makeSseParser(): SseParser {
@@ -28,6 +30,7 @@ export function makeSseParser(): SseParser {
   let data: string[] = [];
   let dataChars = 0;
   let id: string | undefined;
+  let lastId: string | undefined;
 
   function takeField(line: string): void {
     const colon = line.indexOf(":");
@@ -44,6 +47,7 @@ export function makeSseParser(): SseParser {
   function closeEvent(): SseEvent | undefined {
     const event = { type: type || "message", data: data.join("\n"), id };
     const isEmpty = data.length === 0;
+    lastId = id ?? lastId;
     type = "";
     data = [];
     dataChars = 0;
@@ -52,6 +56,9 @@ export function makeSseParser(): SseParser {
   }
 
   return {
+    get lastId() {
+      return lastId;
+    },
     push(bytes) {
       const text = decoder.decode(bytes, { stream: true });
       if (text === "") return [];

@@ -11,7 +11,7 @@ import { RECONNECT, TIMEOUT } from "../base/policy.ts";
 import type { Random } from "../base/prng.ts";
 import { isRetryable } from "../flow/attempt.ts";
 import { type Clock, reasonOf } from "../flow/clock.ts";
-import { transportError } from "./problem.ts";
+import { parseObject, problemFrom, transportError } from "./problem.ts";
 import { makeSseParser, type SseEvent } from "./sse.ts";
 
 export interface FeedEvent {
@@ -51,14 +51,12 @@ export async function* watchEvents(
 ): AsyncGenerator<FeedEvent, void> {
   const { signal, onState } = options;
   const { clock, random } = context;
-  let lastId = options.since;
+  const place: Place = { id: options.since === undefined ? undefined : String(options.since) };
   for (let failures = 0; !signal.aborted;) {
     try {
-      for await (const event of oneStream(options, context, lastId)) {
+      for await (const event of oneStream(options, context, place)) {
         failures = 0;
-        lastId = event.id ?? lastId;
-        if (event.type !== OPENED) yield event;
-        else onState?.("open");
+        yield event;
       }
       throw new GantryError("interrupted", "The hub closed the feed");
     } catch (error) {
@@ -72,29 +70,35 @@ export async function* watchEvents(
   }
 }
 
-/** Not an event type of the hub: no name there begins with a colon. */
-const OPENED = ":opened";
+/** Where to go on: the last id that the hub named. */
+interface Place {
+  id: string | undefined;
+}
 
 async function* oneStream(
-  { types, signal }: FeedOptions,
+  { types, signal, onState }: FeedOptions,
   { clock, baseUrl, open }: FeedContext,
-  lastId: number | undefined,
+  place: Place,
 ): AsyncGenerator<FeedEvent, void> {
   const query = types === undefined ? {} : { types: types.join(",") };
   const controller = new AbortController();
   const linked = AbortSignal.any([controller.signal, signal]);
-  const opening = clock.timeout(OPEN_MS, linked);
-  const id = lastId === undefined ? undefined : String(lastId);
   try {
-    const response = await within(opening, open(query, id, linked));
-    yield { id: undefined, type: OPENED, data: undefined };
+    const response = await within(clock.timeout(OPEN_MS, linked), () =>
+      open(query, place.id, linked),
+    );
+    onState?.("open");
     const parser = makeSseParser();
     const reader = (response.body ?? new ReadableStream<Uint8Array>()).getReader();
     for (;;) {
       // A ping keeps the stream alive without being an event, so bytes are what is waited for (W3).
-      const { done, value } = await within(clock.timeout(SILENCE_MS, linked), reader.read());
+      const { done, value } = await within(clock.timeout(SILENCE_MS, linked), () => reader.read());
       if (done) return;
-      for (const event of parser.push(value)) yield feedEvent(event);
+      for (const event of parser.push(value)) {
+        place.id = event.id ?? place.id;
+        yield feedEvent(event);
+      }
+      place.id = parser.lastId ?? place.id;
     }
   } catch (error) {
     throw transportError(error, baseUrl, linked);
@@ -103,20 +107,22 @@ async function* oneStream(
   }
 }
 
-/** The promise, or the signal's reason if that comes first. */
-async function within<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+/** What `start` gives, or the signal's reason if that comes first. */
+async function within<T>(signal: AbortSignal, start: () => Promise<T>): Promise<T> {
   if (signal.aborted) throw reasonOf(signal);
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => aborted.reject(reasonOf(signal));
   signal.addEventListener("abort", onAbort, { once: true });
   try {
-    return await Promise.race([promise, aborted.promise]);
+    return await Promise.race([start(), aborted.promise]);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }
 }
 
+/** Throws what the hub says in an `error` event, e.g. that the token was revoked. */
 function feedEvent(event: SseEvent): FeedEvent {
+  if (event.type === "error") throw problemFrom(parseObject(event.data) ?? {}, 500);
   const id = event.id !== undefined && /^\d+$/.test(event.id) ? Number(event.id) : undefined;
   return { id, type: event.type, data: dataOf(event.data) };
 }
