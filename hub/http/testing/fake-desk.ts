@@ -21,6 +21,8 @@ export interface FakeDesk extends Desk {
   revoke(secret: string): void;
   /** Events up to this position are no longer kept. */
   forgetUpTo(id: number): void;
+  /** Runs before each page of past events is made. */
+  beforePage(act: () => void): void;
 }
 
 /** Tokens `viewer-token`, `operator-token`, ... of the person named by their role; `ann-token` and `bob-token` are viewers. */
@@ -48,12 +50,14 @@ export function makeFakeDesk(): FakeDesk {
   let authentications = 0;
   let forgotten = 0;
   let position = 0;
+  let onPage: (() => void) | undefined;
 
   const feed = (item: FeedItem): void => {
     for (const watcher of watchers) watcher([item]);
   };
 
   function pageOf(request: DeskRequest): unknown {
+    onPage?.();
     const { since = 0, limit = 1_000 } = request.query as { since?: number; limit?: number };
     if (since < forgotten) {
       throw new GantryError("gone", "These events are archived", {
@@ -97,6 +101,9 @@ export function makeFakeDesk(): FakeDesk {
     revoke: (secret) => void actors.delete(sha256(secret)),
     forgetUpTo: (id) => {
       forgotten = id;
+    },
+    beforePage: (act) => {
+      onPage = act;
     },
   };
 }

@@ -1,0 +1,291 @@
+import { readdir } from "node:fs/promises";
+import { request as httpRequest } from "node:http";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { sha256 } from "@gantry/shared/base/digest.ts";
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { printAcceptedSchema } from "@gantry/shared/contract/schemas.ts";
+import type { PrintUpload } from "../../ports.ts";
+import { type AskOptions, eventually, makeRig, type Rig } from "../testing/rig.ts";
+
+const GCODE = [
+  "; sliced for the test",
+  "G21",
+  "G90",
+  "M104 S200",
+  "M140 S60",
+  "G28",
+  "M190 S60",
+  "M109 S200",
+  "G1 X10 Y10 Z0.2 F3000",
+  "G1 X50 Y10 E2",
+  "M104 S0",
+  "M140 S0",
+  "M84",
+  "",
+].join("\n");
+
+const DEVICE = {
+  id: "ender",
+  kind: "printer",
+  type: "marlin",
+  node: "n1",
+  online: true,
+  phase: "idle",
+  simulated: true,
+  sizeMm: { x: 220, y: 220, z: 250 },
+  nozzleMaxC: 260,
+  bedMaxC: 110,
+  bed: "clear",
+};
+
+async function makePrintRig(): Promise<Rig> {
+  const rig = await makeRig();
+  rig.desk.on("device", ({ params }) => {
+    if (params["id"] === "ender") return DEVICE;
+    throw new GantryError("not_found", `There is no printer ${params["id"] ?? ""}`);
+  });
+  rig.desk.on("printSubmitted", () => ({ job: { id: "prt_1", state: "awaiting" } }));
+  return rig;
+}
+
+const PATH = "/api/fabrication/jobs";
+
+const submit = (rig: Rig, options: AskOptions, query = ""): Promise<Response> =>
+  rig.ask("POST", PATH + query, { token: "maker-token", ...options });
+
+function formOf(fields: readonly (readonly [string, string | File])[]): Promise<AskOptions> {
+  const data = new FormData();
+  for (const [name, value] of fields) data.append(name, value);
+  const request = new Request("http://x/", { method: "POST", body: data });
+  const headers = { "content-type": request.headers.get("content-type") ?? "" };
+  return request.arrayBuffer().then((body) => ({ headers, body: new Uint8Array(body) }));
+}
+
+const submitted = (rig: Rig): PrintUpload | undefined =>
+  rig.desk.asked.find(({ route }) => route === "printSubmitted")?.request.body as
+    | PrintUpload
+    | undefined;
+
+async function expectNothingKept(rig: Rig): Promise<void> {
+  expect(submitted(rig)).toBeUndefined();
+  expect(await readdir(join(rig.dir, "blobs", "temp"))).toEqual([]);
+}
+
+describe("submitting a print", () => {
+  const gcodeFile = new File([GCODE], "bracket.gcode");
+
+  it.each([
+    [
+      "as JSON",
+      async (): Promise<AskOptions> => ({
+        body: { printer: "ender", name: "bracket.gcode", gcode: GCODE },
+      }),
+    ],
+    [
+      "as a form",
+      () =>
+        formOf([
+          ["printer", "ender"],
+          ["file", gcodeFile],
+        ]),
+    ],
+    [
+      "as a form with the printer last",
+      () =>
+        formOf([
+          ["file", gcodeFile],
+          ["printer", "ender"],
+        ]),
+    ],
+    [
+      "as a form with a name",
+      () =>
+        formOf([
+          ["file", new File([GCODE], "x")],
+          ["name", "bracket.gcode"],
+          ["printer", "ender"],
+        ]),
+    ],
+  ])("stores and scans G-code sent %s", async (_how, make) => {
+    await using rig = await makePrintRig();
+    const response = await submit(rig, await make());
+    expect(response.status).toBe(202);
+    expect(printAcceptedSchema.parse(await response.json()).job.id).toBe("prt_1");
+    const upload = submitted(rig);
+    expect(upload).toMatchObject({
+      printer: "ender",
+      name: "bracket.gcode",
+      gcode: {
+        sha256: sha256(GCODE),
+        sizeBytes: GCODE.length,
+        nozzleMaxC: 200,
+        bedMaxC: 60,
+      },
+    });
+    expect(upload?.gcode).not.toHaveProperty("lines");
+    expect(await rig.blobs.has(sha256(GCODE))).toBe(true);
+  });
+
+  it("takes raw G-code with printer and name in the address", async () => {
+    await using rig = await makePrintRig();
+    const headers = { "content-type": "text/x.gcode; charset=utf-8" };
+    const response = await submit(rig, { body: GCODE, headers }, "?printer=ender&name=raw.gcode");
+    expect(response.status).toBe(202);
+    expect(submitted(rig)).toMatchObject({ name: "raw.gcode" });
+  });
+
+  it.each([
+    "../../etc/passwd",
+    "..\\..\\boot.ini",
+    "/etc/passwd",
+    "a/b.gcode",
+    "a\u0000.gcode",
+    "a\nb",
+    ".hidden",
+    "a..b",
+    "<script>alert(1)</script>",
+    "x".repeat(121),
+  ])("refuses the name %j, whichever way it is sent", async (name) => {
+    await using rig = await makePrintRig();
+    const raw = { body: GCODE, headers: { "content-type": "text/x.gcode" } };
+    const replies = [
+      await submit(rig, { body: { printer: "ender", name, gcode: GCODE } }),
+      await submit(rig, raw, `?printer=ender&name=${encodeURIComponent(name)}`),
+      await submit(
+        rig,
+        await formOf([
+          ["printer", "ender"],
+          ["name", name],
+          ["file", gcodeFile],
+        ]),
+      ),
+    ];
+    const codes = await Promise.all(
+      replies.map(async (reply) => ((await reply.json()) as { code: string }).code),
+    );
+    expect(codes).toEqual(["bad_name", "bad_name", "bad_name"]);
+    await expectNothingKept(rig);
+  });
+
+  it.each([
+    ["gcode_forbidden", "G28\nM997\n"],
+    ["gcode_too_hot", "M104 S400\nG28\n"],
+    ["gcode_out_of_bounds", "G21\nG90\nG28\nG1 X5000 F100\n"],
+    ["gcode_invalid", "\u0000\u0001binary\n"],
+  ])("says %s and keeps no temp file", async (code, gcode) => {
+    await using rig = await makePrintRig();
+    const body = { printer: "ender", name: "bad", gcode };
+    const response = await submit(rig, { body });
+    expect(response.status).toBe(422);
+    expect(await response.json()).toMatchObject({ code });
+    await expectNothingKept(rig);
+    const late = await submit(
+      rig,
+      await formOf([
+        ["file", new File([gcode], "bad")],
+        ["printer", "ender"],
+      ]),
+    );
+    expect(await late.json()).toMatchObject({ code });
+    expect(submitted(rig)).toBeUndefined();
+  });
+
+  it.each([
+    ["file", [["printer", "ender"]]],
+    ["printer", [["file", gcodeFile]]],
+  ] as const)("names the missing %s of a form", async (path, fields) => {
+    await using rig = await makePrintRig();
+    const response = await submit(rig, await formOf(fields));
+    expect(await response.json()).toMatchObject({
+      code: "bad_request",
+      details: { fields: [{ path }] },
+    });
+  });
+
+  it("is for makers only, and says so before it reads", async () => {
+    await using rig = await makePrintRig();
+    const body = { printer: "ender", name: "a", gcode: GCODE };
+    expect((await rig.ask("POST", PATH, { token: "operator-token", body })).status).toBe(403);
+    expect(rig.desk.asked).toEqual([]);
+  });
+
+  it("gives the same replay hash for the same bytes, however they were sent", async () => {
+    await using rig = await makePrintRig();
+    const headers = { "idempotency-key": "once" };
+    await submit(rig, { body: { printer: "ender", name: "bracket.gcode", gcode: GCODE }, headers });
+    const form = await formOf([
+      ["printer", "ender"],
+      ["file", gcodeFile],
+    ]);
+    await submit(rig, { ...form, headers: { ...form.headers, ...headers } });
+    const [first, second] = rig.desk.asked
+      .filter(({ route }) => route === "printSubmitted")
+      .map(({ request }) => request.replay);
+    expect(first?.key).toBe("tok_mika:printSubmitted:once");
+    expect(second).toEqual(first);
+  });
+});
+
+describe("submitting over a socket", () => {
+  it("answers 404 for an unknown printer although the body never ends", async () => {
+    await using rig = await makePrintRig();
+    const { port } = await rig.serve();
+    const status = await statusOf(
+      port,
+      `${PATH}?printer=nobody&name=a`,
+      "text/x.gcode",
+      (write) => {
+        write("G28\n");
+      },
+    );
+    expect(status).toBe(404);
+  });
+
+  it("answers 413 as soon as more is promised than may come", async () => {
+    await using rig = await makePrintRig();
+    const { port } = await rig.serve();
+    const headers = { "content-length": String(300_000_000) };
+    const path = `${PATH}?printer=ender&name=a`;
+    const status = await statusOf(port, path, "text/x.gcode", (write) => write("G28\n"), headers);
+    expect(status).toBe(413);
+  });
+
+  it("leaves nothing of an upload that is broken off", async () => {
+    await using rig = await makePrintRig();
+    const { port } = await rig.serve();
+    const temp = join(rig.dir, "blobs", "temp");
+    const request = httpRequest({
+      port,
+      host: "127.0.0.1",
+      method: "POST",
+      path: `${PATH}?printer=ender&name=a`,
+      headers: { authorization: "Bearer maker-token", "content-type": "text/x.gcode" },
+    });
+    request.on("error", () => undefined);
+    request.write(GCODE);
+    await eventually(async () => (await readdir(temp)).length === 1);
+    request.destroy();
+    await eventually(async () => (await readdir(temp)).length === 0);
+    expect(submitted(rig)).toBeUndefined();
+  });
+});
+
+function statusOf(
+  port: number,
+  path: string,
+  type: string,
+  send: (write: (text: string) => void) => void,
+  more: Readonly<Record<string, string>> = {},
+): Promise<number | undefined> {
+  const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+  const headers = { authorization: "Bearer maker-token", "content-type": type, ...more };
+  const request = httpRequest({ port, host: "127.0.0.1", method: "POST", path, headers });
+  request.on("response", (response) => {
+    resolve(response.statusCode);
+    request.destroy();
+  });
+  request.on("error", reject);
+  send((text) => request.write(text));
+  return promise;
+}
