@@ -1,0 +1,71 @@
+// The data folder: made at the first start, marked with the version of its format, and readable by
+// its owner alone.
+
+import { mkdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { writeFileDurably } from "@gantry/shared/adapters/durable-file.ts";
+import { GantryError } from "@gantry/shared/base/errors.ts";
+
+const FORMAT = 1;
+
+export interface DataDir {
+  readonly root: string;
+  readonly log: string;
+  readonly ledger: string;
+  readonly blobs: string;
+  readonly gcode: string;
+  readonly token: string;
+}
+
+export const pathsIn = (root: string): DataDir => ({
+  root,
+  log: join(root, "log"),
+  ledger: join(root, "ledger"),
+  blobs: join(root, "blobs"),
+  gcode: join(root, "gcode"),
+  token: join(root, "token"),
+});
+
+/** Throws data_dir_version for a folder of another release, io_error. */
+export async function openDataDir(root: string): Promise<DataDir> {
+  const paths = pathsIn(root);
+  try {
+    for (const path of [root, paths.log, paths.ledger, paths.blobs, paths.gcode]) {
+      await mkdir(path, { recursive: true, mode: 0o700 });
+    }
+  } catch (cause) {
+    throw new GantryError("io_error", `The data folder ${root} cannot be made`, { cause });
+  }
+  const path = join(root, "format.json");
+  if ((await readFormat(root)) === undefined) {
+    await writeFileDurably(path, `${JSON.stringify({ format: FORMAT })}\n`, 0o600);
+  }
+  return paths;
+}
+
+/** The format of a data folder, checked; undefined where there is none yet. */
+export async function readFormat(root: string): Promise<number | undefined> {
+  const path = join(root, "format.json");
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch {
+    return undefined;
+  }
+  const { format } = parse(path, text);
+  if (format !== FORMAT) {
+    throw new GantryError(
+      "data_dir_version",
+      `${root} has format ${String(format)}, this release reads ${FORMAT}; use the release that wrote it`,
+    );
+  }
+  return format;
+}
+
+function parse(path: string, text: string): { format: unknown } {
+  try {
+    return JSON.parse(text) as { format: unknown };
+  } catch (cause) {
+    throw new GantryError("data_damaged", `${path} is not readable`, { cause });
+  }
+}

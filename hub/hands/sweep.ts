@@ -1,0 +1,34 @@
+// Blobs that no row names are deleted after a day: uploads that were never submitted, files of prints
+// that have left the history.
+
+import { toErrorRecord } from "@gantry/shared/base/errors.ts";
+import type { Hub } from "../hub.ts";
+import type { BlobStore } from "../ports.ts";
+
+const HOUR_MS = 3_600_000;
+const KEPT_MS = 24 * HOUR_MS;
+
+/** Once an hour, until the signal aborts. */
+export async function sweepBlobs(hub: Hub, blobs: BlobStore, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    await hub.clock.sleep(HOUR_MS, signal);
+    const named = namedBlobs(hub);
+    try {
+      const swept = await blobs.sweep((sha256) => named.has(sha256), KEPT_MS);
+      if (swept > 0) hub.log.info({ swept }, "swept blobs that nothing names");
+    } catch (error) {
+      hub.log.warn({ error: toErrorRecord(error) }, "blobs could not be swept");
+    }
+  }
+}
+
+function namedBlobs({ rows }: Hub): ReadonlySet<string> {
+  const named = new Set<string>();
+  const count = rows.get("count", "prints") ?? 0;
+  for (let place = 0; place < count; place += 1) {
+    const id = rows.get("order", `prints/${place}`);
+    const print = id === undefined ? undefined : rows.get("print", id);
+    if (print !== undefined) named.add(print.gcode.sha256);
+  }
+  return named;
+}
