@@ -69,6 +69,17 @@ export async function abortToFreeMs(model: Model): Promise<number> {
   return took.toSorted((a, b) => a - b)[10] ?? Number.NaN;
 }
 
+/** First token of a long prompt, in ms: seen for the first time, and with its beginning cached. */
+export async function firstTokenMs(model: Model): Promise<{ coldMs: number; warmMs: number }> {
+  const story = "Once upon a time there was a little girl. ".repeat(40);
+  const first = async (content: string): Promise<number> => {
+    const request = { requestId: "first", messages: [{ role: "user" as const, content }] };
+    const answer = await model.generate({ ...request, maxTokens: 1 }, () => {}, never);
+    return answer.firstTokenMs;
+  };
+  return { coldMs: await first(story), warmMs: await first(`${story}She`) };
+}
+
 async function main(path: string): Promise<void> {
   const ports = {
     clock: systemClock,
@@ -85,6 +96,10 @@ async function main(path: string): Promise<void> {
       `through the runner  ${sequences} sequence(s): ${tokensPerS}/s, first token ${firstTokenMs} ms`,
     );
   }
+  const { coldMs, warmMs } = await firstTokenMs(model);
+  console.log(
+    `first token         ${coldMs} ms cold, ${warmMs} ms with the prompt's beginning cached`,
+  );
   console.log(`abort to free slot  ${(await abortToFreeMs(model)).toFixed(1)} ms (median of 21)`);
   console.log(
     `this process        ${idleMb.toFixed(0)} MB before, ${(process.memoryUsage.rss() / 1e6).toFixed(0)} MB after`,

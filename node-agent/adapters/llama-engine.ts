@@ -23,6 +23,7 @@ import {
   LlamaLogLevel,
   type LlamaModel,
   type Token,
+  TokenBias,
 } from "node-llama-cpp";
 import { readModelFile } from "./llama-file.ts";
 import { chooseSlot } from "../rules/slots.ts";
@@ -54,6 +55,13 @@ interface Slot {
   usedAtMs: number;
 }
 
+interface Opened {
+  readonly llama: Llama;
+  readonly model: LlamaModel;
+  readonly slots: readonly Slot[];
+  readonly bias: () => TokenBias;
+}
+
 type Outcome = { readonly text: string; readonly stopReason: string };
 
 /** Loads the model. Throws model_invalid for a file it cannot read, out_of_memory. 0.5 s and up. */
@@ -70,6 +78,8 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
   const model = await loadModel(llama, options);
   const context = await openContext(model, options);
   const slots = openSlots(model, context);
+  let made: TokenBias | undefined;
+  const bias = (): TokenBias => (made ??= textOnly(model));
   const facts: ModelFacts = {
     slots: slots.length,
     contextTokens: context.contextSize,
@@ -81,7 +91,8 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
   };
   return {
     facts,
-    generate: (prompt, onText, signal) => generate(llama, model, slots, prompt, onText, signal),
+    generate: (prompt, onText, signal) =>
+      generate({ llama, model, slots, bias }, prompt, onText, signal),
   };
 }
 
@@ -126,9 +137,7 @@ function openSlots(model: LlamaModel, context: LlamaContext): Slot[] {
 }
 
 async function generate(
-  llama: Llama,
-  model: LlamaModel,
-  slots: readonly Slot[],
+  { llama, model, slots, bias }: Opened,
   prompt: PromptOptions,
   onText: (text: string) => void,
   signal: AbortSignal,
@@ -147,6 +156,7 @@ async function generate(
       signal,
       onToken: () => (firstTokenMs ||= performance.now() - startedMs),
       onText,
+      bias,
     });
     const used = slot.sequence.tokenMeter.diff(before);
     return {
@@ -191,6 +201,8 @@ function takeSlot(slots: readonly Slot[], tokens: Token[]): Slot {
 }
 
 interface WriteOptions extends PromptOptions {
+  /** Applies together with a grammar. */
+  readonly bias: () => TokenBias;
   readonly signal: AbortSignal;
   readonly onToken: () => void;
   readonly onText: (text: string) => void;
@@ -210,7 +222,7 @@ async function write(llama: Llama, slot: Slot, options: WriteOptions): Promise<O
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.grammar === undefined
       ? {}
-      : { grammar: await openGrammar(llama, options.grammar) }),
+      : { grammar: await openGrammar(llama, options.grammar), tokenBias: options.bias }),
   };
   try {
     if (slot.writer.kind === "plain") {
@@ -237,6 +249,21 @@ async function openGrammar(llama: Llama, grammar: string): Promise<LlamaGrammar>
   } catch (cause) {
     throw new GantryError("bad_request", "llama.cpp cannot read the schema's grammar", { cause });
   }
+}
+
+/**
+ * Forbids what a grammar takes for text and the reader never sees: control tokens, whose names
+ * (<s>, <|im_start|>) llama.cpp counts as characters, and bytes that no UTF-8 text has.
+ */
+function textOnly(model: LlamaModel): TokenBias {
+  const bias = TokenBias.for(model);
+  const names = model.fileInfo.metadata.tokenizer?.ggml?.tokens;
+  for (const token of model.iterateAllTokens()) {
+    const isControl = model.getTokenAttributes(token).control && !model.isEogToken(token);
+    const isNoText = /^<0x(?:C[01]|F[5-9A-F])>$/.test(names?.[token] ?? "");
+    if (isControl || isNoText) bias.set(token, "never");
+  }
+  return bias;
 }
 
 function historyOf(messages: readonly ChatMessage[]): ChatHistoryItem[] {

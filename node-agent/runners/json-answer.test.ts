@@ -140,6 +140,7 @@ describe.skipIf(!hasModelFiles)("answers bound to a schema (needs ../shared/mode
           garbled += 1; // only an untrained model: see REPLACEMENT in json-answer.ts
           return;
         }
+        if (answer instanceof Error) throw answer;
         const { text, finishReason } = answer as Generation;
         if (finishReason === "length") return; // the tokens ran out in the middle
         whole += 1;
