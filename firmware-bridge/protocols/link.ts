@@ -71,8 +71,8 @@ export interface LinkCounts {
 export interface Link {
   /** True if `send` may be called: nothing waits and the window has room. */
   hasRoom(): boolean;
-  /** Queues one line. `tag`: any number that grows along the job; `ackedTag` gives it back. */
-  send(command: string, tag: number, nowMs: number): void;
+  /** Queues one line, gives its number. `tag`: grows along the job; `ackedTag` gives it back. */
+  send(command: string, tag: number, nowMs: number): number;
   receive(event: MarlinEvent, nowMs: number): void;
   /** To be called every 20 ms or so while something is in flight. */
   tick(nowMs: number): void;
@@ -80,6 +80,8 @@ export interface Link {
   takeOutput(): string;
   /** The emergency stop, to be written past every queue. The link is over after it. */
   emergency(): string;
+  /** The highest line number that was answered. */
+  ackedNumber(): number;
   /** The highest tag of a line that the firmware has accepted; 0 before. */
   ackedTag(): number;
   /** Everything sent was accepted and executed, for certain (LK4). Call `settle` to get there. */
@@ -283,6 +285,7 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
     send(command, tag, nowMs) {
       assert(nextNumber - cursor < BACK_LINES_MAX, "send without asking hasRoom");
       enqueue(command, tag, nowMs);
+      return nextNumber - 1;
     },
     receive(event, nowMs) {
       switch (event.kind) {
@@ -346,6 +349,7 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
       // Plain first: a basic firmware catches only a line that begins with M. Then numbered.
       return `\nM112\n${formatLine(nextNumber, "M112")}M104 S0\nM140 S0\n`;
     },
+    ackedNumber: () => ackedNumber,
     ackedTag: () => ackedTag,
     isSettled: () => mode.kind === "open" && flight.length === 0 && provenNumber === nextNumber - 1,
     settle(nowMs) {

@@ -6,11 +6,11 @@
 // `Control`) and .log (each executed command, the tests' truth). It ends on SIGTERM, when DIR is
 // removed, and when `exitWhenIdleS` passes without anybody at the port.
 
-import { appendFileSync, existsSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { appendFileSync, existsSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { join } from "node:path";
 import { z } from "zod";
+import { isAlive, simulatorFiles, type SimulatorFiles } from "./files.ts";
 import { makeSimulatedMarlin, MARLIN_OPTIONS, type SimulatedMarlin } from "./marlin.ts";
 import { parseSimulatorOptions, type SimulatorOptions } from "./options.ts";
 import { openPty, type Pty } from "./pty.ts";
@@ -34,20 +34,6 @@ const controlSchema = z.strictObject({
 
 /** Every line sent to the control socket is one of these; the answer is the status, one line. */
 export type Control = z.infer<typeof controlSchema>;
-
-export interface SimulatorFiles {
-  readonly tty: string;
-  readonly pid: string;
-  readonly control: string;
-  readonly log: string;
-}
-
-export const simulatorFiles = (dir: string, name: string): SimulatorFiles => ({
-  tty: join(dir, `${name}.tty`),
-  pid: join(dir, `${name}.pid`),
-  control: join(dir, `${name}.ctl`),
-  log: join(dir, `${name}.log`),
-});
 
 /** Runs until it is ended; the process's exit status is the caller's. */
 export function runSimulator(dir: string, name: string, query: string): void {
@@ -175,16 +161,5 @@ function control(line: string, marlin: SimulatedMarlin, nowMs: number): unknown 
     return marlin.status();
   } catch (error) {
     return { error: String(error) };
-  }
-}
-
-/** Is the process of this pid file a running one? */
-export function isAlive(pidFile: string): boolean {
-  try {
-    const pid = Number(readFileSync(pidFile, "utf8"));
-    process.kill(pid, 0);
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes("simulator.js");
-  } catch {
-    return false;
   }
 }

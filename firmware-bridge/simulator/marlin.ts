@@ -415,6 +415,7 @@ export function makeSimulatedMarlin(options: MarlinOptions, nowMs: number): Simu
 
   function reset(atMs: number, banner: string): void {
     clockMs = Math.max(clockMs, atMs);
+    faults = { ...faults, isFrozen: false };
     phase = { kind: "booting", untilMs: clockMs + BOOT_MS, banner };
     wireIn.clear();
     planner.clear();

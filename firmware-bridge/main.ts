@@ -1,0 +1,69 @@
+// The firmware bridge: puts cables, journal, drivers and socket together, and ends them in order.
+
+import { join } from "node:path";
+import { makeLogger } from "@gantry/shared/adapters/pino.ts";
+import { toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { systemClock } from "@gantry/shared/flow/clock.ts";
+import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { openJobFile } from "./adapters/job-file.ts";
+import { openJournal } from "./adapters/journal.ts";
+import { openSerial } from "./adapters/serial.ts";
+import { ensureSimulator } from "./adapters/sim-process.ts";
+import { serveSocket, type SocketServer } from "./adapters/socket-server.ts";
+import { jobReport, makeBridge } from "./bridge/bridge.ts";
+import { type Driver, makeDriver } from "./bridge/driver.ts";
+import { type BridgeConfig, type PrinterSpec, readConfig } from "./config.ts";
+import type { OpenCable } from "./ports.ts";
+
+/** A simulated printer that nobody opens ends by itself, so that no process is left behind. */
+const SIMULATOR_IDLE_S = "60";
+
+/** Runs until SIGTERM or SIGINT, then resolves. Rejects with bad_config, port_busy, data_damaged. */
+export async function main(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = makeLogger(config.logLevel, { part: "firmware-bridge" });
+  const journal = await openJournal(join(config.dataDir, "bridge", "journal"));
+  const scope = makeScope((task, error) =>
+    log.error({ task, ...toErrorRecord(error) }, "task failed"),
+  );
+  let server: SocketServer | undefined;
+  const drivers: Driver[] = config.printers.map((spec) =>
+    makeDriver(spec, {
+      clock: systemClock,
+      random: Math.random,
+      log: makeLogger(config.logLevel, { part: "firmware-bridge", printer: spec.id }),
+      openCable: cableOf(spec, config),
+      openJobFile,
+      journal,
+      onPrinter: () =>
+        server?.broadcast([{ type: "printers", printers: drivers.map((one) => one.printer()) }]),
+      onJob: (row, phase) => server?.broadcast([jobReport(row, phase)]),
+    }),
+  );
+  server = await serveSocket(config.socketPath, makeBridge(drivers, journal, log), log);
+  for (const driver of drivers) scope.start(driver.id, (signal) => driver.run(signal));
+  log.info({ socket: config.socketPath, printers: drivers.map(({ id }) => id) }, "bridge ready");
+
+  await stopSignal();
+  log.info({}, "bridge stops");
+  await Promise.all(drivers.map((driver) => driver.shutdown()));
+  await scope.close();
+  await server.close();
+  await journal.close();
+}
+
+const cableOf =
+  ({ id, cable, baud }: PrinterSpec, { dataDir }: BridgeConfig): OpenCable =>
+  async (events, signal) => {
+    if (cable.kind === "serial") return openSerial(cable.path, baud, events);
+    const query = new URLSearchParams(cable.query);
+    if (!query.has("exitWhenIdleS")) query.set("exitWhenIdleS", SIMULATOR_IDLE_S);
+    const simDir = join(dataDir, "sim");
+    const path = await ensureSimulator(simDir, id, query.toString(), systemClock, signal);
+    return openSerial(path, baud, events);
+  };
+
+const stopSignal = (): Promise<void> =>
+  new Promise((resolve) => {
+    for (const name of ["SIGTERM", "SIGINT"] as const) process.once(name, () => resolve());
+  });
