@@ -65,9 +65,11 @@ function schemasOf(name: RouteName): Json {
 
 export function openApi(version: string): Json {
   const paths: Record<string, Record<string, Json>> = {};
+  const schemas: Record<string, unknown> = { Problem: jsonSchema(problemSchema, "output") };
   for (const [name, route] of routes) {
     const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
-    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operationOf(name, route) };
+    const operation = hoist(operationOf(name, route), name, schemas);
+    paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation };
   }
   return {
     openapi: "3.1.0",
@@ -75,13 +77,30 @@ export function openApi(version: string): Json {
     servers: [{ url: "/" }],
     paths,
     components: {
-      schemas: { Problem: jsonSchema(problemSchema, "output") },
+      schemas,
       securitySchemes: {
         token: { type: "http", scheme: "bearer" },
         session: { type: "apiKey", in: "cookie", name: "gantry_session" },
       },
     },
   };
+}
+
+/**
+ * Moves the definitions inside an operation's schemas, which refer to them from the root of a schema,
+ * to the document's components.
+ */
+function hoist(operation: Json, name: string, schemas: Record<string, unknown>): Json {
+  const prefix = `#/components/schemas/${name}.`;
+  const text = JSON.stringify(operation, (key, value: unknown) => {
+    if (key !== "$defs") return value;
+    const defs = JSON.stringify(value).replaceAll("#/$defs/", prefix);
+    for (const [def, schema] of Object.entries(JSON.parse(defs) as Json)) {
+      schemas[`${name}.${def}`] = schema;
+    }
+    return undefined;
+  });
+  return JSON.parse(text.replaceAll("#/$defs/", prefix)) as Json;
 }
 
 function operationOf(name: RouteName, route: Route): Json {

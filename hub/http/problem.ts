@@ -24,17 +24,24 @@ export function problemOf(error: ErrorRecord, requestId: string): Record<string,
 /** OpenAI's `{error: {message, type, param, code}}`; `code` is ours, save where clients know another. */
 export function openAiErrorOf(error: ErrorRecord, requestId: string): Record<string, unknown> {
   const kind = ERRORS[error.code];
-  const param = error.details?.["param"];
   return {
     error: {
       message: error.message,
       type: openAiType(kind.http),
-      param: typeof param === "string" ? param : null,
+      param: paramOf(error),
       code: error.code,
       hint: kind.hint,
       requestId,
     },
   };
+}
+
+/** The parameter that is at fault: named by the OpenAI routes, else the first field of the schema. */
+function paramOf({ details }: ErrorRecord): string | null {
+  const param = details?.["param"];
+  if (typeof param === "string") return param;
+  const fields = details?.["fields"] as readonly { readonly path: string }[] | undefined; // input.ts
+  return fields?.[0]?.path ?? null;
 }
 
 function openAiType(status: number): string {

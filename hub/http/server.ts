@@ -5,9 +5,9 @@
 // SV2. Closing: no new connection, no new request on an old one; what is under way may end within
 //      TIMEOUT.stopMs, event streams are ended at once, then every socket goes.
 
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { createSecureServer, type Http2SecureServer } from "node:http2";
-import type { AddressInfo } from "node:net";
+import { createServer, type IncomingMessage, Server, ServerResponse } from "node:http";
+import { createSecureServer, type Http2SecureServer, type Http2Session } from "node:http2";
+import type { AddressInfo, Socket } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Hono } from "hono";
 import { GantryError } from "@gantry/shared/base/errors.ts";
@@ -46,29 +46,25 @@ export async function listen(
   clock: Clock,
 ): Promise<HttpServer> {
   const handle = getRequestListener(app.fetch);
-  let isClosing = false;
-  const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    if (isClosing) response.setHeader("connection", "close");
+  const server = options.tls === undefined ? plainServer(options) : tlsServer(options.tls);
+  const life = watchConnections(server);
+  server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     void handle(request, response); // it catches everything itself
-  };
-  const server =
-    options.tls === undefined ? plainServer(options, onRequest) : tlsServer(options, handle);
+  });
   const { address, port } = await bind(server, options);
 
   return {
     host: address,
     port,
     async close(endStreams) {
-      isClosing = true;
       const closed = new Promise<void>((resolve) => void server.close(() => resolve()));
-      closeIdle(server);
+      life.close();
       await endStreams();
-      closeIdle(server);
       const ended = new AbortController();
       const deadline = clock.sleep(TIMEOUT.stopMs, ended.signal).catch(() => undefined);
       await Promise.race([closed, deadline]);
       ended.abort();
-      closeAll(server);
+      life.destroy();
       await closed;
     },
   };
@@ -76,37 +72,68 @@ export async function listen(
 
 type AnyServer = Server | Http2SecureServer;
 
-function plainServer(
-  { headersMs }: ListenOptions,
-  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
-): Server {
-  const server = createServer(
-    {
-      headersTimeout: headersMs ?? HEADERS_MS, // SV1
-      requestTimeout: 0, // uploads of 256 MB over Wi-Fi take what they take
-      keepAliveTimeout: KEEP_ALIVE_MS,
-      connectionsCheckingInterval: Math.min(headersMs ?? HEADERS_MS, 5_000),
-      maxHeaderSize: HEADER_BYTES_MAX,
-    },
-    onRequest,
-  );
+function plainServer({ headersMs = HEADERS_MS }: ListenOptions): Server {
+  const server = createServer({
+    headersTimeout: headersMs, // SV1
+    requestTimeout: 0, // uploads of 256 MB over Wi-Fi take what they take
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: Math.min(headersMs, 5_000),
+    maxHeaderSize: HEADER_BYTES_MAX,
+  });
   server.maxConnections = CONNECTIONS_MAX;
-  server.on("request", (request: IncomingMessage) => dropSlowBody(request));
+  server.on("request", dropSlowBody);
   return server;
 }
 
-function tlsServer(
-  { tls }: ListenOptions,
-  onRequest: ReturnType<typeof getRequestListener>,
-): Http2SecureServer {
-  const server = createSecureServer({
+const tlsServer = (tls: NonNullable<ListenOptions["tls"]>): Http2SecureServer =>
+  createSecureServer({
     ...tls,
     allowHTTP1: true,
     minVersion: "TLSv1.2",
     settings: { maxConcurrentStreams: 200 },
   });
-  server.on("request", (request, response) => void onRequest(request, response));
-  return server;
+
+interface Connections {
+  /** Idle ones end now, the others with their last answer. */
+  close(): void;
+  /** All end now. */
+  destroy(): void;
+}
+
+function watchConnections(server: AnyServer): Connections {
+  const sockets = new Set<Socket>();
+  const answering = new Set<ServerResponse>();
+  const sessions = new Set<Http2Session>();
+  let isClosing = false;
+
+  server.on(server instanceof Server ? "connection" : "secureConnection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  server.on("session", (session: Http2Session) => {
+    sessions.add(session);
+    session.once("close", () => sessions.delete(session));
+  });
+  server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
+    if (isClosing) response.shouldKeepAlive = false;
+    answering.add(response);
+    response.once("close", () => {
+      answering.delete(response);
+      if (isClosing && response instanceof ServerResponse) socket.end(); // its head may have promised to keep it
+    });
+  });
+
+  return {
+    close() {
+      isClosing = true;
+      for (const session of sessions) session.close();
+      for (const response of answering) response.shouldKeepAlive = false;
+      if (server instanceof Server) server.closeIdleConnections();
+    },
+    destroy() {
+      for (const socket of sockets) socket.destroy();
+    },
+  };
 }
 
 /** Cuts a body of which nothing came for IDLE_MS; once it is whole, the answer may take its time. */
@@ -132,12 +159,4 @@ function bindError(cause: NodeJS.ErrnoException, host: string, port: number): Ga
     return new GantryError("port_busy", message, { cause, details: { host, port } });
   }
   return new GantryError("bad_config", `Cannot listen on ${where}: ${cause.message}`, { cause });
-}
-
-function closeIdle(server: AnyServer): void {
-  if ("closeIdleConnections" in server) server.closeIdleConnections();
-}
-
-function closeAll(server: AnyServer): void {
-  if ("closeAllConnections" in server) server.closeAllConnections();
 }

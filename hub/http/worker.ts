@@ -4,7 +4,7 @@
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { makeLogger } from "@gantry/shared/adapters/pino.ts";
 import { present } from "@gantry/shared/base/assert.ts";
-import { type ErrorRecord, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { openBlobFiles } from "../adapters/blob-files.ts";
@@ -36,9 +36,11 @@ export interface HttpWorkerOrder {
 const parent = present(parentPort, "the parent of the HTTP worker");
 const say = (message: HttpWorkerMessage): void => parent.postMessage(message);
 
-async function start(data: HttpWorkerData): Promise<void> {
-  const log = makeLogger(data.logLevel, { part: "http" });
-  const scope = makeScope((task, error) => log.error({ task, err: error }, "task failed"));
+const data = workerData as HttpWorkerData; // its parent makes it with this type
+const log = makeLogger(data.logLevel, { part: "http" });
+const scope = makeScope((task, error) => log.error({ task, err: error }, "task failed"));
+
+async function start(): Promise<HttpServer> {
   const { app } = makeApp({
     desk: connectDesk(data.deskPort),
     blobs: await openBlobFiles(data.blobsDir),
@@ -48,27 +50,25 @@ async function start(data: HttpWorkerData): Promise<void> {
     log,
     scope,
   });
-  const server = await listen(app, data.listen, systemClock);
-  parent.once("message", () => void stop(data, server, () => scope.close()));
-  log.info({ host: server.host, port: server.port }, "listening");
-  say({ type: "listening", host: server.host, port: server.port });
+  return listen(app, data.listen, systemClock);
 }
 
-async function stop(
-  data: HttpWorkerData,
-  server: HttpServer,
-  endStreams: () => Promise<void>,
-): Promise<void> {
-  await server.close(endStreams);
+/** Lets go of everything that keeps this thread alive, after the last word. */
+async function leave(last: HttpWorkerMessage): Promise<void> {
+  await scope.close();
   data.deskPort.close();
-  say({ type: "stopped" });
+  say(last);
   parent.close();
 }
 
 try {
-  await start(workerData as HttpWorkerData); // its parent makes it with this type
+  const server = await start();
+  parent.once("message", () => {
+    void server.close(() => scope.close()).then(() => leave({ type: "stopped" }));
+  });
+  log.info({ host: server.host, port: server.port }, "listening");
+  say({ type: "listening", host: server.host, port: server.port });
 } catch (error) {
-  say({ type: "failed", error: toErrorRecord(error) });
-  (workerData as HttpWorkerData).deskPort.close();
-  parent.close();
+  if (!(error instanceof GantryError)) log.error({ err: error }, "the door did not start");
+  await leave({ type: "failed", error: toErrorRecord(error) });
 }

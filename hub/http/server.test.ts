@@ -1,0 +1,135 @@
+import { connect, createServer } from "node:net";
+import { join } from "node:path";
+import { MessageChannel, Worker } from "node:worker_threads";
+import { describe, expect, it } from "vitest";
+import { present } from "@gantry/shared/base/assert.ts";
+import { silentLogger } from "@gantry/shared/flow/logger.ts";
+import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { serveDesk } from "../door/serve-desk.ts";
+import { makeFakeDesk } from "./testing/fake-desk.ts";
+import { eventually, makeRig } from "./testing/rig.ts";
+import { openSse } from "./testing/sse-client.ts";
+import type { HttpWorkerData, HttpWorkerMessage } from "./worker.ts";
+
+describe("the listening socket", () => {
+  it("says port_busy and names the address", async () => {
+    await using rig = await makeRig();
+    const { port } = await rig.serve();
+    const second = rig.serve({ port });
+    await expect(second).rejects.toMatchObject({
+      code: "port_busy",
+      message: expect.stringContaining(`127.0.0.1:${port}`) as string,
+    });
+  });
+
+  it("says bad_config for an address that is not of this machine", async () => {
+    await using rig = await makeRig();
+    const serving = rig.serve({ host: "203.0.113.9" });
+    await expect(serving).rejects.toMatchObject({ code: "bad_config" });
+  });
+
+  it("drops a client that is slow with its headers, and answers others meanwhile", async () => {
+    await using rig = await makeRig();
+    rig.desk.on("live", () => ({ status: "ok" }));
+    const { port } = await rig.serve({ headersMs: 200 });
+    const socket = connect(port, "127.0.0.1");
+    let isClosed = false;
+    socket.on("close", () => {
+      isClosed = true;
+    });
+    socket.on("error", () => undefined);
+    socket.resume();
+    socket.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: ");
+    expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
+    await eventually(() => isClosed);
+  });
+
+  it("lets a request end, ends streams and takes no more when it closes", async () => {
+    await using rig = await makeRig();
+    const server = await rig.serve();
+    const base = `http://127.0.0.1:${server.port}`;
+    const headers = { authorization: "Bearer viewer-token" };
+    const { promise, resolve } = Promise.withResolvers<unknown>();
+    rig.desk.on("devices", () => promise);
+    const request = fetch(`${base}/api/devices`, { headers });
+    const stream = await openSse(`${base}/api/events`, { headers });
+    await eventually(() => rig.desk.asked.length === 1 && stream.text() !== "");
+    const closed = server.close(() => rig.endStreams());
+    await eventually(() => stream.isEnded());
+    await expect(fetch(`${base}/healthz`)).rejects.toThrow("fetch failed");
+    resolve({ devices: [] });
+    const response = await request;
+    expect(await response.json()).toEqual({ devices: [] });
+    await closed;
+  });
+});
+
+describe("the worker", () => {
+  it("[K81] answers before the hub is there, then serves it, then stops when told", async () => {
+    await using rig = await makeRig(); // for its folder
+    const { port1, port2 } = new MessageChannel();
+    const data: HttpWorkerData = {
+      deskPort: port2,
+      door: { names: [], isTls: false, consoleDir: join(rig.dir, "console"), version: "0.1.0" },
+      listen: { host: "127.0.0.1", port: 0 },
+      blobsDir: join(rig.dir, "blobs"),
+      logLevel: "silent",
+    };
+    const worker = new Worker(new URL("worker.ts", import.meta.url), {
+      workerData: data,
+      transferList: [port2],
+    });
+    const messages: HttpWorkerMessage[] = [];
+    worker.on("message", (message: HttpWorkerMessage) => void messages.push(message));
+    const exited = new Promise((resolve) => worker.once("exit", resolve));
+    await eventually(() => messages.length > 0);
+    const [first] = messages;
+    expect(first?.type).toBe("listening");
+    const base = `http://127.0.0.1:${first?.type === "listening" ? first.port : 0}`;
+
+    const health = (await (await fetch(`${base}/healthz`)).json()) as { status: string };
+    expect(health.status).toBe("starting");
+    const headers = { authorization: "Bearer viewer-token" };
+    expect((await fetch(`${base}/api/devices`, { headers })).status).toBe(503);
+
+    const desk = makeFakeDesk();
+    const scope = makeScope(() => undefined);
+    serveDesk(port1, desk, scope, silentLogger);
+    desk.on("devices", () => ({ devices: [] }));
+    await eventually(async () => (await fetch(`${base}/api/devices`, { headers })).status === 200);
+    const stream = await openSse(`${base}/api/events`, { headers });
+    await eventually(() => stream.text() !== "");
+    desk.emit({ type: "flag.changed", subject: "a", data: 1 });
+    expect(present((await stream.take(1))[0], "an event").id).toBe("1");
+
+    worker.postMessage({ type: "stop" });
+    await eventually(() => messages.at(-1)?.type === "stopped");
+    expect(await exited).toBe(0);
+    await scope.close();
+  });
+
+  it("says why it cannot listen, and ends", async () => {
+    await using rig = await makeRig();
+    const taken = createServer();
+    await new Promise<void>((resolve) => void taken.listen(0, "127.0.0.1", resolve));
+    const address = taken.address();
+    const port = typeof address === "object" ? (address?.port ?? 0) : 0;
+    const { port2 } = new MessageChannel();
+    const data: HttpWorkerData = {
+      deskPort: port2,
+      door: { names: [], isTls: false, consoleDir: rig.dir, version: "0.1.0" },
+      listen: { host: "127.0.0.1", port },
+      blobsDir: join(rig.dir, "blobs"),
+      logLevel: "silent",
+    };
+    const worker = new Worker(new URL("worker.ts", import.meta.url), {
+      workerData: data,
+      transferList: [port2],
+    });
+    const messages: HttpWorkerMessage[] = [];
+    worker.on("message", (message: HttpWorkerMessage) => void messages.push(message));
+    await new Promise((resolve) => worker.once("exit", resolve));
+    expect(messages).toMatchObject([{ type: "failed", error: { code: "port_busy" } }]);
+    taken.close();
+  });
+});
