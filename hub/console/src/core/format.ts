@@ -78,7 +78,7 @@ export const shortHash = (hash: string): string => hash.slice(0, 12);
 
 const dayAndTime = new Intl.DateTimeFormat(undefined, {
   dateStyle: "medium",
-  timeStyle: "medium",
+  timeStyle: "short",
 });
 const timeOnly = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 

@@ -44,7 +44,7 @@ export function AskPage({ conversation }: { readonly conversation: string | unde
         )}
       </PageHead>
       <div class="ask">
-        <div>
+        <div class="talk-column">
           <div class="talk">
             {detail.problem !== undefined && <ProblemNote problem={detail.problem} />}
             {detail.value?.next !== undefined && shown < 500 && (

@@ -34,7 +34,11 @@ export function ConfirmationCard({ confirmation }: { readonly confirmation: Conf
         rows={[
           ["Does", words(confirmation.tool)],
           ...Object.entries(confirmation.args).map(
-            ([name, value]) => [words(name), <ArgumentValue key={name} value={value} />] as const,
+            ([name, value]) =>
+              [
+                name === "sha256" ? "File hash" : words(name),
+                <ArgumentValue key={name} value={value} />,
+              ] as const,
           ),
           ["Asked by", person],
           [
@@ -93,16 +97,11 @@ function Decision({
         confirm(typed);
       }}
     >
-      <p class="row between">
-        <span class={secondsLeft <= 60 ? "clock late" : "clock"} role="timer">
-          {countdown(secondsLeft)} left
-        </span>
-        {!isAllowed && (
-          <span class="faint">
-            Needs the role {needed}; you are {role}.
-          </span>
-        )}
-      </p>
+      {!isAllowed && (
+        <p class="faint">
+          Needs the role {needed}; you are {role}.
+        </p>
+      )}
       <div class="row">
         <Button look="primary" disabled={!isAllowed || isBusy} onClick={() => confirm(null)}>
           Approve
@@ -110,6 +109,9 @@ function Decision({
         <Button disabled={isBusy} onClick={refuse}>
           Refuse
         </Button>
+        <span class={secondsLeft <= 60 ? "clock late" : "clock"} role="timer">
+          {countdown(secondsLeft)} left
+        </span>
       </div>
       <label for={field}>
         or type the phrase <kbd>{phrase}</kbd>

@@ -1,0 +1,271 @@
+// The console as a person uses it: the built files in Debian's Chromium, against the mock hub.
+// Builds first, so that what is tested is what is in the tree.
+
+import { existsSync } from "node:fs";
+import { AxeBuilder } from "@axe-core/playwright";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { build } from "vite";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PAGES } from "./src/core/route.ts";
+import { empty, type Facts, workshop } from "./testing/mock-facts.ts";
+import { MOCK_TOKEN, MockHub } from "./testing/mock-hub.ts";
+
+const CHROMIUM = "/usr/bin/chromium";
+const isMissing = !existsSync(CHROMIUM);
+if (isMissing) {
+  console.warn("SKIPPED: the console in a browser. Install Debian's package: apt install chromium");
+}
+
+/** A hub, a browser profile and every line that the browser complained with. */
+interface Bench extends AsyncDisposable {
+  readonly hub: MockHub;
+  readonly address: string;
+  readonly context: BrowserContext;
+  readonly complaints: string[];
+  /** A tab on this page, logged in. */
+  open(place: string): Promise<Page>;
+}
+
+let browser: Browser;
+
+async function bench(
+  facts: Facts = workshop(),
+  options: { scheme?: "light" | "dark"; width?: number } = {},
+): Promise<Bench> {
+  const hub = new MockHub(facts);
+  const address = await hub.listen();
+  const context = await browser.newContext({
+    colorScheme: options.scheme ?? "light",
+    viewport: { width: options.width ?? 1_280, height: 844 },
+    reducedMotion: "reduce",
+  });
+  context.setDefaultTimeout(8_000);
+  const complaints: string[] = [];
+  context.on("weberror", (error) => complaints.push(error.error().message));
+  context.on("console", (line) => {
+    if (line.type() === "error") complaints.push(line.text());
+  });
+  const open = async (place: string): Promise<Page> => {
+    const page = await context.newPage();
+    await page.goto(`${address}/#token=${MOCK_TOKEN}`);
+    await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+    await page.goto(`${address}/#/${place}`);
+    await page.getByText("Live", { exact: true }).waitFor();
+    return page;
+  };
+  const dispose = async (): Promise<void> => {
+    await context.close();
+    await hub[Symbol.asyncDispose]();
+  };
+  return { hub, address, context, complaints, open, [Symbol.asyncDispose]: dispose };
+}
+
+describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)", () => {
+  beforeAll(async () => {
+    await build({ configFile: `${import.meta.dirname}/vite.config.ts`, logLevel: "error" });
+    browser = await chromium.launch({
+      executablePath: CHROMIUM,
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    });
+  }, 60_000);
+  afterAll(() => browser.close());
+
+  it("[K20] loads from the hub alone, and no token stays in the address or in the page", async () => {
+    await using at = await bench();
+    const asked: string[] = [];
+    at.context.on("request", (request) => asked.push(request.url()));
+    const page = await at.open("overview");
+    expect(asked.filter((url) => !url.startsWith(at.address))).toEqual([]);
+    expect(page.url()).toBe(`${at.address}/#/overview`);
+    const kept = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage]));
+    expect(kept).not.toContain(MOCK_TOKEN);
+    await page.goBack();
+    expect(page.url()).not.toContain("token");
+    expect(at.complaints).toEqual([]);
+  }, 30_000);
+
+  it("asks for a token when there is none, and says when it is wrong", async () => {
+    await using at = await bench();
+    const page = await at.context.newPage();
+    await page.goto(`${at.address}/#/prints`);
+    await page.getByLabel("Token").fill("gt_wrong");
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("alert").getByText("No valid token").waitFor();
+    await page.getByLabel("Token").fill(MOCK_TOKEN);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.getByRole("heading", { level: 1, name: "Prints" }).waitFor();
+  }, 30_000);
+
+  it("[K20] the live feed comes back by itself and resumes behind the last event", async () => {
+    await using at = await bench();
+    const page = await at.open("events");
+    at.hub.emit("flag.changed", "before-the-cut");
+    await page.getByText("before-the-cut").waitFor();
+    at.hub.cutFeeds();
+    await expect.poll(() => at.hub.feeds.length, { timeout: 8_000 }).toBe(2);
+    expect(at.hub.feeds).toEqual([undefined, "101"]);
+    await page.getByText("Live", { exact: true }).waitFor();
+    at.hub.emit("flag.changed", "after-the-cut");
+    await page.getByText("after-the-cut").waitFor();
+  }, 30_000);
+
+  it("[K20] eight tabs share one feed, so that none of them hangs", async () => {
+    await using at = await bench();
+    const pages: Page[] = [];
+    // oxlint-disable-next-line no-await-in-loop
+    while (pages.length < 8) pages.push(await at.open("events"));
+    expect(at.hub.openFeeds).toBe(1);
+    at.hub.emit("flag.changed", "for-all-tabs");
+    await Promise.all(pages.map((page) => page.getByText("for-all-tabs").waitFor()));
+  }, 60_000);
+
+  it("[K21] two browsers see the same change of a device and of a print in under a second", async () => {
+    await using at = await bench();
+    const other = await browser.newContext();
+    const [first, second] = [await at.open("overview"), await other.newPage()];
+    await second.goto(`${at.address}/#token=${MOCK_TOKEN}`);
+    await second.getByText("Live", { exact: true }).waitFor();
+    const sentAtMs = performance.now();
+    at.hub.facts.prints = at.hub.facts.prints.map((row) =>
+      row.id === "prt_bracket" ? { ...row, state: "paused" as const } : row,
+    );
+    const temperatures = { nozzleC: 123, nozzleTargetC: 215, bedC: 30, bedTargetC: 60 };
+    at.hub.facts.devices = at.hub.facts.devices.map((row) =>
+      row.id === "prusa" ? { ...row, temperatures } : row,
+    );
+    at.hub.emit("print.changed", "prt_bracket", { state: "paused" });
+    at.hub.soft({ type: "telemetry", device: "prusa", phase: "heating", temperatures });
+    await Promise.all(
+      [first, second].flatMap((page) => [
+        page.getByRole("button", { name: "Resume" }).waitFor(),
+        page.getByRole("region", { name: "prusa", exact: true }).getByText("123").waitFor(),
+      ]),
+    );
+    expect(performance.now() - sentAtMs).toBeLessThan(1_000);
+    await other.close();
+  }, 30_000);
+
+  it("one press of the stop button, or Alt+Shift+S in a field or a dialog, stops all printers", async () => {
+    await using at = await bench();
+    const page = await at.open("ask");
+    const stops = () => at.hub.heard.filter(({ path }) => path === "/api/fabrication/stop");
+    await page.getByRole("button", { name: "Emergency stop" }).click();
+    await page.getByRole("alert").getByText("3 printers stopped: ender, prusa, voron.").waitFor();
+    expect(stops()).toHaveLength(1);
+    await page.getByRole("textbox", { name: "Your question or order" }).press("Alt+Shift+S");
+    await expect.poll(() => stops().length).toBe(2);
+    await page.goto(`${at.address}/#/prints/prt_bracket`);
+    await page.getByRole("button", { name: "Cancel print" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Emergency stop" }).click();
+    await expect.poll(() => stops().length).toBe(3);
+    await page.keyboard.press("Alt+Shift+S");
+    await expect.poll(() => stops().length).toBe(4);
+  }, 30_000);
+
+  it("shows an answer while it is written, as text only, and stops it", async () => {
+    await using at = await bench();
+    const page = await at.open("ask");
+    at.hub.isAnswerFree = false;
+    const field = page.getByRole("textbox", { name: "Your question or order" });
+    await field.fill("what is new?");
+    await field.press("Enter");
+    const answer = page.getByRole("article", { name: "Answer" });
+    await answer.getByText("You asked: what").waitFor();
+    await page.getByRole("button", { name: "Stop answer" }).click();
+    await page.getByText("You stopped it").waitFor();
+    at.hub.freeAnswer();
+    await field.fill("again");
+    await page.getByRole("button", { name: "Ask", exact: true }).click();
+    await page.getByText("mock-model").waitFor();
+    await answer.getByText("<img src=x").waitFor();
+    expect(await page.title()).toBe("Ask · Gantry");
+    expect(page.url()).toBe(`${at.address}/#/ask/cnv_new`);
+  }, 30_000);
+
+  it("[K117] sends the phrase as it was typed, and the button as null; the hub alone compares", async () => {
+    await using at = await bench();
+    const page = await at.open("confirmations");
+    const card = page.getByRole("region", { name: "Print gear-housing on prusa" });
+    await card.getByText("File hash").waitFor();
+    await card.getByRole("list", { name: "Hazards" }).waitFor();
+    await card.getByRole("timer").waitFor();
+    const phrase = "please do NOT confirm: print gear-housing";
+    await card.getByRole("textbox", { name: /type the phrase/ }).fill(phrase);
+    await card.getByRole("button", { name: "Confirm" }).click();
+    await card.waitFor({ state: "detached" });
+    const sent = () =>
+      at.hub.heard.filter(({ path }) => path.endsWith("/confirm")).map(({ body }) => body);
+    expect(sent()).toEqual([JSON.stringify({ phrase })]);
+    await page.goto(`${at.address}/#/ask`);
+    await page.getByLabel("G-code file").setInputFiles({
+      name: "widget.gcode",
+      mimeType: "text/plain",
+      buffer: Buffer.from("G28\n"),
+    });
+    await page.getByRole("button", { name: "Send and scan" }).click();
+    await page.getByRole("button", { name: "Approve" }).click();
+    await expect.poll(() => sent().at(-1)).toBe(JSON.stringify({ phrase: null }));
+    const upload = at.hub.heard.find(
+      ({ method, path }) => method === "POST" && path === "/api/fabrication/jobs",
+    );
+    expect(upload?.headers["content-type"]).toMatch(/^multipart\/form-data/);
+    expect(upload?.headers["idempotency-key"]).toMatch(/^[0-9a-f]{32}$/);
+  }, 30_000);
+
+  it("[K20] reads everything again after a gap", async () => {
+    await using at = await bench();
+    const page = await at.open("flags");
+    await page.getByText("night-shift").waitFor();
+    at.hub.facts.flags = [{ key: "after-the-gap", value: 1, revision: 130 }];
+    at.hub.gap();
+    await page.getByText("after-the-gap").waitFor();
+  }, 30_000);
+
+  it.each([
+    ["light", 1_280],
+    ["dark", 390],
+  ] as const)(
+    "[S60] every page has no serious fault for axe, and fits: %s, %i px",
+    async (scheme, width) => {
+      await using at = await bench(workshop(), { scheme, width });
+      const page = await at.open("overview");
+      for (const place of [...PAGES, "ask/cnv_petg", "prints/prt_lid", "jobs?tab=dead"]) {
+        // oxlint-disable no-await-in-loop
+        await page.goto(`${at.address}/#/${place}`);
+        const link = `.nav a[aria-current][href="#/${place.split(/[/?]/)[0]}"]`;
+        await page.locator(link).waitFor({ state: "attached" });
+        await expect.poll(() => page.getByText("Loading").count()).toBe(0);
+        const { violations } = await new AxeBuilder({ page }).analyze();
+        const faults = violations
+          .filter(({ impact }) => impact === "serious" || impact === "critical")
+          .map(({ id, nodes }) => `${place}: ${id} ${nodes[0]?.html}`);
+        expect(faults).toEqual([]);
+        const overflow = await page.evaluate(
+          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+        );
+        expect(`${place} overflows by ${overflow}`).toBe(`${place} overflows by 0`);
+        // oxlint-enable no-await-in-loop
+      }
+      expect(at.complaints).toEqual([]);
+    },
+    120_000,
+  );
+
+  it("says what to do next where there is nothing", async () => {
+    await using at = await bench(empty());
+    const page = await at.open("overview");
+    await page.getByText("Nothing needs you now.").waitFor();
+    await page.getByText("GANTRY_PRINTERS='sim=sim:' npm start").waitFor();
+    await page.goto(`${at.address}/#/prints`);
+    await page.getByText("npx gantry print part.gcode").waitFor();
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe("page-title");
+  }, 30_000);
+});
