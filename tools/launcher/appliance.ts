@@ -70,6 +70,10 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     const deadline = clock.timeout(READY_MS, signal);
     await until(() => isUp(`${url}/healthz`), "The hub does not answer", clock, deadline);
     const tokenPath = join(dataDir, "token");
+    // The door answers before the log is open; the token is written after it.
+    const hasToken = async (): Promise<boolean> =>
+      config.token !== undefined || existsSync(tokenPath) || (await isUp(`${url}/readyz`));
+    await until(hasToken, "The hub has made no token", clock, deadline);
     const token = ownerToken(config, tokenPath);
     const client = makeClient({ baseUrl: url, token, clock, random: Math.random });
     agent.start(await agentEnvironment(dataDir, client, deadline));
