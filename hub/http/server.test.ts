@@ -1,3 +1,5 @@
+import { connect as connectHttp2 } from "node:http2";
+import { request as httpsRequest } from "node:https";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { MessageChannel, Worker } from "node:worker_threads";
@@ -9,6 +11,7 @@ import { serveDesk } from "../door/serve-desk.ts";
 import { makeFakeDesk } from "./testing/fake-desk.ts";
 import { eventually, makeRig } from "./testing/rig.ts";
 import { openSse } from "./testing/sse-client.ts";
+import { TEST_TLS } from "./testing/tls.ts";
 import type { HttpWorkerData, HttpWorkerMessage } from "./worker.ts";
 
 describe("the listening socket", () => {
@@ -61,6 +64,52 @@ describe("the listening socket", () => {
     const response = await request;
     expect(await response.json()).toEqual({ devices: [] });
     await closed;
+  });
+});
+
+describe("the door behind TLS", () => {
+  it("answers over HTTP/2 and ends its sessions when it closes", async () => {
+    await using rig = await makeRig({ isTls: true });
+    rig.desk.on("live", () => ({ status: "ok" }));
+    const server = await rig.serve({ tls: TEST_TLS });
+    const session = connectHttp2(`https://localhost:${server.port}`, {
+      ca: TEST_TLS.cert,
+      lookup: (_name, _options, done) => done(null, [{ address: "127.0.0.1", family: 4 }]),
+    });
+    const request = session.request({ ":path": "/healthz" });
+    const head = Promise.withResolvers<unknown>();
+    request.on("response", (headers) => head.resolve(headers[":status"]));
+    request.setEncoding("utf8");
+    expect(await head.promise).toBe(200);
+    expect(JSON.parse((await request.toArray()).join(""))).toEqual({ status: "ok" });
+    const gone = new Promise((resolve) => session.once("close", resolve));
+    await server.close(() => rig.endStreams());
+    await gone;
+  });
+
+  it("answers HTTP/1.1 as well", async () => {
+    await using rig = await makeRig({ isTls: true });
+    const { port } = await rig.serve({ tls: TEST_TLS });
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    const body = JSON.stringify({ token: "maker-token" });
+    const request = httpsRequest(
+      {
+        host: "127.0.0.1",
+        port,
+        path: "/api/session",
+        method: "POST",
+        ca: TEST_TLS.cert,
+        servername: "localhost",
+        headers: { host: "localhost", "content-type": "application/json", connection: "close" },
+      },
+      (response) => {
+        resolve(response.statusCode);
+        response.resume();
+      },
+    );
+    request.on("error", reject);
+    request.end(body);
+    expect(await promise).toBe(201);
   });
 });
 
