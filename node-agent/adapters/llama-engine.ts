@@ -164,7 +164,8 @@ async function generate(
       finishReason: finishReason(outcome.stopReason),
       promptTokens: tokens.length,
       completionTokens: used.usedOutputTokens,
-      cachedTokens: Math.max(0, tokens.length - used.usedInputTokens),
+      // The last token is always computed, for its answer is what is asked for, and never counted.
+      cachedTokens: Math.max(0, tokens.length - 1 - used.usedInputTokens),
       firstTokenMs: Math.round(firstTokenMs * 10) / 10,
       totalMs: Math.round((performance.now() - startedMs) * 10) / 10,
     };
@@ -177,7 +178,7 @@ async function generate(
 /** The prompt as the model will see it: for counting, for the room that is left, for the slot. */
 function promptTokens(model: LlamaModel, slot: Slot, messages: readonly ChatMessage[]): Token[] {
   if (slot.writer.kind === "plain") {
-    const tokens = model.tokenize(plainText(messages));
+    const tokens = model.tokenize(plainText(messages), false, "trimLeadingSpace");
     const { bos, shouldPrependBosToken } = model.tokens;
     return shouldPrependBosToken && bos !== null ? [bos, ...tokens] : tokens;
   }
@@ -222,7 +223,12 @@ async function write(llama: Llama, slot: Slot, options: WriteOptions): Promise<O
     ...(options.seed === undefined ? {} : { seed: options.seed }),
     ...(options.grammar === undefined
       ? {}
-      : { grammar: await openGrammar(llama, options.grammar), tokenBias: options.bias }),
+      : {
+          grammar: await openGrammar(llama, options.grammar),
+          tokenBias: options.bias,
+          // JSON repeats itself by nature; a penalty would bend the values.
+          repeatPenalty: false as const,
+        }),
   };
   try {
     if (slot.writer.kind === "plain") {
@@ -230,6 +236,7 @@ async function write(llama: Llama, slot: Slot, options: WriteOptions): Promise<O
       const { response, metadata } = await slot.writer.completion.generateCompletionWithMeta(text, {
         ...common,
         disableContextShift: true,
+        contextShiftSize: 1, // by default a tenth of the context, cut off the prompt's beginning
       });
       return { text: response, stopReason: metadata.stopReason };
     }

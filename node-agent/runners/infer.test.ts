@@ -43,6 +43,9 @@ const ask = (content: string, more: Partial<GenerateRequest> = {}): GenerateRequ
   ...more,
 });
 
+/** Real processes on a machine that others use too. */
+const SLOW = { timeout: 30_000 };
+
 const silent = (): void => {};
 
 /** Waits for `isSo`, looking every 5 ms, at most 10 s. */
@@ -81,159 +84,190 @@ const isAlive = (pid: number): boolean => {
 const STORY =
   ", there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red ball.";
 
-describe.skipIf(!hasModelFiles)("a model in its child process (needs ../shared/models)", () => {
-  let story: Model;
-  let random: Model;
+describe.skipIf(!hasModelFiles)(
+  "a model in its child process (needs ../shared/models)",
+  SLOW,
+  () => {
+    let story: Model;
+    let random: Model;
 
-  beforeAll(async () => {
-    story = await startModel(options("stories260K.gguf"), ports(), never);
-    random = await startModel(
-      options("tiny-random.gguf", { contextTokens: 1_024 }),
-      ports(),
-      never,
-    );
-  });
-  afterAll(async () => {
-    await story.close();
-    await random.close();
-  });
-
-  it("[K12] answers with a tiny GGUF, the same text with a cold and a warm cache", async () => {
-    const chunks: string[] = [];
-    const request = ask("Once upon a time", { maxTokens: 60 });
-    const cold = await story.generate(request, (text) => chunks.push(text), never);
-    const warm = await story.generate(request, silent, never);
-    expect(cold.text.startsWith(STORY)).toBe(true);
-    expect(chunks.join("")).toBe(cold.text);
-    expect(cold).toMatchObject({ finishReason: "length", completionTokens: 60, cachedTokens: 0 });
-    expect(warm.text).toBe(cold.text);
-    expect(warm.cachedTokens).toBeGreaterThan(0);
-    expect(warm.cachedTokens).toBeGreaterThanOrEqual(warm.promptTokens - 1);
-  });
-
-  it("uses the model's own chat template where it has one", async () => {
-    expect(story.state).toMatchObject({ kind: "ready", facts: { hasChatTemplate: false } });
-    expect(random.state).toMatchObject({ kind: "ready", facts: { hasChatTemplate: true } });
-    const plain = await story.generate(ask("hello", { maxTokens: 1 }), silent, never);
-    const chat = await random.generate(ask("hello", { maxTokens: 1 }), silent, never);
-    expect(chat.promptTokens).toBeGreaterThan(plain.promptTokens + 5); // the template's words
-  });
-
-  it("stops before a stop text and says so", async () => {
-    const request = ask("Once upon a time", { maxTokens: 60, stop: ["Lily"] });
-    const { text, finishReason } = await story.generate(request, silent, never);
-    expect(text).toBe(", there was a little girl named");
-    expect(finishReason).toBe("stop");
-  });
-
-  it("gives the same random text for the same seed and another for another", async () => {
-    const [one, again, other] = [await draw(story, 7), await draw(story, 7), await draw(story, 8)];
-    expect(again).toBe(one);
-    expect(other).not.toBe(one);
-  });
-
-  it("never cuts a character in two between chunks", async () => {
-    const chunks: string[] = [];
-    const jsonSchema = { const: "🖨️ é 漢字 🧵" };
-    const request = ask("hello", { maxTokens: 200, jsonSchema });
-    const { text } = await random.generate(request, (chunk) => chunks.push(chunk), never);
-    expect(JSON.parse(text)).toBe(jsonSchema.const);
-    expect(chunks.join("")).toBe(text);
-    expect(chunks.some((chunk) => chunk.includes("\uFFFD"))).toBe(false);
-  });
-
-  it("serves more requests than it has slots, in order, and refuses beyond the bound", async () => {
-    const settled: number[] = [];
-    const count = 2 + LIMIT.answersWaiting.max;
-    const answers = Array.from({ length: count }, async (_, index) => {
-      await story.generate(ask("Once", { maxTokens: 2 }), silent, never);
-      settled.push(index);
-    });
-    expect([story.running, story.waiting]).toEqual([2, LIMIT.answersWaiting.max]);
-    expect(await codeOf(story.generate(ask("Once"), silent, never))).toBe("busy");
-    await Promise.all(answers);
-    expect(settled.indexOf(count - 1)).toBeGreaterThan(settled.indexOf(0) + 10);
-    expect([story.running, story.waiting]).toEqual([0, 0]);
-  });
-
-  it("[A93] frees the slot within 20 ms of an abort and keeps the text so far", async () => {
-    const took: number[] = [];
-    for (let round = 0; round < 5; round += 1) {
-      const controller = new AbortController();
-      let heard = "";
-      let abortedMs = 0;
-      const request = ask("Once upon a time", { maxTokens: 400 });
-      const answer = await story.generate(
-        request,
-        (text) => {
-          heard += text;
-          if (heard.length < 50 || abortedMs > 0) return;
-          abortedMs = performance.now();
-          controller.abort();
-        },
-        controller.signal,
+    beforeAll(async () => {
+      story = await startModel(options("stories260K.gguf"), ports(), never);
+      random = await startModel(
+        options("tiny-random.gguf", { contextTokens: 1_024 }),
+        ports(),
+        never,
       );
-      took.push(performance.now() - abortedMs);
-      expect(answer.finishReason).toBe("cancelled");
-      expect(answer.text.startsWith(", there was")).toBe(true);
-      expect(story.running).toBe(0);
-    }
-    // The median: this machine is shared, one round may be late by no fault of ours.
-    expect(took.toSorted((a, b) => a - b)[2]).toBeLessThan(20);
-  });
-
-  it("cancels a request that still waits without touching the running ones", async () => {
-    const controller = new AbortController();
-    const running = [1, 2].map(() => story.generate(ask("Once", { maxTokens: 40 }), silent, never));
-    const waiting = story.generate(ask("Once"), silent, controller.signal);
-    controller.abort();
-    expect(await waiting).toMatchObject({ finishReason: "cancelled", text: "" });
-    for (const answer of await Promise.all(running)) expect(answer.completionTokens).toBe(40);
-  });
-
-  it("refuses what cannot be answered and names the field", async () => {
-    const tooLong = ask("word ".repeat(2_000), { maxTokens: 4 });
-    expect(await codeOf(story.generate(tooLong, silent, never))).toBe("bad_request");
-    const faults: Partial<GenerateRequest>[] = [
-      { messages: [] },
-      { maxTokens: 0 },
-      { temperature: 3 },
-      { topP: 0 },
-      { seed: 0.5 },
-      { jsonSchema: { not: {} } },
-    ];
-    for (const fault of faults) {
-      expect(await codeOf(story.generate(ask("x", fault), silent, never))).toBe("bad_request");
-    }
-  });
-
-  it("ends an answer at the end of the context instead of forgetting its beginning", async () => {
-    const request = ask("Once upon a time", {
-      maxTokens: 1_024,
-      temperature: 1,
-      seed: 3,
-      stop: [],
     });
-    const answer = await story.generate(request, silent, never);
-    expect(answer.promptTokens + answer.completionTokens).toBeLessThanOrEqual(512);
-  });
+    afterAll(async () => {
+      await story.close();
+      await random.close();
+    });
 
-  it("survives kill -9 of the child: the running one fails, the waiting one is answered", async () => {
-    const before = pidOf(story);
-    let heard = false;
-    const running = [1, 2].map(() =>
-      codeOf(story.generate(ask("Once", { maxTokens: 400 }), () => (heard = true), never)),
+    it("[K12] answers with a tiny GGUF, the same text with a cold and a warm cache", async () => {
+      const chunks: string[] = [];
+      const request = ask("Once upon a time", { maxTokens: 60 });
+      const cold = await story.generate(request, (text) => chunks.push(text), never);
+      const warm = await story.generate(request, silent, never);
+      expect(cold.text.startsWith(STORY)).toBe(true);
+      expect(chunks.join("")).toBe(cold.text);
+      expect(cold).toMatchObject({ finishReason: "length", completionTokens: 60, cachedTokens: 0 });
+      expect(warm.text).toBe(cold.text);
+      expect(warm.cachedTokens).toBeGreaterThan(0);
+      expect(warm.cachedTokens).toBeGreaterThanOrEqual(warm.promptTokens - 1);
+    });
+
+    it("uses the model's own chat template where it has one", async () => {
+      expect(story.state).toMatchObject({ kind: "ready", facts: { hasChatTemplate: false } });
+      expect(random.state).toMatchObject({ kind: "ready", facts: { hasChatTemplate: true } });
+      const plain = await story.generate(ask("hello", { maxTokens: 1 }), silent, never);
+      const chat = await random.generate(ask("hello", { maxTokens: 1 }), silent, never);
+      expect(chat.promptTokens).toBeGreaterThan(plain.promptTokens + 5); // the template's words
+    });
+
+    it.each(["stories260K.gguf", "tiny-random.gguf"])(
+      "reads a prompt that nearly fills the context of %s whole, and only once",
+      async (file) => {
+        await using model = await startModel(options(file), ports(), never);
+        const sentence = file.startsWith("stories") ? "a little girl. " : "abc def ";
+        const messages = [{ role: "user" as const, content: "" }];
+        let prompt = { ...ask(""), messages, maxTokens: 1 };
+        let cold = await model.generate(prompt, silent, never);
+        for (let count = 1; cold.promptTokens < 480; count += 1) {
+          prompt = { ...prompt, messages: [{ role: "user", content: sentence.repeat(count) }] };
+          cold = await model.generate(prompt, silent, never);
+        }
+        const warm = await model.generate(prompt, silent, never);
+        expect(warm.promptTokens).toBe(cold.promptTokens);
+        expect(warm.cachedTokens).toBe(warm.promptTokens - 1);
+        const longer = { ...prompt, maxTokens: 8 };
+        const { cachedTokens } = await model.generate(longer, silent, never);
+        expect(cachedTokens).toBe(warm.cachedTokens);
+      },
     );
-    const waiting = story.generate(ask("Once upon a time", { maxTokens: 30 }), silent, never);
-    await eventually(() => heard);
-    process.kill(before, "SIGKILL");
-    expect(await Promise.all(running)).toEqual(["model_failed", "model_failed"]);
-    expect((await waiting).text.startsWith(", there was a little girl")).toBe(true);
-    expect(pidOf(story)).not.toBe(before);
-  });
-});
 
-describe.skipIf(!hasModelFiles)("a model that goes wrong (needs ../shared/models)", () => {
+    it("stops before a stop text and says so", async () => {
+      const request = ask("Once upon a time", { maxTokens: 60, stop: ["Lily"] });
+      const { text, finishReason } = await story.generate(request, silent, never);
+      expect(text).toBe(", there was a little girl named");
+      expect(finishReason).toBe("stop");
+    });
+
+    it("gives the same random text for the same seed and another for another", async () => {
+      const [one, again, other] = [
+        await draw(story, 7),
+        await draw(story, 7),
+        await draw(story, 8),
+      ];
+      expect(again).toBe(one);
+      expect(other).not.toBe(one);
+    });
+
+    it("never cuts a character in two between chunks", async () => {
+      const chunks: string[] = [];
+      const jsonSchema = { const: "🖨️ é 漢字 🧵" };
+      const request = ask("hello", { maxTokens: 200, jsonSchema });
+      const { text } = await random.generate(request, (chunk) => chunks.push(chunk), never);
+      expect(JSON.parse(text)).toBe(jsonSchema.const);
+      expect(chunks.join("")).toBe(text);
+      expect(chunks.some((chunk) => chunk.includes("\uFFFD"))).toBe(false);
+    });
+
+    it("serves more requests than it has slots, in order, and refuses beyond the bound", async () => {
+      const settled: number[] = [];
+      const count = 2 + LIMIT.answersWaiting.max;
+      const answers = Array.from({ length: count }, async (_, index) => {
+        await story.generate(ask("Once", { maxTokens: 2 }), silent, never);
+        settled.push(index);
+      });
+      expect([story.running, story.waiting]).toEqual([2, LIMIT.answersWaiting.max]);
+      expect(await codeOf(story.generate(ask("Once"), silent, never))).toBe("busy");
+      await Promise.all(answers);
+      expect(settled.indexOf(count - 1)).toBeGreaterThan(settled.indexOf(0) + 10);
+      expect([story.running, story.waiting]).toEqual([0, 0]);
+    });
+
+    it("[A93] frees the slot within 20 ms of an abort and keeps the text so far", async () => {
+      const took: number[] = [];
+      for (let round = 0; round < 5; round += 1) {
+        const controller = new AbortController();
+        let heard = "";
+        let abortedMs = 0;
+        const request = ask("Once upon a time", { maxTokens: 400 });
+        const answer = await story.generate(
+          request,
+          (text) => {
+            heard += text;
+            if (heard.length < 50 || abortedMs > 0) return;
+            abortedMs = performance.now();
+            controller.abort();
+          },
+          controller.signal,
+        );
+        took.push(performance.now() - abortedMs);
+        expect(answer.finishReason).toBe("cancelled");
+        expect(answer.text.startsWith(", there was")).toBe(true);
+        expect(story.running).toBe(0);
+      }
+      // The median: this machine is shared, one round may be late by no fault of ours.
+      expect(took.toSorted((a, b) => a - b)[2]).toBeLessThan(20);
+    });
+
+    it("cancels a request that still waits without touching the running ones", async () => {
+      const controller = new AbortController();
+      const running = [1, 2].map(() =>
+        story.generate(ask("Once", { maxTokens: 40 }), silent, never),
+      );
+      const waiting = story.generate(ask("Once"), silent, controller.signal);
+      controller.abort();
+      expect(await waiting).toMatchObject({ finishReason: "cancelled", text: "" });
+      for (const answer of await Promise.all(running)) expect(answer.completionTokens).toBe(40);
+    });
+
+    it("refuses what cannot be answered and names the field", async () => {
+      const tooLong = ask("word ".repeat(2_000), { maxTokens: 4 });
+      expect(await codeOf(story.generate(tooLong, silent, never))).toBe("bad_request");
+      const faults: Partial<GenerateRequest>[] = [
+        { messages: [] },
+        { maxTokens: 0 },
+        { temperature: 3 },
+        { topP: 0 },
+        { seed: 0.5 },
+        { jsonSchema: { not: {} } },
+      ];
+      for (const fault of faults) {
+        expect(await codeOf(story.generate(ask("x", fault), silent, never))).toBe("bad_request");
+      }
+    });
+
+    it("ends an answer at the end of the context instead of forgetting its beginning", async () => {
+      const request = ask("Once upon a time", {
+        maxTokens: 1_024,
+        temperature: 1,
+        seed: 3,
+        stop: [],
+      });
+      const answer = await story.generate(request, silent, never);
+      expect(answer.promptTokens + answer.completionTokens).toBeLessThanOrEqual(512);
+    });
+
+    it("survives kill -9 of the child: the running one fails, the waiting one is answered", async () => {
+      const before = pidOf(story);
+      let heard = false;
+      const running = [1, 2].map(() =>
+        codeOf(story.generate(ask("Once", { maxTokens: 400 }), () => (heard = true), never)),
+      );
+      const waiting = story.generate(ask("Once upon a time", { maxTokens: 30 }), silent, never);
+      await eventually(() => heard);
+      process.kill(before, "SIGKILL");
+      expect(await Promise.all(running)).toEqual(["model_failed", "model_failed"]);
+      expect((await waiting).text.startsWith(", there was a little girl")).toBe(true);
+      expect(pidOf(story)).not.toBe(before);
+    });
+  },
+);
+
+describe.skipIf(!hasModelFiles)("a model that goes wrong (needs ../shared/models)", SLOW, () => {
   it("kills a child that is silent and says model_failed; the next request works", async () => {
     await using model = await startModel(
       options("stories260K.gguf", { firstTokenMs: 300 }),

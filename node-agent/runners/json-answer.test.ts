@@ -94,104 +94,108 @@ it("finds what the grammar could not know", () => {
   ]);
 });
 
-describe.skipIf(!hasModelFiles)("answers bound to a schema (needs ../shared/models)", () => {
-  let model: Model;
-  let seed = 0;
+describe.skipIf(!hasModelFiles)(
+  "answers bound to a schema (needs ../shared/models)",
+  { timeout: 60_000 },
+  () => {
+    let model: Model;
+    let seed = 0;
 
-  beforeAll(async () => {
-    model = await startModel(
-      {
-        path: modelFile("tiny-random.gguf"),
-        name: "tiny",
-        slots: 2,
-        contextTokens: 2_048,
-        threads: 1,
-      },
-      {
-        clock: systemClock,
-        random: seededRandom(1),
-        log: silentLogger,
-        fork: (onMessage) => forkLlama({ environment: {} }, onMessage),
-      },
-      never,
-    );
-  });
-  afterAll(() => model.close());
-
-  async function answerTo(jsonSchema: unknown, maxTokens = 300) {
-    const request = {
-      requestId: "r",
-      messages: [{ role: "user" as const, content: "json" }],
-      jsonSchema,
-      maxTokens,
-      temperature: 1,
-      seed: (seed += 1),
-    };
-    return model.generate(request, () => {}, never);
-  }
-
-  it("a model of random weights writes only what the schema accepts", async () => {
-    let whole = 0;
-    let garbled = 0;
-    await fc.assert(
-      fc.asyncProperty(schema, async (jsonSchema) => {
-        const answer = await answerTo(jsonSchema).catch((error: unknown) => error);
-        if (answer instanceof GantryError && answer.message.endsWith("bytes that are no text")) {
-          garbled += 1; // only an untrained model: see REPLACEMENT in json-answer.ts
-          return;
-        }
-        if (answer instanceof Error) throw answer;
-        const { text, finishReason } = answer as Generation;
-        if (finishReason === "length") return; // the tokens ran out in the middle
-        whole += 1;
-        expect([finishReason, jsonAnswer(jsonSchema).faultIn(text)]).toEqual(["stop", undefined]);
-      }),
-      { seed: 1, numRuns: 150 },
-    );
-    expect(whole).toBeGreaterThan(100);
-    expect(garbled).toBeLessThan(8);
-  }, 60_000);
-
-  it("upholds a recursive schema", async () => {
-    const tree = {
-      $defs: {
-        node: {
-          type: "object",
-          properties: { v: { type: "integer" }, next: { $ref: "#/$defs/node" } },
-          required: ["v"],
-          additionalProperties: false,
+    beforeAll(async () => {
+      model = await startModel(
+        {
+          path: modelFile("tiny-random.gguf"),
+          name: "tiny",
+          slots: 2,
+          contextTokens: 2_048,
+          threads: 1,
         },
-      },
-      $ref: "#/$defs/node",
-    };
-    const faults: unknown[] = [];
-    for (let round = 0; round < 5; round += 1) {
-      const { text, finishReason } = await answerTo(tree);
-      if (finishReason === "stop") faults.push(jsonAnswer(tree).faultIn(text));
-    }
-    expect(faults.length).toBeGreaterThan(0);
-    expect(faults.every((fault) => fault === undefined)).toBe(true);
-  });
+        {
+          clock: systemClock,
+          random: seededRandom(1),
+          log: silentLogger,
+          fork: (onMessage) => forkLlama({ environment: {} }, onMessage),
+        },
+        never,
+      );
+    });
+    afterAll(() => model.close());
 
-  it("picks exactly one of the tools, with its own arguments", async () => {
-    const schema = {
-      oneOf: [
-        tool("heat", {
-          type: "object",
-          properties: { c: { type: "integer", minimum: 0, maximum: 250 } },
-          required: ["c"],
-        }),
-        tool("home", { type: "object", additionalProperties: false }),
-      ],
-    };
-    const names = new Set<unknown>();
-    for (let round = 0; round < 12; round += 1) {
-      const { text, finishReason } = await answerTo(schema);
-      expect(finishReason).toBe("stop");
-      const call = JSON.parse(text) as { name: string };
-      names.add(call.name);
-      expect(jsonAnswer(schema).faultIn(text)).toBe(undefined);
+    async function answerTo(jsonSchema: unknown, maxTokens = 300) {
+      const request = {
+        requestId: "r",
+        messages: [{ role: "user" as const, content: "json" }],
+        jsonSchema,
+        maxTokens,
+        temperature: 1,
+        seed: (seed += 1),
+      };
+      return model.generate(request, () => {}, never);
     }
-    expect([...names].every((name) => name === "heat" || name === "home")).toBe(true);
-  });
-});
+
+    it("a model of random weights writes only what the schema accepts", async () => {
+      let whole = 0;
+      let garbled = 0;
+      await fc.assert(
+        fc.asyncProperty(schema, async (jsonSchema) => {
+          const answer = await answerTo(jsonSchema).catch((error: unknown) => error);
+          if (answer instanceof GantryError && answer.message.endsWith("bytes that are no text")) {
+            garbled += 1; // only an untrained model: see REPLACEMENT in json-answer.ts
+            return;
+          }
+          if (answer instanceof Error) throw answer;
+          const { text, finishReason } = answer as Generation;
+          if (finishReason === "length") return; // the tokens ran out in the middle
+          whole += 1;
+          expect([finishReason, jsonAnswer(jsonSchema).faultIn(text)]).toEqual(["stop", undefined]);
+        }),
+        { seed: 1, numRuns: 150 },
+      );
+      expect(whole).toBeGreaterThan(100);
+      expect(garbled).toBeLessThan(8);
+    });
+
+    it("upholds a recursive schema", async () => {
+      const tree = {
+        $defs: {
+          node: {
+            type: "object",
+            properties: { v: { type: "integer" }, next: { $ref: "#/$defs/node" } },
+            required: ["v"],
+            additionalProperties: false,
+          },
+        },
+        $ref: "#/$defs/node",
+      };
+      const faults: unknown[] = [];
+      for (let round = 0; round < 5; round += 1) {
+        const { text, finishReason } = await answerTo(tree);
+        if (finishReason === "stop") faults.push(jsonAnswer(tree).faultIn(text));
+      }
+      expect(faults.length).toBeGreaterThan(0);
+      expect(faults.every((fault) => fault === undefined)).toBe(true);
+    });
+
+    it("picks exactly one of the tools, with its own arguments", async () => {
+      const schema = {
+        oneOf: [
+          tool("heat", {
+            type: "object",
+            properties: { c: { type: "integer", minimum: 0, maximum: 250 } },
+            required: ["c"],
+          }),
+          tool("home", { type: "object", additionalProperties: false }),
+        ],
+      };
+      const names = new Set<unknown>();
+      for (let round = 0; round < 12; round += 1) {
+        const { text, finishReason } = await answerTo(schema);
+        expect(finishReason).toBe("stop");
+        const call = JSON.parse(text) as { name: string };
+        names.add(call.name);
+        expect(jsonAnswer(schema).faultIn(text)).toBe(undefined);
+      }
+      expect([...names].every((name) => name === "heat" || name === "home")).toBe(true);
+    });
+  },
+);
