@@ -1,4 +1,9 @@
 // What this node can do, put together from its runners: models, embedder, listed commands.
+//
+// HA1. A runner is loaded when it is first needed: a node without models and work stays small
+//      (measured: ajv and the runners are 40 of 114 MB).
+// HA2. An operator's own list of commands is loaded at the start all the same: a fault in it must be
+//      said then and not in the night.
 
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,9 +15,9 @@ import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
 import { forkLlama, hasGpuBuild } from "../adapters/llama-process.ts";
 import { type CommandCatalogue, DEFAULT_COMMANDS, parseCatalogue } from "../rules/commands.ts";
-import { type CommandRunner, makeCommandRunner } from "../runners/command.ts";
-import { type EmbedderSource, startEmbedder } from "../runners/embed.ts";
-import { makeModel, type Model } from "../runners/infer.ts";
+import type { CommandRunner } from "../runners/command.ts";
+import type { EmbedderSource } from "../runners/embed.ts";
+import type { Model } from "../runners/infer.ts";
 import { openLazyEmbedder } from "./lazy-embedder.ts";
 import { openModelShelf } from "./model-shelf.ts";
 import type { Hands } from "./ports.ts";
@@ -48,10 +53,15 @@ export async function openHands(
   ports: HandsPorts,
   scope: Scope,
 ): Promise<OpenHands> {
-  const { clock, random, log, onChange } = ports;
-  const runner = makeCommandRunner(await readCommands(options.commands), clock);
+  const { clock, log, onChange } = ports;
+  const catalogue = await readCommands(options.commands);
+  const runner = lazily(async () => {
+    const { makeCommandRunner } = await import("../runners/command.ts");
+    return makeCommandRunner(catalogue, clock);
+  });
+  if (options.commands !== undefined) await runner(); // HA2
   const models = join(options.dataDir, "models");
-  const make = (path: string, name: string): Model => modelOf(path, name, options, ports);
+  const make = (path: string, name: string): Promise<Model> => modelOf(path, name, options, ports);
   const shelf = openModelShelf(
     { configured: options.llmModels, folder: models, makeModel: make, clock, log, onChange },
     scope,
@@ -61,7 +71,10 @@ export async function openHands(
     {
       path: join(options.dataDir, "agent", "embedder.json"),
       key: await keyOf(source),
-      start: (signal) => startEmbedder(source, { clock, log }, signal),
+      start: async (signal) => {
+        const { startEmbedder } = await import("../runners/embed.ts");
+        return startEmbedder(source, { clock, log }, signal);
+      },
       log,
       onChange,
     },
@@ -76,32 +89,47 @@ export async function openHands(
       return embedder.fact;
     },
     embed: (texts, signal) => embedder.embed(texts, signal),
-    commands: factsOf(runner),
-    runCommand: (name, args, signal) => runner.run(name, args, signal),
+    commands: factsOf(catalogue),
+    runCommand: async (name, args, signal) => (await runner()).run(name, args, signal),
     async close() {
       await Promise.all([shelf.close(), embedder.close()]);
     },
   };
+}
 
-  function modelOf(path: string, name: string, options: HandsOptions, ports: HandsPorts): Model {
-    const { llmThreads: threads, llmSlots: slots, llmContext: contextTokens } = options;
-    return makeModel(
-      {
-        path,
-        name,
-        gpu: hasGpuBuild() ? "auto" : false,
-        ...(threads === undefined ? {} : { threads }),
-        ...(slots === undefined ? {} : { slots }),
-        ...(contextTokens === undefined ? {} : { contextTokens }),
-      },
-      {
-        clock,
-        random,
-        log: ports.log,
-        fork: (onMessage) => forkLlama({ environment: options.childEnvironment }, onMessage),
-      },
-    );
-  }
+async function modelOf(
+  path: string,
+  name: string,
+  options: HandsOptions,
+  { clock, random, log }: HandsPorts,
+): Promise<Model> {
+  const { makeModel } = await import("../runners/infer.ts");
+  const { llmThreads: threads, llmSlots: slots, llmContext: contextTokens } = options;
+  return makeModel(
+    {
+      path,
+      name,
+      gpu: hasGpuBuild() ? "auto" : false,
+      ...(threads === undefined ? {} : { threads }),
+      ...(slots === undefined ? {} : { slots }),
+      ...(contextTokens === undefined ? {} : { contextTokens }),
+    },
+    {
+      clock,
+      random,
+      log,
+      fork: (onMessage) => forkLlama({ environment: options.childEnvironment }, onMessage),
+    },
+  );
+}
+
+/** Makes it at the first call. */
+function lazily(make: () => Promise<CommandRunner>): () => Promise<CommandRunner> {
+  let made: Promise<CommandRunner> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
 }
 
 function generate(
@@ -117,8 +145,8 @@ function generate(
   return model.generate({ requestId, ...defined }, onChunk, signal);
 }
 
-const factsOf = (runner: CommandRunner): Hands["commands"] =>
-  runner.list.map(({ name, description, hazard, effect }) => ({
+const factsOf = (catalogue: CommandCatalogue): Hands["commands"] =>
+  Object.entries(catalogue).map(([name, { description, hazard, effect }]) => ({
     name,
     summary: description,
     hazard,

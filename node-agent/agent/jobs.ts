@@ -164,6 +164,7 @@ async function outcomeOf(
   signal: AbortSignal,
 ): Promise<Outcome> {
   try {
+    signal.throwIfAborted(); // cancelled while its lease was written: it never begins
     if (kind === "embed")
       return { result: await hands.embed(parse(embedSchema, input).input, signal) };
     const { command, args } = parse(commandSchema, input);

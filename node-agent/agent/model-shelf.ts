@@ -25,7 +25,7 @@ export interface ShelfOptions {
   /** Files or `hf:` addresses; an address stands for the file of that name in the folder. */
   readonly configured: readonly string[];
   readonly folder: string;
-  readonly makeModel: (path: string, name: string) => Model;
+  readonly makeModel: (path: string, name: string) => Promise<Model>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onChange: () => void;
@@ -82,7 +82,8 @@ export function openModelShelf(options: ShelfOptions, scope: Scope): ModelShelf 
     await drop(path);
     missing.delete(path);
     const name = basename(path, ENDING);
-    const entry: Held = { model: options.makeModel(path, name), sizeBytes, fact: undefined };
+    const model = await options.makeModel(path, name);
+    const entry: Held = { model, sizeBytes, fact: undefined };
     held.set(path, entry);
     scope.start("model", async (signal) => {
       try {

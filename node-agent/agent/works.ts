@@ -101,6 +101,16 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
     prints.repeat();
   }
 
+  let stopping: Promise<void> | undefined;
+  async function settle(): Promise<void> {
+    generations.stop();
+    jobs.stop();
+    const settled = new AbortController();
+    const late = clock.sleep(SETTLE_MS, settled.signal).catch(() => {});
+    await Promise.race([scope.close(), late]);
+    settled.abort();
+  }
+
   return {
     outbox,
     do: perform,
@@ -122,13 +132,9 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
       printers: prints.printers(),
     }),
     holds: () => [...jobs.holds(), ...prints.holds()],
-    async stop() {
-      generations.stop();
-      jobs.stop();
-      const settled = new AbortController();
-      const late = clock.sleep(SETTLE_MS, settled.signal).catch(() => {});
-      await Promise.race([scope.close(), late]);
-      settled.abort();
+    stop() {
+      stopping ??= settle();
+      return stopping;
     },
   };
 }
