@@ -4,8 +4,9 @@
 //      rename, fsync the folder. A crash before leaves a temp file, which the next sweep removes.
 // BF2. Content decides the name, so a second writer of the same bytes replaces them by themselves.
 // BF3. The first read of a blob checks its hash, so damage is found before anything is printed.
-// A: a sweep judges a blob unreferenced; B: a writer finishes the same content again; C: the sweep
-// deletes it. B sets the file's time anew and the sweep looks at it last, so C leaves young files be.
+// BF4. A: a sweep finds an old blob without a reference; B: a writer finishes the same content again;
+//      C: the sweep would delete what B has just promised. So the sweep first moves the file aside,
+//      looks at its age there, and puts it back if it is B's.
 
 import { randomUUID } from "node:crypto";
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
@@ -74,11 +75,11 @@ export async function openBlobFiles(dir: string): Promise<BlobStore> {
     async sweep(isReferenced, olderThanMs) {
       let swept = 0;
       for (const name of await readdir(tempDir)) {
-        if (await remove(join(tempDir, name), olderThanMs)) swept += 1;
+        if (await remove(join(tempDir, name), tempDir, olderThanMs)) swept += 1;
       }
       for (const entry of await readdir(dir, { recursive: true, withFileTypes: true })) {
         if (!entry.isFile() || !isSha256(entry.name) || isReferenced(entry.name)) continue;
-        if (await remove(pathOf(entry.name), olderThanMs)) swept += 1;
+        if (await remove(pathOf(entry.name), tempDir, olderThanMs)) swept += 1;
         checked.delete(entry.name);
       }
       return swept;
@@ -86,11 +87,22 @@ export async function openBlobFiles(dir: string): Promise<BlobStore> {
   };
 }
 
-async function remove(path: string, olderThanMs: number): Promise<boolean> {
+async function remove(path: string, tempDir: string, olderThanMs: number): Promise<boolean> {
+  if (!(await isOlder(path, olderThanMs))) return false;
+  const aside = join(tempDir, randomUUID());
+  await rename(path, aside);
+  if (await isOlder(aside, olderThanMs)) {
+    await rm(aside);
+    return true;
+  }
+  await rename(aside, path); // BF4
+  return false;
+}
+
+/** False for a file that is not there. */
+async function isOlder(path: string, thanMs: number): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined || Date.now() - found.mtimeMs < olderThanMs) return false;
-  await rm(path, { force: true });
-  return true;
+  return found !== undefined && Date.now() - found.mtimeMs >= thanMs;
 }
 
 async function startWriter(

@@ -2,7 +2,7 @@
 //
 //   request id -> host -> origin -> who -> role -> input -> desk -> reply
 //
-// AP1. Every reply, whatever went wrong, carries x-request-id and the security headers.
+// AP1. Every reply of this app, whatever went wrong, carries x-request-id and the security headers.
 // AP2. A route without a token is one whose access is `public`; there is no other way in.
 // AP3. What is thrown and is not a GantryError becomes `internal`; its text goes to the log only.
 

@@ -47,6 +47,29 @@ describe("the listening socket", () => {
     await eventually(() => isClosed);
   });
 
+  it.each([
+    ["a path of backslashes", "GET /..\\..\\etc HTTP/1.1\r\nhost: localhost\r\n\r\n"],
+    ["a Host that is none", "GET / HTTP/1.1\r\nhost: a b/c\r\n\r\n"],
+    ["two lengths", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"],
+    [
+      "a length and chunks",
+      "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ntransfer-encoding: chunked\r\n\r\n",
+    ],
+  ])("answers 400 to %s", async (_name, request) => {
+    await using rig = await makeRig();
+    const { port } = await rig.serve();
+    const socket = connect(port, "127.0.0.1");
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += String(chunk);
+    });
+    socket.on("error", () => undefined);
+    socket.write(request);
+    await eventually(() => text.startsWith("HTTP/1.1 400 "));
+    socket.destroy();
+    expect(rig.lines.filter(({ level }) => level === "error")).toEqual([]);
+  });
+
   it("lets a request end, ends streams and takes no more when it closes", async () => {
     await using rig = await makeRig();
     const server = await rig.serve();

@@ -14,6 +14,7 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { DoorEnv } from "./door.ts";
+import { errorResponse } from "./problem.ts";
 
 const HEADERS_MS = 10_000;
 const IDLE_MS = 60_000;
@@ -45,7 +46,7 @@ export async function listen(
   options: ListenOptions,
   clock: Clock,
 ): Promise<HttpServer> {
-  const handle = getRequestListener(app.fetch);
+  const handle = getRequestListener(app.fetch, { errorHandler: unreadable });
   const server = options.tls === undefined ? plainServer(options) : tlsServer(options.tls);
   const life = watchConnections(server);
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
@@ -68,6 +69,12 @@ export async function listen(
       await closed;
     },
   };
+}
+
+/** For what is HTTP but no address of ours could be made of it, so the app never saw it. */
+function unreadable(cause: unknown): Response {
+  const error = new GantryError("bad_request", "The address or the Host cannot be read", { cause });
+  return errorResponse(error, "", "none");
 }
 
 type AnyServer = Server | Http2SecureServer;
