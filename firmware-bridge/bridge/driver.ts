@@ -81,6 +81,8 @@ const REPORT_MS = 1_000;
 const IDLE_ASK_MS = 10_000;
 const POLL_MS = 1_000;
 const KILL_MS = 500;
+/** A board resets when its line drops; reopened at once, it may not notice. */
+const REOPEN_MS = 250;
 const LOST_MS = 10_000;
 const SHUTDOWN_MS = 3_000;
 const GREETING_EVENTS_MAX = 1_024;
@@ -428,15 +430,16 @@ export function makeDriver(spec: PrinterSpec, ports: DriverPorts): Driver {
           await reportInterrupted("The printer does not answer; its heaters may be on");
         }
       }
-      if (!isDown()) await pauseBeforeRedial(failures, signal);
+      await pauseBeforeRedial(failures, signal);
     }
     await scope.close();
   }
 
-  const pauseBeforeRedial = (failures: number, signal: AbortSignal): Promise<void> =>
-    clock
-      .sleep(backoffMs(RECONNECT, Math.max(1, failures), ports.random), signal)
-      .catch(() => undefined); // aborted: the loop sees it
+  /** Aborted: the loop sees it. */
+  const pauseBeforeRedial = (failures: number, signal: AbortSignal): Promise<void> => {
+    const backoff = backoffMs(RECONNECT, Math.max(1, failures), ports.random);
+    return clock.sleep(Math.max(REOPEN_MS, backoff), signal).catch(() => undefined);
+  };
 
   async function awaitReset(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
