@@ -38,14 +38,15 @@ export function openClient(context: Context): Client {
       `--hub ${baseUrl} is not an address like http://HOST:8080`,
     );
   }
-  const given = textOption(options, "token") ?? config.token;
-  // The owner's token in the data folder is for the hub of this machine, never for another one.
-  const isOwn = isLoopback(new URL(baseUrl).hostname.replace(/^\[(.*)\]$/, "$1"));
-  const token =
-    given ?? (isOwn || baseUrl === own ? tokenInData(config.dataDir, world) : undefined);
+  const stored = isOwnHub(baseUrl, own) ? tokenInData(config.dataDir, world) : undefined;
+  const token = textOption(options, "token") ?? config.token ?? stored;
   const { clock, random } = world;
   return makeClient({ baseUrl, token, clock, random, requestId });
 }
+
+/** The owner's token in the data folder is for the hub of this machine, never for another one. */
+export const isOwnHub = (baseUrl: string, own: string): boolean =>
+  baseUrl === own || isLoopback(new URL(baseUrl).hostname.replace(/^\[(.*)\]$/, "$1"));
 
 /** A host to listen on is not a host to call. */
 const ANY_HOST: Readonly<Record<string, string>> = { "0.0.0.0": "127.0.0.1", "::": "[::1]" };

@@ -57,6 +57,7 @@ export async function makeFakeHub(): Promise<FakeHub> {
     json: (route, value, status = 200) =>
       void handlers.set(route, (_, reply) => sendJson(reply, value, status)),
     async [Symbol.asyncDispose]() {
+      if (!server.listening) return;
       server.closeAllConnections();
       server.close();
       await once(server, "close");

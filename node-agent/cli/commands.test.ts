@@ -1,0 +1,215 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  sendJson,
+  sendProblem,
+  sseText,
+  startEvents,
+} from "@gantry/shared/client/testing/fake-hub.ts";
+import { confirmationView, deviceView, jobView, printView } from "./testing/fixtures.ts";
+import { makeRig, type Rig } from "./testing/rig.ts";
+
+let rig: Rig;
+beforeEach(async () => {
+  rig = await makeRig();
+});
+afterEach(async () => {
+  await rig[Symbol.asyncDispose]();
+});
+
+const CONFIRMED = { job: { id: "prt_1", state: "ready" } };
+const TOKEN = { id: "tok_1", token: "gt_new", person: "Ada", role: "maker" };
+const FLAG = { key: "a.b", value: { on: true }, revision: 7 };
+const JOBS = { jobs: [jobView({ dead: true })] };
+const AT = "2026-11-21T04:05:22.000Z";
+const SUMS = {
+  total_cost_usd: 0,
+  answers: 2,
+  cached_answers: 1,
+  prompt_tokens: 3,
+  completion_tokens: 4,
+  by: [],
+};
+const NODE = {
+  id: "node-1",
+  name: "box",
+  bootId: "b",
+  state: "alive",
+  labels: { room: "w" },
+  lastSeenMs: 900,
+  capabilities: {},
+};
+const CLUSTER = {
+  leader: "hub-1",
+  term: 2,
+  hubs: [{ id: "hub-1", role: "leader", commitIndex: 9, appliedIndex: 9, reachable: true }],
+};
+const AUDIT = {
+  seq: 1,
+  position: 2,
+  at: AT,
+  actor: "owner",
+  action: "flagSet",
+  object: "a.b",
+  requestId: "req_1",
+  detail: {},
+  hash: "",
+};
+
+describe("every command of the hub", () => {
+  it.each([
+    ["devices", "GET /api/devices", { devices: [deviceView()] }, "sim"],
+    ["devices sim", "GET /api/devices/sim", deviceView(), "220 x 220 x 250 mm"],
+    ["devices reset sim", "POST /api/devices/sim/reset", { ok: true }, "sim may be used again"],
+    [
+      "bed-cleared sim --job prt_1",
+      "POST /api/devices/sim/bed-cleared",
+      deviceView({ bed: "clear" }),
+      "is clear",
+    ],
+    ["stop", "POST /api/fabrication/stop", { stopped: ["sim"], unreachable: [] }, "Stopped: sim"],
+    ["prints", "GET /api/fabrication/jobs", { jobs: [printView()] }, "bracket"],
+    ["prints prt_1", "GET /api/fabrication/jobs/prt_1", printView(), "about 1 h 2 min"],
+    ["prints pause prt_1", "POST /api/fabrication/jobs/prt_1/pause", printView(), "asked to pause"],
+    [
+      "prints resolve prt_1 done",
+      "POST /api/fabrication/jobs/prt_1/resolve",
+      printView(),
+      "recorded as done",
+    ],
+    ["pause prt_1", "POST /api/fabrication/jobs/prt_1/pause", printView(), "asked to pause"],
+    ["resume prt_1", "POST /api/fabrication/jobs/prt_1/resume", printView(), "asked to resume"],
+    ["cancel prt_1", "POST /api/fabrication/jobs/prt_1/cancel", printView(), "asked to cancel"],
+    [
+      "confirm cfm_1 print bracket",
+      "POST /api/confirmation/cfm_1/confirm",
+      CONFIRMED,
+      "prt_1 is ready",
+    ],
+    [
+      "confirmations",
+      "GET /api/confirmations",
+      { confirmations: [confirmationView()] },
+      "Print bracket on sim",
+    ],
+    [
+      "confirmations withdraw cfm_1",
+      "DELETE /api/confirmation/cfm_1",
+      { ok: true },
+      "cfm_1 is withdrawn",
+    ],
+    ["jobs", "GET /api/jobs", JOBS, "command:echo"],
+    ["jobs dead --limit 5", "GET /api/jobs/dead", JOBS, "dead"],
+    ["jobs job_1", "GET /api/jobs/job_1", jobView({ result: { x: 1 } }), '"x": 1'],
+    ["jobs requeue job_1", "POST /api/jobs/job_1/requeue", jobView(), "job_1"],
+    ["jobs cancel job_1", "POST /api/jobs/job_1/cancel", jobView(), "job_1"],
+    ["jobs drop job_1", "DELETE /api/jobs/job_1", { ok: true }, "job_1 is dropped"],
+    ["exec echo --arg n=3 --arg text=hi", "POST /api/exec", jobView({ result: "hi 3" }), "hi 3"],
+    ["flags", "GET /api/flags", { flags: [FLAG] }, "a.b"],
+    ["flags get a.b --consistency local", "GET /api/flags/a.b", FLAG, '{"on":true}'],
+    ["flags set a.b on --if-revision 6", "PUT /api/flags/a.b", FLAG, "revision 7"],
+    ["flags delete a.b", "DELETE /api/flags/a.b", { ok: true }, "a.b is deleted"],
+    [
+      "audit --limit 9",
+      "GET /api/audit",
+      { entries: [AUDIT], next: "c" },
+      "more: gantry audit --after c",
+    ],
+    ["costs", "GET /api/analytics/costs", SUMS, "2 answers, 0.0000 USD"],
+    [
+      "token list",
+      "GET /api/tokens",
+      { tokens: [{ ...TOKEN, createdAt: AT, revoked: false }] },
+      "never",
+    ],
+    ["token create Ada --role maker --days 2", "POST /api/tokens", TOKEN, "gt_new"],
+    ["token revoke tok_1", "DELETE /api/tokens/tok_1", { ok: true }, "tok_1 is revoked"],
+    [
+      "join-code box",
+      "POST /api/nodes/join-codes",
+      { code: "GJ1-x", name: "box", expiresAt: AT },
+      "GJ1-x",
+    ],
+    ["registry", "GET /api/registry", { revision: 1, nodes: [NODE] }, "room=w"],
+    ["cluster status", "GET /api/cluster", CLUSTER, "leader hub-1, term 2"],
+    [
+      "models list",
+      "GET /v1/models",
+      { object: "list", data: [{ id: "tiny", owned_by: "box" }] },
+      "tiny",
+    ],
+  ])("[A66] gantry %s", async (line, route, reply, shown) => {
+    rig.hub.json(route, reply);
+    const argv = line.split(" ");
+    const people = await rig.gantry(argv);
+    expect(people).toMatchObject({ code: 0 });
+    expect(people.out).toContain(shown);
+    expect(people.out).not.toContain("\u001b");
+    const program = await rig.gantry(["--json", ...argv]);
+    expect(program.code).toBe(0);
+    expect(JSON.parse(program.out)).toMatchObject(reply);
+    expect(JSON.parse(program.out)).toHaveProperty("requestId");
+    rig.hub.on(route, (_, answer) => sendProblem(answer, "forbidden", "Not for you"));
+    const refused = await rig.gantry(argv);
+    expect(refused).toMatchObject({ code: 77, out: "" });
+    expect(refused.err).toMatch(/^gantry: Not for you\n {2}Ask an admin.*\n {2}request req_/);
+    const [first] = rig.hub.seen;
+    expect(`${first?.method} ${first?.url.split("?")[0]}`).toBe(route);
+  });
+
+  it("sends what the options say", async () => {
+    rig.hub.json("POST /api/exec", jobView());
+    rig.hub.json("PUT /api/flags/a", FLAG);
+    rig.hub.json("POST /api/tokens", TOKEN);
+    await rig.gantry(["exec", "echo", "--arg", "n=3", "--arg", "t=a=b", "--arg", 'j={"k":1}']);
+    await rig.gantry(["flags", "set", "a", "on", "--if-revision", "6"]);
+    await rig.gantry(["token", "create", "Ada", "--role", "maker", "--days", "2"]);
+    expect(rig.hub.seen.map((seen) => seen.body)).toEqual([
+      { command: "echo", args: { n: 3, t: "a=b", j: { k: 1 } } },
+      { value: "on" },
+      { person: "Ada", role: "maker", expiresInS: 172_800 },
+    ]);
+    expect(rig.hub.seen[1]?.headers["if-match"]).toBe("6");
+  });
+
+  it("exits with 69 when the emergency stop did not reach a printer", async () => {
+    rig.hub.json("POST /api/fabrication/stop", { stopped: [], unreachable: ["ender"] });
+    const { code, out } = await rig.gantry(["stop", "ender"]);
+    expect(code).toBe(69);
+    expect(out).toContain("NOT REACHED: ender. Switch off the power there.");
+    expect(rig.hub.seen[0]?.body).toEqual({ printer: "ender" });
+  });
+
+  it("runs a dangerous command only after the word, and gives its outcome", async () => {
+    const waiting = jobView({ state: "awaiting", confirmation: confirmationView() });
+    rig.hub.json("POST /api/exec", waiting);
+    rig.hub.json("POST /api/confirmation/cfm_1/confirm", CONFIRMED);
+    rig.hub.on("GET /api/jobs/job_1", (_, reply, nth) =>
+      sendJson(reply, jobView({ state: nth === 0 ? "leased" : "failed" })),
+    );
+    expect((await rig.gantry(["exec", "burn"])).code).toBe(0);
+    expect(rig.hub.seen).toHaveLength(1);
+    expect((await rig.gantry(["exec", "burn", "--yes", "print bracket"])).code).toBe(70);
+  });
+});
+
+describe("events", () => {
+  it("[A66] tails the feed as lines or JSON lines, resumed by the client", async () => {
+    rig.hub.on("GET /api/events", (_, reply, nth) => {
+      startEvents(reply).write(sseText("print.changed", { n: nth }, 10 + nth));
+      if (nth % 2 === 0) reply.end();
+    });
+    const lines = await rig.gantry([
+      "events",
+      "--types",
+      "print.changed",
+      "--since",
+      "9",
+      "--count",
+      "2",
+    ]);
+    expect(lines.out).toBe('      10  print.changed  {"n":0}\n      11  print.changed  {"n":1}\n');
+    expect(rig.hub.seen.map((seen) => seen.headers["last-event-id"])).toEqual(["9", "10"]);
+    const json = await rig.gantry(["events", "--json", "--count", "1"]);
+    expect(JSON.parse(json.out)).toEqual({ id: 12, type: "print.changed", data: { n: 2 } });
+  });
+});
