@@ -8,13 +8,8 @@ import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { silentLogger } from "@gantry/shared/flow/logger.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { forkLlama } from "../adapters/llama-process.ts";
-import {
-  type GenerateRequest,
-  type Model,
-  makeModel,
-  type ModelOptions,
-  startModel,
-} from "./infer.ts";
+import type { GenerateRequest } from "./generate-request.ts";
+import { type Model, makeModel, type ModelOptions, startModel } from "./infer.ts";
 import type { Generation } from "./llama-protocol.ts";
 import { hasModelFiles, modelFile } from "./model-files.ts";
 

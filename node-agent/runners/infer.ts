@@ -24,8 +24,8 @@ import {
   type LlamaChild,
   threadsForModel,
 } from "../adapters/llama-process.ts";
+import { type GenerateRequest, promptOf } from "./generate-request.ts";
 import type {
-  ChatMessage,
   FromChild,
   Generation,
   GpuChoice,
@@ -54,21 +54,6 @@ export interface ModelPorts {
   readonly random: Random;
   readonly log: Logger;
   readonly fork: ForkLlama;
-}
-
-export interface GenerateRequest {
-  readonly requestId: string;
-  /** At least one. */
-  readonly messages: readonly ChatMessage[];
-  /** Default and most: LIMIT.answerTokens. */
-  readonly maxTokens?: number;
-  /** 0 (default, the same answer every time) to 2. */
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-  readonly stop?: readonly string[];
-  /** The answer is JSON that this schema accepts; see rules/json-schema-grammar.ts for its bounds. */
-  readonly jsonSchema?: unknown;
 }
 
 export type ModelState =
@@ -107,7 +92,6 @@ export interface Model extends AsyncDisposable {
 
 const SLOTS_DEFAULT = 8;
 const CONTEXT_TOKENS_DEFAULT = 4_096;
-const TEMPERATURE_MAX = 2;
 /** Compiled schemas kept; the least recently used is dropped. */
 const SCHEMAS_MAX = 64;
 
@@ -431,33 +415,6 @@ const loadOptions = (options: ModelOptions) => ({
   threads: options.threads ?? threadsForModel(),
   gpu: options.gpu ?? (hasGpuBuild() ? "auto" : false),
 });
-
-/** Throws bad_request with the field. */
-function promptOf(request: GenerateRequest, answer: JsonAnswer | undefined): PromptOptions {
-  const { messages, maxTokens = LIMIT.answerTokens.max, temperature = 0, topP = 1, seed } = request;
-  if (messages.length === 0) refuseField("messages", "is empty");
-  const chars = messages.reduce((sum, { content }) => sum + content.length, 0);
-  if (chars > LIMIT.promptChars.max) refuseField("messages", `has ${chars} characters, too many`);
-  if (!Number.isInteger(maxTokens) || maxTokens < 1) refuseField("maxTokens", "must be 1 or more");
-  if (!(temperature >= 0 && temperature <= TEMPERATURE_MAX))
-    refuseField("temperature", "must be 0..2");
-  if (!(topP > 0 && topP <= 1)) refuseField("topP", "must be over 0 and at most 1");
-  if (seed !== undefined && !Number.isInteger(seed)) refuseField("seed", "must be a whole number");
-  const stop = (request.stop ?? []).filter((text) => text !== "");
-  return {
-    messages,
-    maxTokens: Math.min(maxTokens, LIMIT.answerTokens.max),
-    temperature,
-    topP,
-    stop,
-    ...(seed === undefined ? {} : { seed }),
-    ...(answer === undefined ? {} : { grammar: answer.grammar }),
-  };
-}
-
-function refuseField(field: string, message: string): never {
-  throw new GantryError("bad_request", `${field} ${message}`, { details: { field } });
-}
 
 /** The child is gone without a word of its own. 137 and SIGKILL are what the OOM killer leaves. */
 function endedError(
