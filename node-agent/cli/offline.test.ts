@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ERRORS } from "@gantry/shared/base/errors.ts";
 import { COMMANDS } from "./catalogue.ts";
-import { isOwnHub } from "./context.ts";
+import { isOwnHub } from "./opening.ts";
 import { makeRig, type Rig } from "./testing/rig.ts";
 
 let rig: Rig;

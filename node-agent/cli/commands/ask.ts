@@ -7,7 +7,8 @@ import type { QueryReply } from "@gantry/shared/contract/schemas.ts";
 import { showAnswer } from "../answering.ts";
 import { isOn, textOption } from "../args.ts";
 import { settleConfirmation } from "../confirming.ts";
-import { type Command, type Context, openClient } from "../context.ts";
+import { type Command, type Context } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { openMemory } from "../state.ts";
 import type { Input } from "../world.ts";
 

@@ -1,7 +1,8 @@
 // gantry registry, cluster: machines and hubs.
 
 import { badUsage } from "../args.ts";
-import { type Command, openClient, show } from "../context.ts";
+import { type Command, show } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { renderTable } from "../render/table.ts";
 import { formatSeconds } from "../render/units.ts";
 

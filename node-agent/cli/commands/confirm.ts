@@ -1,6 +1,7 @@
 // gantry confirm, confirmations: giving the word from anywhere.
 
-import { type Command, openClient, show, wordAt } from "../context.ts";
+import { type Command, show, wordAt } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { renderConfirmation } from "../render/box.ts";
 import { cleanLine } from "../render/text.ts";
 

@@ -3,7 +3,8 @@
 import { ERRORS } from "@gantry/shared/base/errors.ts";
 import type { DeviceView } from "@gantry/shared/contract/schemas.ts";
 import { textOption } from "../args.ts";
-import { type Command, openClient, show, wordAt } from "../context.ts";
+import { type Command, show, wordAt } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { type Look, paint } from "../render/look.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
 import { cleanLine } from "../render/text.ts";

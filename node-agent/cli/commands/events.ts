@@ -2,7 +2,8 @@
 
 import type { FeedEvent } from "@gantry/shared/client/watch.ts";
 import { intOption, textOption } from "../args.ts";
-import { type Command, openClient, outLook, showLine } from "../context.ts";
+import { type Command, outLook, showLine } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { type Look, paint } from "../render/look.ts";
 import { cleanLine } from "../render/text.ts";
 

@@ -1,7 +1,8 @@
 // gantry flags: small values that programs and people share, with revisions.
 
 import { badUsage, intOption, textOption } from "../args.ts";
-import { type Command, type Context, openClient, show, wordAt } from "../context.ts";
+import { type Command, type Context, show, wordAt } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { renderTable } from "../render/table.ts";
 import { cleanLine } from "../render/text.ts";
 

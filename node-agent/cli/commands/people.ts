@@ -2,7 +2,8 @@
 
 import { ROLES } from "@gantry/shared/contract/roles.ts";
 import { badUsage, intOption, textOption } from "../args.ts";
-import { type Command, type Context, openClient, show, wordAt } from "../context.ts";
+import { type Command, type Context, show, wordAt } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { renderTable } from "../render/table.ts";
 import { cleanLine } from "../render/text.ts";
 import { formatTime } from "../render/units.ts";

@@ -2,7 +2,8 @@
 
 import type { PrintView } from "@gantry/shared/contract/schemas.ts";
 import { badUsage, intOption, isOn } from "../args.ts";
-import { type Command, type Context, openClient, show, wordAt } from "../context.ts";
+import { type Command, type Context, show, wordAt } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { followPrint } from "../following.ts";
 import { printPage, printsTable } from "../prints-view.ts";
 import { cleanLine } from "../render/text.ts";

@@ -1,7 +1,8 @@
 // gantry audit, costs: what was done, and what it cost.
 
 import { intOption, textOption } from "../args.ts";
-import { type Command, openClient, show } from "../context.ts";
+import { type Command, show } from "../context.ts";
+import { openClient } from "../opening.ts";
 import { renderTable } from "../render/table.ts";
 import { formatTime } from "../render/units.ts";
 
