@@ -1,3 +1,4 @@
+import { Agent, request as httpRequest } from "node:http";
 import { connect as connectHttp2 } from "node:http2";
 import { request as httpsRequest } from "node:https";
 import { connect, createServer } from "node:net";
@@ -6,6 +7,7 @@ import { MessageChannel, Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { present } from "@gantry/shared/base/assert.ts";
 import { silentLogger } from "@gantry/shared/flow/logger.ts";
+import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { serveDesk } from "../door/serve-desk.ts";
 import { makeFakeDesk } from "./testing/fake-desk.ts";
@@ -45,6 +47,53 @@ describe("the listening socket", () => {
     socket.write("GET /healthz HTTP/1.1\r\nhost: localhost\r\nx-slow: ");
     expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
     await eventually(() => isClosed);
+  });
+
+  it("drops a body that stops coming, but not an answer that takes longer", async () => {
+    await using rig = await makeRig();
+    rig.desk.on("query", async () => {
+      await systemClock.sleep(300, new AbortController().signal); // three times the idle limit
+      return { ok: 1 };
+    });
+    const { port } = await rig.serve({ idleMs: 100 });
+    const socket = connect(port, "127.0.0.1");
+    let isClosed = false;
+    socket.on("close", () => {
+      isClosed = true;
+    });
+    socket.on("error", () => undefined);
+    socket.resume();
+    socket.write(
+      "POST /api/query HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer viewer-token\r\n" +
+        'content-type: application/json\r\ncontent-length: 100\r\n\r\n{"prompt',
+    );
+    const whole = await fetch(`http://127.0.0.1:${port}/api/query`, {
+      method: "POST",
+      headers: { authorization: "Bearer viewer-token", "content-type": "application/json" },
+      body: '{"prompt":"a"}',
+    });
+    expect(await whole.json()).toEqual({ ok: 1 });
+    await eventually(() => isClosed);
+  });
+
+  it("hangs nothing onto a connection that is used again and again", async () => {
+    await using rig = await makeRig();
+    const { port } = await rig.serve();
+    const warnings: string[] = [];
+    const onWarning = (warning: Error): void => void warnings.push(warning.name);
+    process.on("warning", onWarning);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    for (let count = 0; count < 15; count += 1) {
+      // oxlint-disable-next-line no-await-in-loop
+      await new Promise<void>((resolve) => {
+        const request = httpRequest({ port, host: "127.0.0.1", agent, method: "POST", path: "/" });
+        request.on("response", (response) => response.resume().on("end", resolve));
+        request.end("{}");
+      });
+    }
+    agent.destroy();
+    process.off("warning", onWarning);
+    expect(warnings).toEqual([]);
   });
 
   it.each([

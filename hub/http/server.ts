@@ -29,8 +29,10 @@ export interface ListenOptions {
   readonly port: number;
   /** PEM. Without it the door speaks plain HTTP. */
   readonly tls?: { readonly cert: string; readonly key: string };
-  /** For tests; HEADERS_MS by default. */
+  /** Longest wait for whole headers; HEADERS_MS by default. */
   readonly headersMs?: number;
+  /** Longest silence within a body; IDLE_MS by default. */
+  readonly idleMs?: number;
 }
 
 export interface HttpServer {
@@ -79,7 +81,7 @@ function unreadable(cause: unknown): Response {
 
 type AnyServer = Server | Http2SecureServer;
 
-function plainServer({ headersMs = HEADERS_MS }: ListenOptions): Server {
+function plainServer({ headersMs = HEADERS_MS, idleMs = IDLE_MS }: ListenOptions): Server {
   const server = createServer({
     headersTimeout: headersMs, // SV1
     requestTimeout: 0, // uploads of 256 MB over Wi-Fi take what they take
@@ -88,7 +90,7 @@ function plainServer({ headersMs = HEADERS_MS }: ListenOptions): Server {
     maxHeaderSize: HEADER_BYTES_MAX,
   });
   server.maxConnections = CONNECTIONS_MAX;
-  server.on("request", dropSlowBody);
+  server.on("request", (request: IncomingMessage) => dropSlowBody(request, idleMs));
   return server;
 }
 
@@ -143,12 +145,11 @@ function watchConnections(server: AnyServer): Connections {
   };
 }
 
-/** Cuts a body of which nothing came for IDLE_MS; once it is whole, the answer may take its time. */
-function dropSlowBody(request: IncomingMessage): void {
-  const { socket } = request;
-  socket.setTimeout(IDLE_MS, () => {
-    if (!request.complete) socket.destroy();
-  });
+/** Cuts a body of which nothing came for `idleMs`; once it is whole, the answer may take its time. */
+function dropSlowBody(request: IncomingMessage, idleMs: number): void {
+  const { headers, socket } = request;
+  if (headers["content-length"] === undefined && headers["transfer-encoding"] === undefined) return;
+  request.setTimeout(idleMs, () => socket.destroy());
   request.once("end", () => socket.setTimeout(0));
 }
 

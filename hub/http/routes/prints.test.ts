@@ -251,6 +251,35 @@ describe("submitting over a socket", () => {
     expect(status).toBe(413);
   });
 
+  it("answers others while a large file is scanned", async () => {
+    await using rig = await makePrintRig();
+    const { port } = await rig.serve();
+    const base = `http://127.0.0.1:${port}`;
+    const headers = { authorization: "Bearer maker-token" };
+    const moves = Array.from(
+      { length: 80_000 },
+      (_, n) => `G1 X${10 + (n % 100)} Y20 E${n * 0.01}`,
+    );
+    const body = GCODE.replace("M104 S0", `${moves.join("\n")}\nM104 S0`);
+    const state = { isDone: false };
+    const upload = fetch(`${base}${PATH}?printer=ender&name=a`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "text/x.gcode" },
+      body,
+    }).finally(() => {
+      state.isDone = true;
+    });
+    let answered = 0;
+    while (!state.isDone) {
+      // oxlint-disable-next-line no-await-in-loop
+      expect((await fetch(`${base}/api/me`, { headers })).status).toBe(200);
+      answered += 1;
+    }
+    expect((await upload).status).toBe(202);
+    expect(submitted(rig)?.gcode.sizeBytes).toBe(body.length);
+    expect(answered).toBeGreaterThan(10);
+  });
+
   it("leaves nothing of an upload that is broken off", async () => {
     await using rig = await makePrintRig();
     const { port } = await rig.serve();
