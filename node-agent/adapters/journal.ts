@@ -3,7 +3,10 @@
 // J1. `append` resolves after fdatasync. Appends that wait together share one.
 // J2. A torn last line is what a power cut leaves: it was never acknowledged, and is cut off. A line
 //     that is damaged anywhere else is `data_damaged`: forgetting a fence could print twice.
-// J3. `rewrite` replaces the file whole: old content or new, never a mixture.
+// J3. `rewrite` replaces the file whole: old content or new, never a mixture. It asks for the entries
+//     when all earlier appends are written, so none that was acknowledged can be missing in them:
+//       (A) append 1 is being written  (B) rewrite is asked for  (C) append 2 joins A's batch
+//       (D) A's batch is acknowledged, and only now the rewrite looks at what there is.
 
 import { open, type FileHandle, mkdir, truncate } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -15,8 +18,8 @@ export interface Journal<E> {
   readonly sizeBytes: number;
   /** Throws disk_full, io_error: the entry may or may not be there after a restart. */
   append(entry: E): Promise<void>;
-  /** Replaces all entries. */
-  rewrite(entries: readonly E[]): Promise<void>;
+  /** Replaces all entries by those that `entries` gives once earlier appends are written (J3). */
+  rewrite(entries: () => readonly E[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -45,7 +48,9 @@ export async function openJournal<E>(
   if (whole.length < text.length) await truncate(path, sizeBytes);
 
   let waiting: Waiting[] = [];
-  let writing: Promise<void> | undefined;
+  let isScheduled = false;
+  /** Writes and rewrites, one after the other. Never rejects. */
+  let tail = Promise.resolve();
 
   async function write(): Promise<void> {
     while (waiting.length > 0) {
@@ -60,7 +65,19 @@ export async function openJournal<E>(
         for (const { reject } of batch) reject(asGantryError(path, error));
       }
     }
-    writing = undefined;
+    isScheduled = false;
+  }
+
+  async function replace(entries: readonly E[]): Promise<void> {
+    const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
+    try {
+      await writeFileDurably(path, lines, 0o600);
+      await file.close();
+      file = await open(path, "a+", 0o600);
+      sizeBytes = Buffer.byteLength(lines);
+    } catch (error) {
+      throw asGantryError(path, error);
+    }
   }
 
   return {
@@ -70,23 +87,17 @@ export async function openJournal<E>(
     append: (entry) =>
       new Promise((resolve, reject) => {
         waiting.push({ line: `${JSON.stringify(entry)}\n`, resolve, reject });
-        writing ??= write();
+        if (isScheduled) return;
+        isScheduled = true;
+        tail = tail.then(write);
       }),
-    async rewrite(entries) {
-      await writing;
-      const lines = entries.map((entry) => `${JSON.stringify(entry)}\n`).join("");
-      const replaced = (async () => {
-        await writeFileDurably(path, lines, 0o600);
-        await file.close();
-        file = await open(path, "a+", 0o600);
-        sizeBytes = Buffer.byteLength(lines);
-      })();
-      // Appends that come meanwhile wait for the new file.
-      writing = replaced.then(write, write);
-      await replaced;
+    rewrite(entries) {
+      const replaced = tail.then(() => replace(entries()));
+      tail = replaced.catch(() => {});
+      return replaced;
     },
     async close() {
-      await writing;
+      await tail;
       await file.close();
     },
   };

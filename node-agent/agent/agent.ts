@@ -75,11 +75,13 @@ export function makeAgent(options: AgentOptions, ports: AgentPorts): Agent {
   let identity = options.identity;
   let state: AgentState = { kind: "ended" };
   let toldDigest = "";
+  let lastFault: string | undefined;
 
   function enter(next: AgentState): void {
     state = next;
     const { kind, ...where } = next;
-    log.info({ state: kind, ...where }, "agent");
+    const isRetry = lastFault !== undefined && kind === "seeking";
+    log[isRetry ? "debug" : "info"]({ state: kind, ...where }, "agent");
   }
 
   // --- one connection ---
@@ -104,7 +106,7 @@ export function makeAgent(options: AgentOptions, ports: AgentPorts): Agent {
     } catch (error) {
       if (signal.aborted) await sayBye(link);
       else if (error instanceof Denied) throw error;
-      else if (error instanceof GantryError) log.warn({ address, code: error.code }, error.message);
+      else if (error instanceof GantryError) tellFault(address, error);
       else throw error;
       return hasServed;
     } finally {
@@ -112,6 +114,13 @@ export function makeAgent(options: AgentOptions, ports: AgentPorts): Agent {
       works.lost();
       await link.close(0);
     }
+  }
+
+  /** A hub that stays away is said once, not with each try. */
+  function tellFault(address: string, { code, message }: GantryError): void {
+    const isNews = message !== lastFault;
+    lastFault = message;
+    log[isNews ? "warn" : "debug"]({ address, code }, message);
   }
 
   async function awaitConnected(inbox: Mailbox<LinkEvent>, signal: AbortSignal): Promise<void> {
@@ -165,6 +174,7 @@ export function makeAgent(options: AgentOptions, ports: AgentPorts): Agent {
       "welcome",
       clock.timeout(TIMEOUT.proposeMs, signal),
     );
+    lastFault = undefined;
     enter({ kind: "serving", address, node, hub: message.hub });
     return rest;
   }
@@ -249,8 +259,11 @@ export function makeAgent(options: AgentOptions, ports: AgentPorts): Agent {
       try {
         for (let turn = 0, failures = 0; !signal.aborted; turn += 1) {
           const address = options.addresses[turn % options.addresses.length] ?? "";
+          const fromMs = clock.monotonic();
           failures = (await visit(address, signal)) ? 1 : failures + 1;
-          await clock.sleep(backoffMs(RECONNECT, failures, random), signal).catch(() => {});
+          // The socket has redialled all the time: only a visit that ended early is followed by a wait.
+          const waitMs = fromMs + backoffMs(RECONNECT, failures, random) - clock.monotonic();
+          if (waitMs > 0) await clock.sleep(waitMs, signal).catch(() => {});
         }
       } finally {
         enter({ kind: "ended" });

@@ -141,7 +141,7 @@ export function makeMemory(tables: Tables, journal: Journal<Entry>): Memory {
       await journal.append(entry);
       if (journal.sizeBytes < compactAtBytes) return;
       compactAtBytes = Number.POSITIVE_INFINITY; // one compaction at a time
-      await journal.rewrite(entriesOf(tables));
+      await journal.rewrite(() => entriesOf(tables));
       compactAtBytes = Math.max(COMPACT_BYTES, journal.sizeBytes * 2);
     },
   };
