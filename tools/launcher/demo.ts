@@ -12,8 +12,8 @@ import { demoPart } from "../demo-part.ts";
 import { type Appliance, type ApplianceOptions, startAppliance, until } from "./appliance.ts";
 
 const PRINTER = "sim";
-/** 40 times faster than a real printer, heaters three times more: the print takes some 10 s. */
-const SIMULATOR = `${PRINTER}=sim:?speed=40&heat=3&baud=0`;
+/** 15 times faster than a real printer, heaters four times more: the print takes some 10 s. */
+const SIMULATOR = `${PRINTER}=sim:?speed=15&heat=4&baud=0`;
 const DEVICE_MS = 20_000;
 const PRINT_MS = 60_000;
 const LOOK_MS = 1_000;
