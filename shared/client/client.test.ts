@@ -70,6 +70,14 @@ describe("a call", () => {
     });
   });
 
+  it("reads errors of the OpenAI routes", async () => {
+    const error = { message: "No model is loaded", type: "server_error", code: "no_model" };
+    hub.on("GET /v1/models", (_, reply) => sendJson(reply, { error }, 503));
+    const asked = clientOf().models();
+    await expect(asked).rejects.toThrow("No model is loaded");
+    expect(await codeOf(asked)).toBe("no_model");
+  });
+
   it("gives a code of a newer hub the most general one of its status", async () => {
     hub.on("GET /api/devices", (_, reply) =>
       sendJson(reply, { code: "from_the_future", detail: "?", status: 404 }, 404),

@@ -16,7 +16,10 @@ export async function problemOf(response: Response, address: string): Promise<Ga
     const what = `${address} answered ${response.status}, but not as a Gantry hub does`;
     return new GantryError(codeOfStatus(response.status), what);
   }
-  return problemFrom(problem, response.status);
+  // Under /v1 errors have OpenAI's shape: {error: {message, code}}.
+  const { error } = problem;
+  const inner = isObject(error) ? { ...error, detail: error["message"] } : problem;
+  return problemFrom(inner, response.status);
 }
 
 /** A problem+json document as an error; `status` counts when its code is not known here. */
