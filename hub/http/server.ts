@@ -3,7 +3,7 @@
 // SV1. A client that is slow with its headers loses its connection; one that is slow with its body
 //      loses it when nothing has come for IDLE_MS. Streams may last for ever.
 // SV2. Closing: no new connection, no new request on an old one; what is under way may end within
-//      TIMEOUT.stopMs, event streams are ended at once, then every socket goes.
+//      DRAIN_MS, event streams are ended at once, then every socket goes.
 
 import { createServer, type IncomingMessage, Server, ServerResponse } from "node:http";
 import { createSecureServer, type Http2SecureServer, type Http2Session } from "node:http2";
@@ -17,6 +17,8 @@ import type { DoorEnv } from "./door.ts";
 import { errorResponse } from "./problem.ts";
 
 const HEADERS_MS = 10_000;
+/** Less than the parent's TIMEOUT.stopMs, so that a door with a slow request still ends by itself. */
+const DRAIN_MS = 0.8 * TIMEOUT.stopMs;
 const IDLE_MS = 60_000;
 /** Above what proxies keep (HAProxy 10 s, nginx 60 s): they close first, not we under a request. */
 const KEEP_ALIVE_MS = 75_000;
@@ -64,7 +66,7 @@ export async function listen(
       life.close();
       await endStreams();
       const ended = new AbortController();
-      const deadline = clock.sleep(TIMEOUT.stopMs, ended.signal).catch(() => undefined);
+      const deadline = clock.sleep(DRAIN_MS, ended.signal).catch(() => undefined);
       await Promise.race([closed, deadline]);
       ended.abort();
       life.destroy();
