@@ -102,6 +102,10 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
     await page.getByLabel("Token").fill(MOCK_TOKEN);
     await page.getByRole("button", { name: "Log in" }).click();
     await page.getByRole("heading", { level: 1, name: "Prints" }).waitFor();
+    await page.getByRole("button", { name: "Log out" }).click();
+    await page.goto(`${at.address}/#token=${MOCK_TOKEN}`);
+    await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
+    expect(page.url()).toBe(`${at.address}/#/overview`);
   }, 30_000);
 
   it("[K20] the live feed comes back by itself and resumes behind the last event", async () => {
@@ -218,6 +222,32 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
     );
     expect(upload?.headers["content-type"]).toMatch(/^multipart\/form-data/);
     expect(upload?.headers["idempotency-key"]).toMatch(/^[0-9a-f]{32}$/);
+  }, 30_000);
+
+  it("[K117] an order in words asks for the word in place, and the print is followed there", async () => {
+    await using at = await bench();
+    const page = await at.open("ask");
+    const field = page.getByRole("textbox", { name: "Your question or order" });
+    await field.fill("print gear-housing on prusa");
+    await field.press("Enter");
+    const card = page.getByRole("region", { name: "Print gear-housing on prusa" });
+    const line = page.getByRole("group", { name: "Print gear-housing" });
+    await line.getByText("awaiting").waitFor();
+    expect(await card.count()).toBe(1);
+    await card.getByRole("button", { name: "Approve" }).click();
+    await line.getByText("ready").waitFor();
+    await card.waitFor({ state: "detached" });
+    expect(await page.getByRole("article", { name: "Answer" }).count()).toBe(1);
+  }, 30_000);
+
+  it("a question before something final has its focus on the button that changes nothing", async () => {
+    await using at = await bench();
+    const page = await at.open("prints/prt_bracket");
+    await page.getByRole("button", { name: "Cancel print" }).click();
+    await page.getByRole("dialog", { name: "Cancel bracket-v2?" }).waitFor();
+    await page.keyboard.press("Enter");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    expect(at.hub.heard.filter(({ method }) => method === "POST")).toEqual([]);
   }, 30_000);
 
   it("[K20] reads everything again after a gap", async () => {

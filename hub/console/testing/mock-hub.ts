@@ -167,7 +167,14 @@ export class MockHub {
         return CLUSTER;
       case "conversations":
         if (id === undefined) return { conversations: conversations.map(summary) };
-        return talk && { ...summary(talk), total: talk.messages.length, messages: talk.messages };
+        return (
+          talk && {
+            ...summary(talk),
+            total: talk.messages.length,
+            messages: talk.messages,
+            ...this.#pending(talk),
+          }
+        );
       case "flags":
         return { flags };
       case "analytics":
@@ -253,9 +260,40 @@ export class MockHub {
     }
     if (response.destroyed) return;
     say("token", { text: output.slice(half) });
-    say("reply", this.#reply(conversationId, output, isOrder));
+    const reply = this.#reply(conversationId, output, isOrder);
+    this.#record(prompt, reply);
+    say("reply", reply);
     response.end();
     this.emit("question.answered", conversationId);
+  }
+
+  #record(prompt: string, reply: QueryReply): void {
+    const { conversationId: id, requestId, messageId, result, routing, usage } = reply;
+    const at = new Date().toISOString();
+    const found = this.facts.conversations.find((row) => row.id === id);
+    const talk = found ?? { id, title: prompt, changedAt: at, messages: [] };
+    if (found === undefined) this.facts.conversations.unshift(talk);
+    const seq = talk.messages.length;
+    talk.messages.push(
+      { id: `${messageId}_q`, seq, role: "user", text: prompt, at, requestId },
+      {
+        id: messageId,
+        seq: seq + 1,
+        role: "assistant",
+        text: result.output,
+        at,
+        requestId,
+        routing,
+        usage,
+        ...(reply.confirmation === undefined ? {} : { confirmationId: reply.confirmation.id }),
+      },
+    );
+  }
+
+  #pending(talk: Facts["conversations"][number]) {
+    const ids = new Set(talk.messages.map(({ confirmationId }) => confirmationId));
+    const held = this.facts.confirmations.find(({ id }) => ids.has(id));
+    return held === undefined ? {} : { pendingConfirmation: held };
   }
 
   #reply(conversationId: string, output: string, isOrder: boolean): QueryReply {
@@ -263,7 +301,7 @@ export class MockHub {
     return {
       requestId: "req_mock",
       conversationId,
-      messageId: "msg_mock",
+      messageId: `msg_${this.heard.length}`,
       result: { output, verbosity: 3 },
       routing: {
         tier: "local",
@@ -276,7 +314,9 @@ export class MockHub {
       },
       usage: { promptTokens: 9, completionTokens: 12, cachedTokens: 0, costMicroUsd: 0 },
       requiresConfirmation: isOrder,
-      ...(isOrder && held !== undefined ? { confirmation: held } : {}),
+      ...(isOrder && held !== undefined
+        ? { confirmation: held, job: { id: "prt_gear", state: "awaiting" as const } }
+        : {}),
     };
   }
 }

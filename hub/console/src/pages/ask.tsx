@@ -11,6 +11,7 @@ import { Answer, Said } from "../ui/answer.tsx";
 import { Composer } from "../ui/composer.tsx";
 import { ConfirmationCard } from "../ui/confirmation.tsx";
 import { Button, Card, Empty, PageHead, ProblemNote } from "../ui/parts.tsx";
+import { PrintLine } from "../ui/print-facts.tsx";
 import { Upload } from "../ui/upload.tsx";
 import { Waiting } from "../ui/waiting.tsx";
 
@@ -132,6 +133,9 @@ function UnderWay({ chat, messages }: { chat: Chat; messages: readonly MessageVi
       {confirmation !== undefined && !isRecorded && (
         <ConfirmationCard confirmation={confirmation} />
       )}
+      {chat.kind === "answered" && chat.reply.job !== undefined && (
+        <PrintLine id={chat.reply.job.id} />
+      )}
       <div class="unseen" aria-live="polite">
         {answer}
       </div>
@@ -139,17 +143,26 @@ function UnderWay({ chat, messages }: { chat: Chat; messages: readonly MessageVi
   );
 }
 
-/** What a screen reader says: that it is being written, then the whole answer, not each token. */
+const SPOKEN_MS = 2_000;
+
+/**
+ * What a screen reader says: that it is being written, then the whole answer, not each token. It is
+ * taken away again, so that nobody who reads the page meets the answer twice.
+ */
 function useSpoken(chat: Chat): string {
   const [spoken, setSpoken] = useState("");
-  const text =
-    chat.kind === "asking"
-      ? "The answer is being written."
-      : chat.kind === "answered"
-        ? chat.text
-        : "";
-  useEffect(() => setSpoken(text), [text]);
+  const text = spokenOf(chat);
+  useEffect(() => {
+    setSpoken(text);
+    const timer = setTimeout(() => setSpoken(""), SPOKEN_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
   return spoken;
+}
+
+function spokenOf(chat: Chat): string {
+  if (chat.kind === "asking") return "The answer is being written.";
+  return chat.kind === "answered" ? chat.text : "";
 }
 
 const EXAMPLES = ["what printers are there?", "what is printing?", "help"];

@@ -116,7 +116,7 @@ function NeedLine({ need }: { readonly need: Need }) {
             {need.device.fault !== undefined && `: ${need.device.fault.message}`}. Look at the
             machine, then reset it.
           </p>
-          <PrinterActs device={need.device} print={undefined} />
+          <PrinterActs device={need.device} />
         </div>
       );
     case "unresolved":
@@ -136,7 +136,7 @@ function NeedLine({ need }: { readonly need: Need }) {
           <p>
             <strong>{need.device.id}</strong> holds a part. Take it off before the next print.
           </p>
-          <PrinterActs device={need.device} print={undefined} />
+          <PrinterActs device={need.device} />
         </div>
       );
     case "unseenJob":
@@ -184,7 +184,9 @@ function UnderWay({ prints, jobs }: { prints: PrintPage; jobs: JobPage | undefin
         <li key={print.id}>
           <span>
             <a href={formatPlace("prints", print.id)}>{print.name}</a>{" "}
-            <span class="faint">{print.waitsFor ?? `on ${print.printer}`}</span>
+            <span class="faint">
+              {print.waitsFor === undefined ? `on ${print.printer}` : `waits: ${print.waitsFor}`}
+            </span>
           </span>
           <StateBadge state={print.state} />
           {print.progress > 0 && (

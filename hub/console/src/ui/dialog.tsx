@@ -11,13 +11,18 @@ export interface DialogProps {
   readonly children: ComponentChildren;
 }
 
-/** Open while it is drawn. The rest of the page is inert then, so the stop button is here too (E1). */
+/**
+ * Open while it is drawn. The rest of the page is inert then, so the stop button is here too (E1). The
+ * child marked `data-safe` gets the focus: the button that changes nothing.
+ */
 export function Dialog({ title, onClose, children }: DialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
     const shown = dialog.current;
     shown?.showModal();
+    // The browser would focus the first button, and that is the stop: Enter must not press it.
+    shown?.querySelector<HTMLElement>("[data-safe]")?.focus();
     return () => shown?.close();
   }, []);
   return (
@@ -46,7 +51,9 @@ export function AskFirst({ title, text, verb, onYes, onClose }: AskFirstProps) {
     <Dialog title={title} onClose={onClose}>
       <p>{text}</p>
       <div class="row end">
-        <Button onClick={onClose}>Keep it</Button>
+        <Button data-safe onClick={onClose}>
+          Keep it
+        </Button>
         <Button
           look="danger"
           onClick={() => {

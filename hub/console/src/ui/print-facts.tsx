@@ -1,6 +1,8 @@
 import type { PrintView } from "@gantry/shared/contract/schemas.ts";
+import { formatPlace } from "../core/route.ts";
+import { useResource } from "../live/resources.ts";
 import { bytes, dateTime, duration, metres } from "../core/format.ts";
-import { Facts, Hash } from "./parts.tsx";
+import { Facts, Hash, Progress, StateBadge } from "./parts.tsx";
 
 /** What the scan found in the file, and when what happened. */
 export function PrintFacts({ print }: { readonly print: PrintView }) {
@@ -38,3 +40,16 @@ export function PrintFacts({ print }: { readonly print: PrintView }) {
 
 const time = (at: string | undefined): string | undefined =>
   at === undefined ? undefined : dateTime(at);
+
+/** A print in two lines, live: what an answer started. */
+export function PrintLine({ id }: { readonly id: string }) {
+  const { value } = useResource<PrintView>(`/api/fabrication/jobs/${encodeURIComponent(id)}`);
+  if (value === undefined) return null;
+  return (
+    <div class="need calm" role="group" aria-label={`Print ${value.name}`}>
+      <a href={formatPlace("prints", id)}>{value.name}</a>
+      <StateBadge state={value.state} />
+      <Progress value={value.progress} label={`Progress of ${value.name}`} />
+    </div>
+  );
+}

@@ -52,44 +52,40 @@ export function PrinterCard({ device, print }: PrinterCardProps) {
       <Facts
         rows={[
           ["Bed", bed === "part" ? "holds a part" : "clear"],
-          ["Volume", `${sizeMm.x} × ${sizeMm.y} × ${sizeMm.z} mm`],
+          ["Volume, mm", `${sizeMm.x} × ${sizeMm.y} × ${sizeMm.z}`],
           ["Machine", device.node],
         ]}
       />
-      <PrinterActs device={device} print={print} />
+      {print !== undefined && (
+        <div class="row">
+          <PrintActs print={print} />
+        </div>
+      )}
     </Card>
   );
 }
 
-/** Only the buttons that can do something now. */
-export function PrinterActs({ device, print }: PrinterCardProps) {
+/** What a person must say before the printer is used again: the bed is empty, the fault is gone. */
+export function PrinterActs({ device }: { readonly device: DeviceView }) {
   const role = useConsole(({ session }) => (session.kind === "in" ? session.me.role : "viewer"));
   const { isBusy, run } = useAct();
   if (!mayAct(role, "operator")) return null;
-  const path = `/api/devices/${encodeURIComponent(device.id)}`;
-  const needsClearing = device.bed === "part" && device.job === undefined;
+  const { id, bedJob } = device;
+  const path = `/api/devices/${encodeURIComponent(id)}`;
   const clear = (): void =>
     run(
-      () => post(`${path}/bed-cleared`, device.bedJob === undefined ? {} : { job: device.bedJob }),
-      `The bed of ${device.id} is clear`,
+      () => post(`${path}/bed-cleared`, bedJob === undefined ? {} : { job: bedJob }),
+      `The bed of ${id} is clear`,
     );
-  const reset = (): void => run(() => post(`${path}/reset`), `${device.id} is used again`);
-  const isMoving = print?.state === "printing" || print?.state === "paused";
-  if (!needsClearing && !isStopped(device) && !isMoving) return null;
-  return (
-    <div class="row">
-      {isMoving && print !== undefined && <PrintActs print={print} />}
-      {needsClearing && (
-        <Button look="primary" disabled={isBusy} onClick={clear}>
-          Bed cleared
-        </Button>
-      )}
-      {isStopped(device) && (
-        <Button disabled={isBusy} onClick={reset}>
-          Reset {device.id}
-        </Button>
-      )}
-    </div>
+  const reset = (): void => run(() => post(`${path}/reset`), `${id} is used again`);
+  return isStopped(device) ? (
+    <Button disabled={isBusy} onClick={reset}>
+      Reset {id}
+    </Button>
+  ) : (
+    <Button look="primary" disabled={isBusy} onClick={clear} aria-label={`Bed cleared: ${id}`}>
+      Bed cleared
+    </Button>
   );
 }
 
