@@ -22,6 +22,8 @@ import type { HubLink, Identity, LinkEvent, OpenHubLink } from "../agent/ports.t
 
 const QUEUE_MESSAGES_MAX = 4_096;
 const FULL_RETRY_MS = 5;
+/** How long libzmq may go on writing the last words of a link that was closed with a flush. */
+const LAST_WORDS_MS = 200;
 
 const PROFILE = {
   linger: 0,
@@ -152,6 +154,7 @@ function openHubLink(
         });
         wake?.();
         await Promise.race([isDrained, clock.sleep(flushMs, scope.signal)]);
+        socket.linger = LAST_WORDS_MS;
       }
       state = "over";
       wake?.();
