@@ -17,6 +17,8 @@ import type { OpenCable } from "./ports.ts";
 
 /** A simulated printer that nobody opens ends by itself, so that no process is left behind. */
 const SIMULATOR_IDLE_S = "60";
+/** Temperatures and progress, of all printers together. Phases are told at once. */
+const REPORT_MS = 900;
 
 /** Runs until SIGTERM or SIGINT, then resolves. Rejects with bad_config, port_busy, data_damaged. */
 export async function main(): Promise<void> {
@@ -27,6 +29,7 @@ export async function main(): Promise<void> {
     log.error({ task, ...toErrorRecord(error) }, "task failed"),
   );
   let server: SocketServer | undefined;
+  let toldAtMs = 0;
   const drivers: Driver[] = config.printers.map((spec) =>
     makeDriver(spec, {
       clock: systemClock,
@@ -35,8 +38,12 @@ export async function main(): Promise<void> {
       openCable: cableOf(spec, config),
       openJobFile,
       journal,
-      onPrinter: () =>
-        server?.broadcast([{ type: "printers", printers: drivers.map((one) => one.printer()) }]),
+      onPrinter: (isPhase) => {
+        const nowMs = systemClock.monotonic();
+        if (!isPhase && nowMs - toldAtMs < REPORT_MS) return;
+        toldAtMs = nowMs;
+        server?.broadcast([{ type: "printers", printers: drivers.map((one) => one.printer()) }]);
+      },
       onJob: (row, phase) => server?.broadcast([jobReport(row, phase)]),
     }),
   );

@@ -80,6 +80,7 @@ const TICK_MS = 20;
 const REPORT_MS = 1_000;
 const IDLE_ASK_MS = 10_000;
 const POLL_MS = 1_000;
+const SLOW_MS = 100;
 const KILL_MS = 500;
 /** A board resets when its line drops; reopened at once, it may not notice. */
 const REOPEN_MS = 250;
@@ -338,6 +339,7 @@ export function makeDriver(spec: PrinterSpec, ports: DriverPorts): Driver {
       const known = await shakeHands({ write: (text) => cable.write(text), next }, clock);
       if (isDown()) return; // stopped while it was opening
       identity = known;
+      if (known.answerMs > SLOW_MS) log.warn({ answerMs: known.answerMs }, "slow answers");
       const online: Online = { kind: "online", cable, link: makeLink(policy), identity: known };
       state = online;
       askedAtMs = clock.monotonic();

@@ -16,6 +16,8 @@ export interface Identity {
   readonly isSimulated: boolean;
   readonly sizeMm: { readonly x: number; readonly y: number; readonly z: number } | undefined;
   readonly caps: ReadonlySet<string>;
+  /** How long the last answer took: over 100 ms the serial adapter's hook may not work (SP1). */
+  readonly answerMs: number;
 }
 
 export interface Greeting {
@@ -36,8 +38,9 @@ export async function shakeHands(greeting: Greeting, clock: Clock): Promise<Iden
   await ask(greeting, "M104 S0"); // HS2
   await ask(greeting, "M140 S0");
   const events = await ask(greeting, "M115", ({ kind }) => kind === "firmware");
-  const identity = identityOf(events);
+  const askedAtMs = clock.monotonic();
   await ask(greeting, "M113 S2");
+  const identity = { ...identityOf(events), answerMs: clock.monotonic() - askedAtMs };
   if (identity.caps.has("AUTOREPORT_TEMP")) await ask(greeting, "M155 S1");
   // With number and sum, so that noise cannot make it another number.
   await ask(greeting, formatLine(FIRST_NUMBER - 1, `M110 N${FIRST_NUMBER - 1}`).trimEnd());
@@ -84,7 +87,7 @@ async function answerTo(greeting: Greeting): Promise<readonly MarlinEvent[] | un
   }
 }
 
-function identityOf(events: readonly MarlinEvent[]): Identity {
+function identityOf(events: readonly MarlinEvent[]): Omit<Identity, "answerMs"> {
   const caps = new Set<string>();
   let fields: Readonly<Record<string, string>> = {};
   let sizeMm: Identity["sizeMm"];

@@ -107,7 +107,7 @@ export function makeRig(options: string): Rig {
         sizeBytes,
       };
     },
-    fault: (control) => sendControl(files.control, control),
+    fault: (control) => controlSimulator(files.control, control),
     executed: () => executedIn(files.log),
     async [Symbol.asyncDispose]() {
       for (const agent of agents) agent.close();
@@ -198,7 +198,8 @@ async function dial(path: string): Promise<Socket> {
   }
 }
 
-async function sendControl(path: string, control: Control): Promise<MarlinStatus> {
+/** One line to a simulator's control socket, and its answer. */
+export async function controlSimulator(path: string, control: Control): Promise<MarlinStatus> {
   const socket = await until("the control socket", () =>
     existsSync(path) ? path : undefined,
   ).then(dial);

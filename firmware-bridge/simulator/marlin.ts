@@ -91,6 +91,7 @@ const QUEUE_LINES = 4;
 const LINE_BYTES = 95;
 const BOOT_MS = 500;
 const TICK_MS = 100;
+/** What an 8-bit board needs for a line; an unpaced one is fast. */
 const COMMAND_MS = 0.1;
 const LF = 10;
 const CR = 13;
@@ -255,7 +256,7 @@ export function makeSimulatedMarlin(options: MarlinOptions, nowMs: number): Simu
     if (current === undefined) return;
     const { queued } = current;
     current = undefined;
-    readyAtMs = clockMs + COMMAND_MS;
+    readyAtMs = clockMs + (options.baud === 0 ? 0 : COMMAND_MS);
     sayOk(queued);
   }
 

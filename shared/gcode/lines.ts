@@ -29,50 +29,57 @@ export interface LineSplitter {
 const LF = 10;
 const CR = 13;
 
-/** `offset` and `number`: where the first byte stands in its file. */
-export function makeLineSplitter(offset = 0, number = 1): LineSplitter {
-  const held = new Uint8Array(LINE_BYTES_MAX);
-  let heldBytes = 0;
-  let nextOffset = offset;
-  let nextNumber = number;
+/** Bytes 0x80 to 0x9f come out as other characters; no command may have them anyway. */
+const decoder = new TextDecoder("latin1");
+
+export function makeLineSplitter(): LineSplitter {
+  let held = new Uint8Array(0);
+  let offset = 0;
+  let number = 1;
   let isAfterCr = false;
 
-  function end(onLine: (line: SourceLine) => void, isEnded: boolean): void {
-    const text = latin1(held, heldBytes);
-    heldBytes = 0;
-    onLine({ text, number: nextNumber, endOffset: nextOffset, isEnded });
-    nextNumber += 1;
+  function hold(bytes: Uint8Array): Uint8Array {
+    const length = held.length + bytes.length;
+    if (length > LINE_BYTES_MAX) {
+      const text = decoder.decode(held.length > 0 ? held : bytes).slice(0, 80);
+      const details = { line: number, text };
+      const message = `Line ${number} is over ${LINE_BYTES_MAX} bytes`;
+      throw new GantryError("gcode_invalid", message, { details });
+    }
+    if (held.length === 0) return bytes;
+    const whole = new Uint8Array(length);
+    whole.set(held);
+    whole.set(bytes, held.length);
+    return whole;
+  }
+
+  function give(line: Uint8Array, isEnded: boolean, onLine: (line: SourceLine) => void): void {
+    const text = decoder.decode(line);
+    held = new Uint8Array(0);
+    onLine({ text, number, endOffset: offset, isEnded });
+    number += 1;
   }
 
   return {
     push(bytes, onLine) {
-      for (const byte of bytes) {
-        nextOffset += 1;
-        const isSecondOfCrLf = byte === LF && isAfterCr;
+      const base = offset;
+      let from = 0;
+      for (let index = 0; index < bytes.length; index += 1) {
+        const byte = bytes[index];
+        if (byte !== LF && byte !== CR) continue;
+        offset = base + index + 1;
+        const isSecondOfCrLf = byte === LF && index === from && isAfterCr;
         isAfterCr = byte === CR;
-        if (isSecondOfCrLf) continue;
-        if (byte === LF || byte === CR) {
-          end(onLine, true);
-        } else if (heldBytes === LINE_BYTES_MAX) {
-          throw new GantryError("gcode_invalid", `Line ${nextNumber} is over ${heldBytes} bytes`, {
-            details: { line: nextNumber, text: latin1(held, 80) },
-          });
-        } else {
-          held[heldBytes] = byte;
-          heldBytes += 1;
-        }
+        if (!isSecondOfCrLf) give(hold(bytes.subarray(from, index)), true, onLine);
+        from = index + 1;
       }
+      offset = base + bytes.length;
+      if (from === bytes.length) return;
+      isAfterCr = false;
+      held = hold(bytes.slice(from)); // copied: the caller may use its buffer again
     },
     finish(onLine) {
-      if (heldBytes > 0) end(onLine, false);
+      if (held.length > 0) give(held, false, onLine);
     },
   };
-}
-
-function latin1(bytes: Uint8Array, length: number): string {
-  let text = "";
-  for (let index = 0; index < length; index += 4_096) {
-    text += String.fromCharCode(...bytes.subarray(index, Math.min(length, index + 4_096)));
-  }
-  return text;
 }
