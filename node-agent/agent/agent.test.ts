@@ -759,6 +759,24 @@ test("wishes and resets go to the bridge with their token", async () => {
   await vi.waitFor(() => expect(hub.saidOf("stopped")).toMatchObject([{ id: "x" }]), WAIT);
 });
 
+test("a cancel of a print that the bridge never began is told as cancelled, not as refused", async () => {
+  const { hub, bridge } = await openAll();
+  bridge.answer = ({ id }) => ({
+    type: "refused",
+    id,
+    error: { code: "not_found", message: "no such job" },
+  });
+  hub.tell({ type: "printWish", printer: "ender", job: "prt_1", token: 3, wish: "cancel" });
+  await vi.waitFor(
+    () =>
+      expect(hub.saidOf("printJob")).toMatchObject([
+        { job: "prt_1", phase: "cancelled", startedCount: 0 },
+      ]),
+    WAIT,
+  );
+  expect(hub.saidOf("printRefused")).toEqual([]);
+});
+
 test("a dead bridge: printers are offline, prints and stops say device_offline; it is found again", async () => {
   const { hub, bridge, folder } = await openAll();
   await bridge.die();

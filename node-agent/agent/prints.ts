@@ -175,7 +175,9 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
       else await bridge().order({ type: wish.wish, printer, job, token });
     } catch (error) {
       const { code, message } = toErrorRecord(error);
-      if (code === "stale_token" || code === "not_found") refuse(wish, error);
+      if (code === "stale_token") refuse(wish, error);
+      // The bridge never began it, which is what the person wishes; refused, it would be given again.
+      else if (code === "not_found" && wish.wish === "cancel") reports.add(neverStarted(wish));
       else log.warn({ job, token, wish: wish.wish, code }, message); // the hub's duty stands
     }
   }
@@ -248,6 +250,10 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     holds: () => [
       ...[...inHand.values()].map(({ print: { job, token } }) => ({ job, token })),
       ...reports.holds(),
+      ...printers.flatMap(({ id, job }) => {
+        const fence = memory.fenceOf(id); // a print that went on while this agent was restarted
+        return fence !== undefined && fence.job === job ? [{ job, token: fence.token }] : [];
+      }),
     ],
     repeat() {
       for (const message of answers.splice(0)) answer(message);
@@ -277,7 +283,7 @@ function offline(printer: Printer): Printer {
   return { ...facts, phase: "offline" };
 }
 
-const neverStarted = ({ printer, job, token }: Print) =>
+const neverStarted = ({ printer, job, token }: Print | Wish) =>
   ({
     type: "job",
     printer,
