@@ -1,7 +1,9 @@
 // The console as a person uses it: the built files in Debian's Chromium, against the mock hub.
-// Builds first, so that what is tested is what is in the tree.
+// Builds first, into a folder of its own, so that what is tested is what is in the tree.
 
-import { existsSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { build } from "vite";
@@ -27,12 +29,13 @@ interface Bench extends AsyncDisposable {
 }
 
 let browser: Browser;
+let dist: string;
 
 async function bench(
   facts: Facts = workshop(),
   options: { scheme?: "light" | "dark"; width?: number } = {},
 ): Promise<Bench> {
-  const hub = new MockHub(facts);
+  const hub = new MockHub(facts, dist);
   const address = await hub.listen();
   const context = await browser.newContext({
     colorScheme: options.scheme ?? "light",
@@ -62,7 +65,12 @@ async function bench(
 
 describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)", () => {
   beforeAll(async () => {
-    await build({ configFile: `${import.meta.dirname}/vite.config.ts`, logLevel: "error" });
+    dist = mkdtempSync(join(tmpdir(), "gantry-console-"));
+    await build({
+      configFile: join(import.meta.dirname, "vite.config.ts"),
+      logLevel: "error",
+      build: { outDir: dist },
+    });
     browser = await chromium.launch({
       executablePath: CHROMIUM,
       args: [
@@ -76,7 +84,10 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
       ],
     });
   }, 60_000);
-  afterAll(() => browser.close());
+  afterAll(async () => {
+    await browser.close();
+    rmSync(dist, { recursive: true });
+  });
 
   it("[K20] loads from the hub alone, and no token stays in the address or in the page", async () => {
     await using at = await bench();
@@ -119,6 +130,17 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
     await page.getByText("Live", { exact: true }).waitFor();
     at.hub.emit("flag.changed", "after-the-cut");
     await page.getByText("after-the-cut").waitFor();
+  }, 30_000);
+
+  it("[K20] says how old the data is while the feed is away, and nothing once it is back", async () => {
+    await using at = await bench();
+    const page = await at.open("overview");
+    at.hub.isFeedShut = true;
+    at.hub.cutFeeds();
+    await page.getByText(/Reconnecting by itself. Live data is [1-9]\d* s old/).waitFor();
+    at.hub.isFeedShut = false;
+    await page.getByText("Live", { exact: true }).waitFor();
+    await page.getByText("Reconnecting by itself").waitFor({ state: "detached" });
   }, 30_000);
 
   it("[K20] eight tabs share one feed, so that none of them hangs", async () => {

@@ -12,7 +12,6 @@ import { confirmation, print, type Facts } from "./mock-facts.ts";
 
 export const MOCK_TOKEN = "gt_mock_0123456789abcdef";
 
-const DIST = join(import.meta.dirname, "..", "dist");
 const CSP =
   "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'";
 const MEDIA: Readonly<Record<string, string>> = {
@@ -37,13 +36,19 @@ export class MockHub {
   readonly feeds: (string | undefined)[] = [];
   /** While it is false a streamed answer stops after its first half. */
   isAnswerFree = true;
+  /** While it is true the feed answers 503, as a hub does that has no leader. */
+  isFeedShut = false;
   readonly #server = createServer((request, response) => void this.#serve(request, response));
   readonly #streams = new Set<ServerResponse>();
   readonly #waiting: (() => void)[] = [];
   #position = 100;
 
-  constructor(facts: Facts) {
+  readonly #dist: string;
+
+  /** `dist`: the folder of the built console. */
+  constructor(facts: Facts, dist: string = join(import.meta.dirname, "..", "dist")) {
     this.facts = facts;
+    this.#dist = dist;
   }
 
   /** Port 0 of loopback unless told; resolves to the address. */
@@ -95,7 +100,7 @@ export class MockHub {
     const url = new URL(request.url ?? "/", "http://mock");
     response.setHeader("content-security-policy", CSP);
     if (!url.pathname.startsWith("/api/")) {
-      serveFile(url.pathname, response);
+      serveFile(this.#dist, url.pathname, response);
       return;
     }
     let body = "";
@@ -136,6 +141,10 @@ export class MockHub {
   }
 
   #feed(request: IncomingMessage, response: ServerResponse): void {
+    if (this.isFeedShut) {
+      problem(response, 503, "no_leader", "There is no leader now");
+      return;
+    }
     this.feeds.push(request.headers["last-event-id"]?.toString());
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     response.write(": open\n\n");
@@ -369,9 +378,9 @@ function summary(row: Facts["conversations"][number]) {
   return { id, title, changedAt, createdAt: changedAt, messages: messages.length };
 }
 
-function serveFile(path: string, response: ServerResponse): void {
-  const file = join(DIST, normalize(path === "/" ? "/index.html" : path));
-  if (!file.startsWith(DIST) || !existsSync(file) || !statSync(file).isFile()) {
+function serveFile(dist: string, path: string, response: ServerResponse): void {
+  const file = join(dist, normalize(path === "/" ? "/index.html" : path));
+  if (!file.startsWith(dist) || !existsSync(file) || !statSync(file).isFile()) {
     response.writeHead(404).end();
     return;
   }

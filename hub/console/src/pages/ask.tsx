@@ -1,7 +1,7 @@
 // Ask: one conversation, the answer as it is written, and the card when a person's word is needed.
 
 import type { MessageView } from "@gantry/shared/contract/schemas.ts";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { formatPlace } from "../core/route.ts";
 import type { ConversationDetail, ConversationPage } from "../core/views.ts";
 import { forgetChat, startAsking, stopAsking, useChat, type Chat } from "../live/chat.ts";
@@ -27,6 +27,7 @@ export function AskPage({ conversation }: { readonly conversation: string | unde
   const detail = useResource<ConversationDetail>(path);
   const chat = useChat();
   const mine = belongsHere(chat, conversation) ? chat : ({ kind: "idle" } as const);
+  const end = useFollow(mine);
   const messages = (detail.value?.messages ?? []).toSorted((a, b) => a.seq - b.seq);
   const ask = (prompt: string): void =>
     void startAsking(prompt, conversation, (reply) => {
@@ -65,6 +66,7 @@ export function AskPage({ conversation }: { readonly conversation: string | unde
             {detail.value?.pendingConfirmation !== undefined && (
               <ConfirmationCard confirmation={detail.value.pendingConfirmation} />
             )}
+            <div ref={end} class="talk-end" />
           </div>
           <Composer isAsking={chat.kind === "asking"} onAsk={ask} onStop={stopAsking} />
         </div>
@@ -75,6 +77,22 @@ export function AskPage({ conversation }: { readonly conversation: string | unde
       </div>
     </div>
   );
+}
+
+/** How far below the screen the end may be and still be followed: whoever scrolled up stays there. */
+const FOLLOW_PX = 400;
+
+/** Keeps the end of a growing answer in view. */
+function useFollow(chat: Chat) {
+  const end = useRef<HTMLDivElement>(null);
+  const text = chat.kind === "idle" ? "" : chat.text;
+  useEffect(() => {
+    const topPx = end.current?.getBoundingClientRect().top ?? Infinity;
+    if (chat.kind !== "idle" && topPx < innerHeight + FOLLOW_PX) {
+      end.current?.scrollIntoView({ block: "nearest" });
+    }
+  }, [chat.kind, text]);
+  return end;
 }
 
 function belongsHere(chat: Chat, conversation: string | undefined): boolean {
