@@ -6,6 +6,9 @@ import type { Clock } from "@gantry/shared/flow/clock.ts";
 type PartState = Health["parts"][string]["state"];
 
 export interface HealthBoard {
+  /** Parts that must be ready before the hub is; named first, or an early reader takes few for all. */
+  expect(...parts: readonly string[]): void;
+  ready(part: string): void;
   /** Runs the start of a part and times it. */
   starting<T>(part: string, start: () => Promise<T>): Promise<T>;
   /** A part that reports by itself whenever somebody asks. */
@@ -19,6 +22,12 @@ export function makeHealthBoard(version: string, clock: Clock): HealthBoard {
   const parts = new Map<string, () => Health["parts"][string]>();
   let isStopping = false;
   return {
+    expect(...names) {
+      for (const name of names) parts.set(name, () => ({ state: "starting" }));
+    },
+    ready(part) {
+      parts.set(part, () => ({ state: "ready" }));
+    },
     async starting(part, start) {
       const fromMs = clock.monotonic();
       parts.set(part, () => ({ state: "starting" }));

@@ -57,6 +57,7 @@ async function main(): Promise<void> {
   const log = makeLogger(config.logLevel, { hub: config.hubId });
   if (config.token !== undefined) registerSecret(config.token);
   const board = makeHealthBoard(version, systemClock);
+  board.expect("ledger", "http", "mqtt", "agents", "desk");
   const scope = makeScope((task, error) =>
     log.error({ task, error: toErrorRecord(error), text: String(error) }, "a task failed"),
   );
@@ -125,6 +126,7 @@ async function main(): Promise<void> {
   scope.start("resume questions", (signal) => ask.resume(signal));
   scope.start("sweep blobs", (signal) => sweepBlobs(hub, blobs, signal));
   gate.open(desk);
+  board.ready("desk");
   log.info(
     {
       version,

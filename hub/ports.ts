@@ -61,7 +61,7 @@ export interface PrintUpload {
 export interface BlobStore {
   /** Starts writing; `finish` gives the hash. An unfinished one is swept. */
   write(): Promise<BlobWriter>;
-  /** Throws not_found, or data_damaged when size or hash do not match. */
+  /** `sizeBytes` bytes, fewer at the end. Throws not_found, or data_damaged for other bytes than it is named for. */
   read(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array>;
   has(sha256: string): Promise<boolean>;
   /** Deletes what `isReferenced` does not name and is older than `olderThanMs`. */

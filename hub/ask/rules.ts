@@ -118,11 +118,7 @@ export function draftPrint(hub: Hub, wanted: PrintWanted): PrintDraft {
     phrase: `confirm print ${name} on ${printer}`,
     summary: `Print ${name} on ${printer}`,
     hazardClass: "medium",
-    hazards: [
-      `heats the nozzle to ${gcode.nozzleMaxC} °C and the bed to ${gcode.bedMaxC} °C`,
-      "moves by itself",
-      ...gcode.hazards,
-    ],
+    hazards: gcode.hazards,
     expiresAtMs: hub.clock.now() + LIFE.confirmationMs,
   };
   return { ...draft, confirmation };

@@ -63,6 +63,8 @@ export function deviceView(row: DeviceRow, live: Printer | undefined): DeviceVie
     phase: row.isOnline ? printer.phase : "offline",
     simulated: printer.isSimulated,
     sizeMm: printer.sizeMm,
+    nozzleMaxC: printer.nozzleMaxC,
+    bedMaxC: printer.bedMaxC,
     ...given("temperatures", row.isOnline ? printer.temperatures : undefined),
     bed: row.bed,
     ...given("bedJob", row.bedJob),

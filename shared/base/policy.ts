@@ -97,7 +97,6 @@ export const LIMIT = {
   answersWaiting: { max: 64, whenFull: "429 busy" },
   deskCalls: { max: 2_048, whenFull: "429 busy" },
   streams: { max: 500, whenFull: "429 busy" },
-  streamLagEvents: { max: 1_000, whenFull: "the stream gets `gap` and reads again" },
   eventRing: { max: 10_000, whenFull: "the oldest event is dropped; a reader gets `gap`" },
   cacheRows: { max: 10_000, whenFull: "the oldest answer is dropped" },
   replays: { max: 100_000, whenFull: "the oldest key is dropped" },

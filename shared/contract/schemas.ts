@@ -165,8 +165,8 @@ export const deviceViewSchema = z.object({
   simulated: z.boolean(),
   sizeMm: z.object({ x: z.number(), y: z.number(), z: z.number() }),
   /** Hottest that the printer's own configuration allows. */
-  nozzleMaxC: z.number().optional(),
-  bedMaxC: z.number().optional(),
+  nozzleMaxC: z.number(),
+  bedMaxC: z.number(),
   temperatures: temperaturesViewSchema.optional(),
   bed: z.enum(["clear", "part"]),
   bedJob: z.string().optional(),

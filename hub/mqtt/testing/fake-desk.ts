@@ -37,6 +37,8 @@ export const device = (id: string, over: Partial<DeviceView> = {}): DeviceView =
   phase: "idle",
   simulated: true,
   sizeMm: { x: 220, y: 220, z: 250 },
+  nozzleMaxC: 260,
+  bedMaxC: 110,
   bed: "clear",
   ...over,
 });

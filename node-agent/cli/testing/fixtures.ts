@@ -77,6 +77,8 @@ export const deviceView = (set: Partial<DeviceView> = {}): DeviceView => ({
   phase: "printing",
   simulated: true,
   sizeMm: { x: 220, y: 220, z: 250 },
+  nozzleMaxC: 260,
+  bedMaxC: 110,
   temperatures: { nozzleC: 214.6, nozzleTargetC: 215, bedC: 59.8, bedTargetC: 60 },
   bed: "part",
   ...set,
