@@ -34,6 +34,8 @@ export function device(id: string, members: Partial<DeviceView> = {}): DeviceVie
     phase: "idle",
     simulated: true,
     sizeMm: { x: 220, y: 220, z: 250 },
+    nozzleMaxC: 275,
+    bedMaxC: 110,
     temperatures: { nozzleC: 22.4, nozzleTargetC: 0, bedC: 21.8, bedTargetC: 0 },
     bed: "clear",
     ...members,
