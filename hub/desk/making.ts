@@ -205,7 +205,7 @@ async function addJob(
       kind: "embed",
       effect: "pure",
       needs: "embed",
-      input: { texts: wanted.input },
+      input: { input: wanted.input },
     };
   } else {
     const fact = commandFact(parts, request, wanted.command);
