@@ -148,12 +148,17 @@ describe("link", () => {
             (index) => (index === 0 ? { noisePpm } : undefined),
           );
           expect(link.fault()).toBeUndefined();
-          expect(numbered).toEqual(program);
+          expect(numbered).toHaveLength(program.length);
+          // Two equal changes in one line have the same XOR and pass Marlin unseen: about one
+          // line in 20,000 at 1,000 ppm. More than that would be ours.
+          const misread = numbered.filter((command, index) => command !== program[index]);
+          expect(misread.length).toBeLessThan(3);
           // Marlin runs the end of a line whose beginning it threw away: never more than a command
           // of the program, and rarely.
           expect(plain.filter((command) => program.includes(command)).length).toBeLessThan(10);
         }),
-        { numRuns: 50 },
+        // Seed 0: noise made M1, which waits for a person, of an M105.
+        { numRuns: 50, examples: [[0]] },
       );
     },
   );

@@ -38,8 +38,8 @@ export interface LinkPolicy {
 export const LINK_POLICY: LinkPolicy = {
   windowBytes: 120,
   answerMs: 2_500,
-  askMs: 1_000,
-  asksMax: 2, // 2.5 s + 2 x 1 s: an honest fault within 5 s
+  askMs: 1_150, // two of them are longer than the 2 s between two `busy`
+  asksMax: 2, // 2.5 s + 2 x 1.15 s: an honest fault within 5 s
   blockingMs: 300_000,
   quietMs: 40,
   wireBytesPerMs: 11.52,
@@ -106,6 +106,7 @@ interface Flight {
   readonly bytes: number;
   readonly isBlocking: boolean;
   readonly isReport: boolean;
+  readonly needsPerson: boolean;
   readonly tag: number;
 }
 
@@ -166,7 +167,8 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
       const isBlocking = BLOCKING.has(name);
       if (!mayWrite(wire.length, isBlocking)) return;
       const isReport = name === "M105";
-      fly({ number, bytes: wire.length, isBlocking, isReport, tag }, wire, nowMs);
+      const needsPerson = name === "M600";
+      fly({ number, bytes: wire.length, isBlocking, isReport, needsPerson, tag }, wire, nowMs);
       cursor += 1;
     }
     if (isInDoubt && flight.length === 0 && mode.kind === "open") enqueue("M105", -1, nowMs); // LK4
@@ -266,9 +268,9 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
     signMs = nowMs;
     // The leading line end closes a line whose own end was lost.
     const wire = "\nM105\n";
-    const plain = { number: undefined, tag: 0, isBlocking: true, isReport: true };
     if (!flight.some(({ number }) => number === undefined)) {
-      flight.push({ ...plain, bytes: wire.length });
+      const plain = { number: undefined, tag: 0, isBlocking: true, isReport: true };
+      flight.push({ ...plain, needsPerson: false, bytes: wire.length });
       bytesInFlight += wire.length;
     }
     output += wire;
@@ -297,6 +299,10 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
           break;
         case "busy":
           saysBusy = true;
+          if (event.why.startsWith("paused") && !flight.some(({ needsPerson }) => needsPerson)) {
+            // Noise made M1, "wait for a person", of an unnumbered M105 (seen: `M1 5`).
+            output += "\nM108\n";
+          }
           break;
         case "error":
           break;

@@ -33,7 +33,7 @@ const CR = 13;
 const decoder = new TextDecoder("latin1");
 
 export function makeLineSplitter(): LineSplitter {
-  let held = new Uint8Array(0);
+  let held: Uint8Array = new Uint8Array(0);
   let offset = 0;
   let number = 1;
   let isAfterCr = false;
