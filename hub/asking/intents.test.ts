@@ -15,6 +15,8 @@ describe("built-in intents", () => {
     ["which printers are online?", { type: "devices" }],
     ["jobs", { type: "jobs" }],
     ["show the print queue", { type: "jobs" }],
+    ["what is printing?", { type: "jobs" }],
+    ["what printers are there?", { type: "devices" }],
     ["print bracket on ender", { type: "print", file: "bracket", printer: "ender" }],
     [
       "Please print the file left bracket v2.gcode on the printer ender.",

@@ -49,7 +49,7 @@ const RULES: readonly Rule[] = [
     () => ({ type: "devices" }),
   ),
   rule(
-    String.raw`(?:list|show|what is in|what's in)?\s*(?:my\s+|the\s+|all\s+)*(?:print\s+)?(?:jobs|queue|prints)`,
+    String.raw`(?:list|show|what is in|what's in|what is|what's)?\s*(?:my\s+|the\s+|all\s+)*(?:print\s+)?(?:jobs|queue|prints|printing)(?:\s+now)?`,
     () => ({ type: "jobs" }),
   ),
   rule(

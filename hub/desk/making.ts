@@ -44,7 +44,7 @@ export const device = (parts: DeskParts, request: DeskRequest): DeviceView =>
   viewDevice(parts, deviceOf(parts, request));
 
 const viewDevice = ({ hub }: DeskParts, row: DeviceRow): DeviceView =>
-  deviceView(row, hub.soft.printer(row.id));
+  deviceView(hub.rows, row, hub.soft.printer(row.id));
 
 function deviceOf({ hub }: DeskParts, request: DeskRequest): DeviceRow {
   const id = paramOf(request, "id");

@@ -52,13 +52,14 @@ function toolOf(action: Action): { tool: string; args: Record<string, unknown> }
   return { tool: type, args };
 }
 
-export function deviceView(row: DeviceRow, live: Printer | undefined): DeviceView {
+export function deviceView(rows: Rows, row: DeviceRow, live: Printer | undefined): DeviceView {
   const printer = row.isOnline && live !== undefined ? live : row.printer;
   return {
     id: row.id,
     kind: row.kind,
     type: printer.driver,
     node: row.node,
+    machine: rows.get("node", row.node)?.name ?? row.node,
     online: row.isOnline,
     phase: row.isOnline ? printer.phase : "offline",
     simulated: printer.isSimulated,

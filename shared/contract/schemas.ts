@@ -160,6 +160,8 @@ export const deviceViewSchema = z.object({
   kind: z.string(),
   type: z.string(),
   node: z.string(),
+  /** The node's name. */
+  machine: z.string(),
   online: z.boolean(),
   phase: z.string(),
   simulated: z.boolean(),

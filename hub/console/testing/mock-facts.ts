@@ -30,6 +30,7 @@ export function device(id: string, members: Partial<DeviceView> = {}): DeviceVie
     kind: "printer",
     type: "marlin",
     node: "bench",
+    machine: "bench",
     online: true,
     phase: "idle",
     simulated: true,

@@ -30,6 +30,7 @@ const DEVICE = {
   kind: "printer",
   type: "marlin",
   node: "n1",
+  machine: "bench",
   online: true,
   phase: "idle",
   simulated: true,

@@ -33,6 +33,7 @@ export const device = (id: string, over: Partial<DeviceView> = {}): DeviceView =
   kind: "printer",
   type: "marlin",
   node: "node-1",
+  machine: "bench",
   online: true,
   phase: "idle",
   simulated: true,

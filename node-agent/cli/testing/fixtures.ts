@@ -73,6 +73,7 @@ export const deviceView = (set: Partial<DeviceView> = {}): DeviceView => ({
   kind: "printer",
   type: "Marlin",
   node: "node-1",
+  machine: "bench",
   online: true,
   phase: "printing",
   simulated: true,

@@ -13,7 +13,7 @@ export function ConfirmationsPage() {
       <Waiting of={list}>
         {({ confirmations }) =>
           confirmations.length === 0 ? (
-            <Empty command="npx gantry print part.gcode">
+            <Empty command="npx gantry print part.gcode --on PRINTER">
               Nothing waits for your word. A print asks for it before it starts:
             </Empty>
           ) : (

@@ -48,7 +48,7 @@ export function EventsPage({ type }: { readonly type: string | undefined }) {
         </p>
       )}
       {lines.length === 0 ? (
-        <Empty command="npx gantry logs stream">
+        <Empty command="npx gantry events">
           Waiting for the first event. The same on the command line:
         </Empty>
       ) : (

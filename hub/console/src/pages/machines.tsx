@@ -21,7 +21,9 @@ export function MachinesPage() {
         <Waiting of={registry}>
           {({ nodes }) =>
             nodes.length === 0 ? (
-              <Empty command="npx gantry join CODE">No machine has joined. On the machine:</Empty>
+              <Empty command="npx gantry join-code NAME">
+                No machine has joined. Make a code for one:
+              </Empty>
             ) : (
               <Table caption="Node agents" head={HEAD}>
                 {nodes.map((node) => (

@@ -176,7 +176,7 @@ function UnderWay({ prints, jobs }: { prints: PrintPage; jobs: JobPage | undefin
   const openPrints = prints.jobs.filter(({ state }) => OPEN.has(state));
   const openJobs = jobs?.jobs.filter(({ state }) => OPEN.has(state)) ?? [];
   if (openPrints.length + openJobs.length === 0) {
-    return <Empty command="npx gantry print part.gcode">Nothing runs or waits.</Empty>;
+    return <Empty command="npx gantry print part.gcode --on PRINTER">Nothing runs or waits.</Empty>;
   }
   return (
     <ul class="lines">
@@ -207,7 +207,9 @@ function UnderWay({ prints, jobs }: { prints: PrintPage; jobs: JobPage | undefin
 function MachineLines({ registry, readAtMs }: { registry: Registry; readAtMs: number }) {
   const nowMs = useNow();
   if (registry.nodes.length === 0) {
-    return <Empty command="npx gantry join CODE">No machine has joined. On the machine:</Empty>;
+    return (
+      <Empty command="npx gantry join-code NAME">No machine has joined. Make a code for one:</Empty>
+    );
   }
   return (
     <ul class="lines">

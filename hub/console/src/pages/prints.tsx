@@ -22,7 +22,9 @@ export function PrintsPage({ after }: { readonly after: string | undefined }) {
         {({ jobs, next }) => (
           <>
             {jobs.length === 0 ? (
-              <Empty command="npx gantry print part.gcode">Nothing was printed yet.</Empty>
+              <Empty command="npx gantry print part.gcode --on PRINTER">
+                Nothing was printed yet.
+              </Empty>
             ) : (
               <Table caption="Prints" head={HEAD} numbers={[4]}>
                 {jobs.map((print) => (

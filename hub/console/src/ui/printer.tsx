@@ -53,7 +53,7 @@ export function PrinterCard({ device, print }: PrinterCardProps) {
         rows={[
           ["Bed", bed === "part" ? "holds a part" : "clear"],
           ["Volume, mm", `${sizeMm.x} × ${sizeMm.y} × ${sizeMm.z}`],
-          ["Machine", device.node],
+          ["Machine", device.machine],
         ]}
       />
       {print !== undefined && (
