@@ -1,0 +1,73 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, globSync, readFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "..", "..");
+const units = globSync("systemd/*.service", { cwd: root }).toSorted();
+const hasAnalyze = existsSync("/usr/bin/systemd-analyze");
+const hasLint = existsSync("/usr/bin/ansible-lint");
+
+describe.each(units)("%s", (unit) => {
+  const text = readFileSync(join(root, unit), "utf8");
+
+  it("names an entry point that exists", () => {
+    const entry = /^ExecStart=\S+ .*\/opt\/gantry\/current\/app\/(\S+)$/m.exec(text)?.[1];
+    expect(entry).toBeDefined();
+    expect(existsSync(join(root, entry ?? "none"))).toBe(true);
+  });
+
+  it("sets no variable that no program reads", () => {
+    const names = [...text.matchAll(/^(?:Environment|LoadCredential)=(GANTRY_\w+)/gm)];
+    const known = readFileSync(join(root, "shared/contract/variables.ts"), "utf8");
+    for (const [, name = ""] of names) expect(known).toContain(`  ${name}: {`);
+  });
+
+  it.skipIf(!hasAnalyze)("is understood by systemd and exposes little", () => {
+    const verify = spawnSync("systemd-analyze", ["verify", join(root, unit)], { encoding: "utf8" });
+    // The programs are not installed here; anything else that it says is a fault of the unit.
+    const faults = verify.stderr
+      .split("\n")
+      .filter((line) => line.includes(basename(unit)) && !line.includes("is not executable"));
+    expect(faults).toEqual([]);
+    const security = spawnSync(
+      "systemd-analyze",
+      ["security", "--offline=true", "--threshold=18", join(root, unit)],
+      { encoding: "utf8" },
+    );
+    expect(security).toMatchObject({ status: 0 });
+  });
+});
+
+describe("the shell", () => {
+  it.each(globSync("{tools/*.sh,.ci/run}", { cwd: root }))("reads %s", (script) => {
+    const shell = script === ".ci/run" ? "bash" : "sh";
+    expect(spawnSync(shell, ["-n", script], { cwd: root, encoding: "utf8" }).stderr).toBe("");
+  });
+});
+
+describe("ansible", () => {
+  it("uses nothing but builtin modules", () => {
+    const files = globSync("ansible/**/{tasks,handlers}/*.yml", { cwd: root });
+    expect(files.length).toBeGreaterThan(4);
+    for (const path of files) {
+      const modules = readFileSync(join(root, path), "utf8").match(
+        /^\s+[a-z_]+\.[a-z_]+\.[a-z_]+:/gm,
+      );
+      for (const name of modules ?? []) expect(name.trim()).toMatch(/^ansible\.builtin\./);
+    }
+  });
+
+  it.skipIf(!hasLint)(
+    "passes ansible-lint in its strictest profile",
+    () => {
+      const cwd = join(root, "ansible");
+      const lint = spawnSync("ansible-lint", ["--offline", "-p", "--nocolor"], {
+        cwd,
+        encoding: "utf8",
+      });
+      expect(lint).toMatchObject({ status: 0 });
+    },
+    60_000,
+  );
+});
