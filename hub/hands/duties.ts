@@ -71,18 +71,24 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
     if (mayTell(order)) link().send(node, [message]);
   }
 
+  /** One look per printer: the job that holds it is reminded, else its first ready job is leased. */
   async function sweepPrints(): Promise<void> {
+    const taken = new Set<string>();
     for (const print of rows.hot("print").values()) {
-      if (print.lease === undefined) await leasePrint(print);
-      const current = rows.get("print", print.id);
-      if (current?.lease !== undefined) remindOfPrint(current);
+      if (print.lease === undefined) continue;
+      taken.add(print.printer);
+      remindOfPrint(print);
+    }
+    for (const print of rows.hot("print").values()) {
+      if (print.state !== "ready" || taken.has(print.printer)) continue;
+      taken.add(print.printer);
+      await leasePrint(print);
     }
   }
 
   async function leasePrint(print: PrintRow): Promise<void> {
     const device = rows.get("device", print.printer);
-    if (print.state !== "ready" || device === undefined) return;
-    if (printWaitsFor(rows, print, device) !== undefined) return;
+    if (device === undefined || printWaitsFor(rows, print, device) !== undefined) return;
     if ((notBeforeMs.get(print.id) ?? 0) > clock.monotonic()) return;
     const node = rows.get("node", device.node);
     if (node?.state !== "alive" || !link().heard().has(node.id)) return;
@@ -94,6 +100,8 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
       byHub(hub),
       signal,
     ); // D1
+    const leased = rows.get("print", print.id);
+    if (leased !== undefined) remindOfPrint(leased);
   }
 
   function remindOfPrint({
