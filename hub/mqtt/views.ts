@@ -3,18 +3,15 @@
 // V1. A read that fails in a way that may pass stays due; one that says `not_found` removes the topic.
 // V2. The names of touched things are bounded; over the bound everything is read again instead.
 // V3. A print job that has ended leaves MQTT after ENDED_KEPT_MS.
+// V4. After a start the conversations of the last PAST_POSITIONS log entries are shown again, at most
+//     the PAST_MAX newest: no list has those of all people.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
-import type {
-  ConversationView,
-  DeviceView,
-  Health,
-  PrintView,
-} from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView, Health, PrintView } from "@gantry/shared/contract/schemas.ts";
 import { TOPICS } from "@gantry/shared/contract/topics.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
@@ -34,10 +31,13 @@ const READER: Actor = { person: "mqtt", role: "admin", token: "internal" };
 
 const DIRTY_MAX = 2_000;
 const PAGE = 500;
+const PAST_POSITIONS = 20_000;
+const PAST_MAX = 500;
+const OWNERS_MAX = 5_000;
 const ENDED_KEPT_MS = 3_600_000;
 const ENDED: readonly string[] = ["done", "failed", "cancelled"];
 
-export type View = "device" | "print" | "conversation" | "status" | "all";
+export type View = "device" | "print" | "conversation" | "status" | "all" | "past";
 
 export interface ViewOptions {
   readonly desk: Desk;
@@ -76,21 +76,31 @@ export function makeViews({ desk, clock, mintRequestId, mirror, log }: ViewOptio
 
   function touch(view: View, id: string): void {
     if (dirty.size >= DIRTY_MAX) {
-      dirty = new Map([["all/", { view: "all", id: "" }]]); // V2
-      owners.clear();
+      dirty = new Map(); // V2
+      dirty.set("all/", { view: "all", id: "" }).set("past/", { view: "past", id: "" });
     }
     dirty.set(`${view}/${id}`, { view, id });
   }
-  const touchAll = (): void => touch("all", "");
+  const touchAll = (): void => {
+    touch("all", "");
+    touch("past", "");
+  };
+
+  /** A conversation never changes hands; the view of the hub does not say whose it is. */
+  function own(conversation: string, person: string | undefined): void {
+    if (person !== undefined) owners.set(conversation, person);
+    const oldest = owners.keys().next();
+    if (owners.size > OWNERS_MAX && oldest.done !== true) owners.delete(oldest.value);
+  }
 
   function touchedBy(event: LedgerEvent): void {
     const { type, subject } = event;
     if (type === "device.changed") touch("device", subject);
     else if (type === "print.changed") touch("print", subject);
     else if (type === "conversation.changed") {
-      if (event.person !== undefined) owners.set(subject, event.person);
+      own(subject, event.person);
       touch("conversation", subject);
-    } else if (type === "stop.pressed" || type === "node.state") touchAll();
+    } else if (type === "stop.pressed" || type === "node.state") touch("all", "");
   }
 
   function showDevice(device: DeviceView): void {
@@ -115,7 +125,6 @@ export function makeViews({ desk, clock, mintRequestId, mirror, log }: ViewOptio
   async function showConversation(id: string, signal: AbortSignal): Promise<void> {
     const talk = (await read("conversation", { id }, { limit: 1 }, signal)) as ConversationFacts;
     const person = talk.person ?? owners.get(id);
-    owners.delete(id);
     mirror.set(
       TOPICS.context(id),
       contextPayload(person === undefined ? talk : { ...talk, person }),
@@ -140,16 +149,41 @@ export function makeViews({ desk, clock, mintRequestId, mirror, log }: ViewOptio
       jobs: readonly PrintView[];
     };
     for (const print of jobs) showPrint(print);
-    const { conversations } = (await read("conversations", {}, { limit: PAGE }, signal)) as {
-      conversations: readonly ConversationView[];
+  }
+
+  /** V4. */
+  async function showPast(signal: AbortSignal): Promise<void> {
+    const { hubs } = (await read("cluster", {}, {}, signal)) as {
+      hubs: readonly { readonly appliedIndex: number }[];
     };
-    for (const { id } of conversations.toReversed()) touch("conversation", id);
+    const newest = Math.max(0, ...hubs.map(({ appliedIndex }) => appliedIndex));
+    const seen = new Map<string, string | undefined>();
+    const types = "conversation.changed";
+    let since: number | undefined = Math.max(0, newest - PAST_POSITIONS);
+    while (since !== undefined) {
+      const query = { since, types, limit: PAGE, format: "json" };
+      const page = (await read("events", {}, query, signal)) as {
+        events: readonly LedgerEvent[];
+        next?: number;
+      };
+      for (const { subject, person } of page.events) {
+        seen.delete(subject); // the newest stay
+        seen.set(subject, person);
+      }
+      since = page.next;
+    }
+    for (const [id, person] of [...seen].slice(-PAST_MAX)) {
+      own(id, person);
+      touch("conversation", id);
+    }
   }
 
   async function show(view: View, id: string, signal: AbortSignal): Promise<void> {
     switch (view) {
       case "all":
         return showAll(signal);
+      case "past":
+        return showPast(signal);
       case "status":
         return showStatus(signal);
       case "device":

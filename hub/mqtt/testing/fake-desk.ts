@@ -107,6 +107,17 @@ function found<T>(map: ReadonlyMap<string, T>, id: string | undefined): T {
   return value;
 }
 
+/** One event of each conversation, as the journal has them. */
+const pastOf = ({ conversations }: FakeDesk): readonly unknown[] =>
+  [...conversations.values()].map(({ id, person }) => ({
+    id: 1,
+    type: "conversation.changed",
+    atMs: 0,
+    subject: id,
+    person,
+    data: {},
+  }));
+
 export function makeFakeDesk(): FakeDesk {
   const actors = new Map<string, Actor>();
   const watchers = new Set<(items: readonly FeedItem[]) => void>();
@@ -138,10 +149,14 @@ export function makeFakeDesk(): FakeDesk {
       if (route === "ready") return { status: "ok", version: "0.1.0", parts: {}, uptimeS: 1 };
       if (route === "devices") return { devices: [...desk.devices.values()] };
       if (route === "prints") return { jobs: [...desk.prints.values()] };
-      if (route === "conversations") return { conversations: [...desk.conversations.values()] };
+      if (route === "cluster") return { hubs: [{ appliedIndex: 9 }] };
+      if (route === "events") return { events: pastOf(desk) };
       if (route === "device") return found(desk.devices, id);
       if (route === "print") return found(desk.prints, id);
-      if (route === "conversation") return found(desk.conversations, id);
+      if (route === "conversation") {
+        const { person: _, ...view } = found(desk.conversations, id); // the hub's view has none
+        return view;
+      }
       throw new GantryError("not_found", `The fake desk has no ${route}`);
     },
     watch(onItems, signal) {
