@@ -6,138 +6,81 @@
 // Q2. It is closed by exactly one entry: answer, decision, cost, cache and what it sets in motion.
 // Q3. A question that a crash left open is asked again at the next start, or closed as interrupted.
 // Q4. The same Idempotency-Key waits for, or gets, the same answer.
+// Q5. An emergency stop goes out before the disk is asked for anything: nothing may delay it.
 
-import { assert } from "@gantry/shared/base/assert.ts";
+import { assert, present } from "@gantry/shared/base/assert.ts";
 import { fromErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
-import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
-import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
-import type { Actor } from "@gantry/shared/contract/roles.ts";
-import type {
-  ConfirmationRow,
-  MessageRow,
-  QuestionRow,
-  Routing,
-  Tier,
-  Usage,
-} from "@gantry/shared/contract/rows.ts";
-import { parseIntent } from "../asking/intents.ts";
-import { parsePrefix, type Prefixed } from "../asking/prefix.ts";
-import { buildMessages, cacheKey } from "../asking/prompt.ts";
-import { act, type By, newId } from "../hub.ts";
+import { LIFE } from "@gantry/shared/base/policy.ts";
+import type { CommandBody } from "@gantry/shared/contract/commands.ts";
+import type { MessageRow, QuestionRow, Routing, Usage } from "@gantry/shared/contract/rows.ts";
+import { type Intent, parseIntent } from "../asking/intents.ts";
+import { parsePrefix } from "../asking/prefix.ts";
 import type { Models } from "../hands/models.ts";
-import type { PressStop } from "../hands/stop.ts";
-import { messageId } from "../ledger/domains/conversation-rows.ts";
-import { isPhrase, normalisePhrase } from "../ledger/confirm-phrase.ts";
+import { act, type By, newId } from "../hub.ts";
+import { readWord } from "./by-word.ts";
+import {
+  answerFromCache,
+  askModel,
+  type CacheCounts,
+  cacheUntilMs,
+  modelQuestion,
+} from "./model-answer.ts";
+import type { Asking, Decision, Plan } from "./plan.ts";
 import { answerIntent, type RuleParts } from "./rules.ts";
 
 const FREE: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, costMicroUsd: 0 };
-const REFUSALS = new Set(["cancel", "no", "refuse", "never mind", "do not"]);
-
-/** What the model is asked with; absent members are the defaults of /api/query. */
-export interface Sampling {
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-  readonly stop?: readonly string[];
-  readonly jsonSchema?: unknown;
-}
-
-export interface Asking {
-  readonly actor: Actor;
-  readonly by: By;
-  readonly conversation: string;
-  readonly text: string;
-  readonly provider?: string;
-  readonly model?: string;
-  readonly isFresh: boolean;
-  /** False: words only talk, they start nothing. */
-  readonly mayAct: boolean;
-  readonly sampling: Sampling;
-  /** Given by OpenAI clients, which bring their own history. */
-  readonly messages?: readonly CompletionMessage[];
-  readonly onText: (text: string) => void;
-}
+const TALK: ReadonlySet<Intent["type"]> = new Set(["help", "status", "devices", "jobs"]);
 
 export interface Ask {
   /** Resolves with the answer's message; rejects with what the question failed with. */
   ask(asking: Asking, signal: AbortSignal): Promise<MessageRow>;
   /** Q3. */
   resume(signal: AbortSignal): Promise<void>;
-  readonly cache: { readonly hits: number; readonly misses: number };
+  readonly cache: Readonly<CacheCounts>;
 }
 
 export interface AskParts extends RuleParts {
   readonly models: Models;
 }
 
-/** How one question is to be answered. */
-interface Plan extends Omit<Asking, "by" | "actor" | "conversation" | "text"> {
-  readonly question: QuestionRow;
-  readonly prefixed: Prefixed;
-  readonly startMs: number;
-  /** The emergency stop that this question ordered, already under way. */
-  readonly stopping?: ReturnType<PressStop>;
-}
-
-interface Decision {
-  readonly text: string;
-  readonly tier: Tier;
-  readonly model: string;
-  readonly reason: string;
-  readonly cached?: boolean;
-  readonly usage?: Usage;
-  readonly metadata?: Routing["metadata"];
-  readonly effects?: Awaited<ReturnType<typeof answerIntent>>["effects"];
-  readonly cacheKey?: string;
-}
-
 export function makeAsk(parts: AskParts): Ask {
   const { hub, models, stop } = parts;
   const open = new Map<string, Promise<MessageRow>>(); // Q4: questions being answered here
-  const cache = { hits: 0, misses: 0 };
+  const cache: CacheCounts = { hits: 0, misses: 0 };
 
   async function ask(asking: Asking, signal: AbortSignal): Promise<MessageRow> {
-    const { actor, by, conversation, text } = asking;
     const startMs = hub.clock.monotonic();
-    const prefixed = parsePrefix(text);
+    const prefixed = parsePrefix(asking.text);
     const order = asking.mayAct ? parseIntent(prefixed.text) : undefined;
-    // An emergency stop goes out before the disk is asked for anything: nothing may delay it.
-    const stopping = order?.type === "stop" ? stop(order.printer, by, signal) : undefined;
+    const stopping = order?.type === "stop" ? stop(order.printer, asking.by, signal) : undefined; // Q5
     stopping?.catch(() => {}); // awaited by the rule, unless writing the question fails first
-    const provider = asking.provider ?? prefixed.provider;
-    const model = asking.model ?? prefixed.model;
-    const asked = await act(
-      hub,
-      {
-        type: "questionAsked",
-        conversation,
-        message: newId(hub, "msg"),
-        text,
-        role: actor.role,
-        ...(provider === undefined ? {} : { provider }),
-        ...(model === undefined ? {} : { model }),
-      },
-      by,
-      signal,
-    );
-    const { question: id } = asked as { question: string }; // domains/asking.ts
+    const id = await recordQuestion(asking, prefixed, signal);
     const question = hub.rows.hot("question").get(id);
-    if (question === undefined || open.has(id)) return earlierAnswer(id);
+    if (question === undefined || open.has(id)) return open.get(id) ?? closedAnswer(id); // Q4
     const plan = { ...asking, question, prefixed, startMs };
     return answer(stopping === undefined ? plan : { ...plan, stopping }, signal);
   }
 
-  /** Q4. */
-  async function earlierAnswer(id: string): Promise<MessageRow> {
-    const running = open.get(id);
-    if (running !== undefined) return running;
-    const at = hub.rows.get("answer", id);
-    const message = at === undefined ? undefined : hub.rows.get("message", at);
-    if (message === undefined)
-      throw new GantryError("interrupted", "The question was cut off; ask again");
-    if (message.error !== undefined) throw fromErrorRecord(message.error);
-    return message;
+  /** Q1. The id of the question: this one's, or the first one's under the same Idempotency-Key. */
+  async function recordQuestion(
+    asking: Asking,
+    prefixed: Plan["prefixed"],
+    signal: AbortSignal,
+  ): Promise<string> {
+    const { actor, by, conversation, text } = asking;
+    const provider = asking.provider ?? prefixed.provider;
+    const model = asking.model ?? prefixed.model;
+    const body: CommandBody = {
+      type: "questionAsked",
+      conversation,
+      message: newId(hub, "msg"),
+      text,
+      role: actor.role,
+      ...(provider === undefined ? {} : { provider }),
+      ...(model === undefined ? {} : { model }),
+    };
+    const { question } = (await act(hub, body, by, signal)) as { question: string }; // domains/asking.ts
+    return question;
   }
 
   function answer(plan: Plan, signal: AbortSignal): Promise<MessageRow> {
@@ -150,240 +93,85 @@ export function makeAsk(parts: AskParts): Ask {
 
   async function answerOnce(plan: Plan, signal: AbortSignal): Promise<MessageRow> {
     const { question, startMs } = plan;
-    const by: By = { actor: question.person, requestId: question.requestId };
     try {
-      return (
-        (await confirmByWord(plan, by)) ?? (await record(plan, await decide(plan, signal), by))
-      );
+      if (await confirmedByWord(question)) return closedAnswer(question.id);
+      return await record(plan, await decide(plan, signal));
     } catch (error) {
-      const failure = toErrorRecord(error);
-      if (failure.code === "internal")
-        hub.log.error({ requestId: question.requestId, error: String(error) }, "a question failed");
-      hub.metrics.answers.inc({ tier: "none", cached: "false", result: failure.code });
-      await close(
-        question,
-        { type: "answerFailed", question: question.id, message: newId(hub, "msg"), error: failure },
-        by,
-      );
+      await recordFailure(question, error);
       throw error;
     } finally {
       hub.metrics.answerSeconds.observe({ tier: "any" }, (hub.clock.monotonic() - startMs) / 1_000);
     }
   }
 
-  /** The text is the phrase of what this conversation waits for, or withdraws it; else undefined. */
-  async function confirmByWord({ question }: Plan, by: By): Promise<MessageRow | undefined> {
-    const pending = pendingOf(question.conversation);
-    const said = question.text;
-    if (pending !== undefined && isPhrase(said, pending.phrase)) {
-      await close(
-        question,
-        {
-          type: "confirmationConsumed",
-          confirmation: pending.id,
-          phrase: said,
-          role: question.role,
-          question: question.id,
-          message: newId(hub, "msg"),
-        },
-        by,
-      );
-      return earlierAnswer(question.id);
-    }
-    if (pending !== undefined && REFUSALS.has(normalisePhrase(said))) {
-      await act(hub, { type: "confirmationCancelled", confirmation: pending.id }, by, never);
-      return record(
-        { question, startMs: hub.clock.monotonic() },
-        {
-          text: `Withdrawn: ${pending.summary}.`,
-          tier: "rule",
-          model: "confirmation",
-          reason: "the text refuses the pending confirmation",
-        },
-        by,
-      );
-    }
-    if (normalisePhrase(said).startsWith("confirm ")) throw whyNotConfirmed(question, pending);
-    return undefined;
-  }
-
-  const pendingOf = (conversation: string): ConfirmationRow | undefined => {
-    const id = hub.rows.get("conversation", conversation)?.pending;
-    return id === undefined ? undefined : hub.rows.hot("confirmation").get(id);
-  };
-
-  function whyNotConfirmed(
-    question: QuestionRow,
-    pending: ConfirmationRow | undefined,
-  ): GantryError {
-    if (pending !== undefined)
-      return new GantryError("phrase_mismatch", `The phrase is: ${pending.phrase}`);
-    const earlier = latestConfirmation(question);
-    if (earlier?.state === "consumed")
-      return new GantryError("confirmation_used", `${earlier.summary}: it was confirmed already`);
-    if (earlier?.state === "expired")
-      return new GantryError(
-        "confirmation_expired",
-        `${earlier.summary}: the time to confirm is over; ask for it again`,
-      );
-    return new GantryError("not_found", "Nothing in this conversation waits for a confirmation");
-  }
-
-  function latestConfirmation({ conversation, seq }: QuestionRow): ConfirmationRow | undefined {
-    for (let place = seq - 1; place >= Math.max(0, seq - LIMIT.historyMessages.max); place -= 1) {
-      const id = hub.rows.get("message", messageId(conversation, place))?.confirmation;
-      if (id !== undefined) return hub.rows.get("confirmation", id);
-    }
-    return undefined;
+  async function confirmedByWord(question: QuestionRow): Promise<boolean> {
+    const word = readWord(hub.rows, question);
+    if (word?.kind === "idle") throw word.error;
+    if (word?.kind !== "phrase") return false;
+    const { text: phrase, role } = question;
+    const confirmation = word.confirmation.id;
+    await close(question, {
+      type: "confirmationConsumed",
+      confirmation,
+      phrase,
+      role,
+      question: question.id,
+      message: newId(hub, "msg"),
+    });
+    return true;
   }
 
   async function decide(plan: Plan, signal: AbortSignal): Promise<Decision> {
     const { question, prefixed } = plan;
-    const wanted = plan.model ?? question.model;
-    const messages = plan.messages ?? buildMessages(historyOf(question), prefixed.text, 2_048);
-    const maxTokens = plan.sampling.maxTokens ?? LIMIT.answerTokens.max;
-    const key = cacheableKey(plan, wanted, messages, maxTokens);
-    const hit = key === undefined || plan.isFresh ? undefined : lookUp(key);
-    if (hit !== undefined) return hit;
+    const word = readWord(hub.rows, question);
+    if (word?.kind === "refusal")
+      return withdraw(question, word.confirmation.id, word.confirmation.summary);
 
-    const isForModel = wanted !== undefined || question.provider !== undefined;
+    const asked = modelQuestion(hub, plan);
+    const hit =
+      asked.key === undefined || plan.isFresh ? undefined : answerFromCache(hub, asked.key, cache);
+    if (hit !== undefined) {
+      plan.onText(hit.text);
+      return hit;
+    }
+    const isForModel = question.model !== undefined || question.provider !== undefined;
     const intent = isForModel ? undefined : parseIntent(prefixed.text);
-    if (
-      intent !== undefined &&
-      (plan.mayAct || ["help", "status", "devices", "jobs"].includes(intent.type))
-    ) {
-      const { stopping } = plan;
-      const hands = stopping === undefined ? parts : { ...parts, stop: () => stopping };
-      const { text, effects } = await answerIntent(hands, intent, question, signal);
-      plan.onText(text);
-      return {
-        text,
-        effects,
-        tier: "rule",
-        model: "rules",
-        reason: `the sentence is the built-in intent ${intent.type}`,
-      };
-    }
-    if (question.provider !== undefined && question.provider !== "local") {
-      const variable = `GANTRY_${question.provider.toUpperCase().replaceAll(/[^A-Z0-9]/gu, "_")}_API_KEY`;
-      throw new GantryError(
-        "provider_off",
-        `The provider ${question.provider} is not configured (${variable}); local models are`,
-      );
-    }
-    return askModel(plan, wanted, messages, maxTokens, key, signal);
+    if (intent !== undefined && (plan.mayAct || TALK.has(intent.type)))
+      return byRule(plan, intent, signal);
+    assertLocal(question.provider);
+    return askModel(hub, models, asked, plan.onText, signal);
   }
 
-  async function askModel(
-    plan: Plan,
-    wanted: string | undefined,
-    messages: readonly CompletionMessage[],
-    maxTokens: number,
-    key: string | undefined,
-    signal: AbortSignal,
+  async function withdraw(
+    question: QuestionRow,
+    confirmation: string,
+    summary: string,
   ): Promise<Decision> {
-    const { temperature = 0, topP, seed, stop: stops, jsonSchema } = plan.sampling;
-    const request = {
-      messages: [...messages],
-      maxTokens,
-      temperature,
-      ...(topP === undefined ? {} : { topP }),
-      ...(seed === undefined ? {} : { seed }),
-      ...(stops === undefined ? {} : { stop: [...stops] }),
-      ...(jsonSchema === undefined ? {} : { jsonSchema }),
+    await act(hub, { type: "confirmationCancelled", confirmation }, byOf(question), never);
+    return {
+      text: `Withdrawn: ${summary}.`,
+      tier: "rule",
+      model: "confirmation",
+      reason: "the text refuses the pending confirmation",
     };
-    const { generated, node, model } = await models.generate(wanted, request, plan.onText, signal);
-    const {
-      text,
-      finishReason,
-      promptTokens,
-      completionTokens,
-      cachedTokens,
-      firstTokenMs,
-      totalMs,
-    } = generated;
-    hub.metrics.tokens.inc({ kind: "prompt", model: model.name }, promptTokens);
-    hub.metrics.tokens.inc({ kind: "completion", model: model.name }, completionTokens);
-    const perSecond =
-      totalMs > firstTokenMs
-        ? Math.round((completionTokens * 10_000) / (totalMs - firstTokenMs)) / 10
-        : 0;
+  }
+
+  async function byRule(plan: Plan, intent: Intent, signal: AbortSignal): Promise<Decision> {
+    const { stopping, question } = plan;
+    const hands = stopping === undefined ? parts : { ...parts, stop: () => stopping };
+    const { text, effects } = await answerIntent(hands, intent, question, signal);
+    plan.onText(text);
     return {
       text,
-      tier: "local",
-      model: model.name,
-      reason:
-        wanted === undefined
-          ? "no built-in intent; the least busy local model"
-          : "the model was asked for by name",
-      usage: { promptTokens, completionTokens, cachedTokens, costMicroUsd: 0 },
-      metadata: {
-        node: node.name,
-        finishReason,
-        tokensPerSecond: perSecond,
-        firstTokenMs: Math.round(firstTokenMs),
-        modelMs: Math.round(totalMs),
-      },
-      ...(key === undefined || finishReason !== "stop" ? {} : { cacheKey: key }),
+      effects,
+      tier: "rule",
+      model: "rules",
+      reason: `the sentence is the built-in intent ${intent.type}`,
     };
-  }
-
-  /** Only what a repeat would answer alike: no sampling, no schema by chance, no cut-off text. */
-  function cacheableKey(
-    { sampling }: Plan,
-    wanted: string | undefined,
-    messages: readonly CompletionMessage[],
-    maxTokens: number,
-  ): string | undefined {
-    if ((sampling.temperature ?? 0) > 0) return undefined;
-    const { seed, stop: stops, jsonSchema } = sampling;
-    return cacheKey({
-      generation: hub.rows.get("count", "cacheGeneration") ?? 0,
-      model: wanted ?? "auto",
-      messages,
-      maxTokens,
-      ...(seed === undefined ? {} : { seed }),
-      ...(stops === undefined ? {} : { stop: stops }),
-      ...(jsonSchema === undefined ? {} : { jsonSchema }),
-    });
-  }
-
-  function lookUp(key: string): Decision | undefined {
-    const row = hub.rows.get("cache", key);
-    const isFresh = row !== undefined && row.expiresAtMs > hub.clock.now();
-    hub.metrics.cacheLookups.inc({ result: isFresh ? "hit" : "miss" });
-    if (!isFresh) {
-      cache.misses += 1;
-      return undefined;
-    }
-    cache.hits += 1;
-    const { tier, model, metadata } = row.routing;
-    const ageS = Math.round((hub.clock.now() - row.atMs) / 1_000);
-    return {
-      text: row.text,
-      tier,
-      model,
-      cached: true,
-      reason: "the same question was answered before",
-      metadata: { ...metadata, ageS },
-    };
-  }
-
-  function historyOf({ conversation, seq }: QuestionRow): readonly MessageRow[] {
-    const history: MessageRow[] = [];
-    for (let place = Math.max(0, seq - LIMIT.historyMessages.max); place < seq; place += 1) {
-      const message = hub.rows.get("message", messageId(conversation, place));
-      if (message !== undefined) history.push(message);
-    }
-    return history;
   }
 
   /** Q2. */
-  async function record(
-    { question, startMs }: Pick<Plan, "question" | "startMs">,
-    decision: Decision,
-    by: By,
-  ): Promise<MessageRow> {
+  async function record({ question, startMs }: Plan, decision: Decision): Promise<MessageRow> {
     const {
       text,
       tier,
@@ -395,54 +183,54 @@ export function makeAsk(parts: AskParts): Ask {
       effects = [],
     } = decision;
     const latencyMs = Math.round((hub.clock.monotonic() - startMs) * 100) / 100;
-    const routing: Routing = {
-      tier,
-      model,
-      confidence: tier === "rule" || cached ? 1 : 0.5,
-      cached,
-      latencyMs,
-      reason,
-      metadata,
-    };
-    const expiresAtMs = hub.clock.now() + LIFE.answerCacheMs;
+    const confidence = tier === "rule" || cached ? 1 : 0.5;
+    const routing: Routing = { tier, model, confidence, cached, latencyMs, reason, metadata };
+    const key = decision.cacheKey;
     const kept =
-      decision.cacheKey === undefined
+      key === undefined
         ? {}
-        : { cache: { key: decision.cacheKey, prompt: question.text, expiresAtMs } };
-    await close(
-      question,
-      {
-        type: "answerGiven",
-        question: question.id,
-        message: newId(hub, "msg"),
-        text,
-        routing,
-        usage,
-        effects,
-        ...kept,
-      },
-      by,
-    );
+        : { cache: { key, prompt: question.text, expiresAtMs: cacheUntilMs(hub) } };
+    await close(question, {
+      type: "answerGiven",
+      question: question.id,
+      message: newId(hub, "msg"),
+      text,
+      routing,
+      usage,
+      effects,
+      ...kept,
+    });
     hub.metrics.answers.inc({ tier, cached: String(cached), result: "ok" });
-    return earlierRow(question.id);
+    return closedAnswer(question.id);
   }
 
-  const never = new AbortController().signal;
+  async function recordFailure(question: QuestionRow, cause: unknown): Promise<void> {
+    const error = toErrorRecord(cause);
+    const { requestId } = question;
+    if (error.code === "internal")
+      hub.log.error({ requestId, text: String(cause) }, "a question failed");
+    hub.metrics.answers.inc({ tier: "none", cached: "false", result: error.code });
+    await close(question, {
+      type: "answerFailed",
+      question: question.id,
+      message: newId(hub, "msg"),
+      error,
+    });
+  }
 
   /** The closing entry is written even when the asker has left: what was decided is a fact. */
-  async function close(
-    question: QuestionRow,
-    body: Parameters<typeof act>[1],
-    by: By,
-  ): Promise<void> {
-    await act(hub, body, by, never);
+  async function close(question: QuestionRow, body: CommandBody): Promise<void> {
+    await act(hub, body, byOf(question), never);
     assert(!hub.rows.hot("question").has(question.id), "Q2: the question is closed");
   }
 
-  function earlierRow(id: string): MessageRow {
-    const at = hub.rows.get("answer", id);
-    const message = at === undefined ? undefined : hub.rows.get("message", at);
-    assert(message !== undefined, "Q2: a closed question has its answer");
+  /** The answer of a closed question; throws what it failed with. */
+  function closedAnswer(id: string): MessageRow {
+    const message = present(
+      hub.rows.get("message", present(hub.rows.get("answer", id), "the answer")),
+      "its message",
+    );
+    if (message.error !== undefined) throw fromErrorRecord(message.error);
     return message;
   }
 
@@ -451,23 +239,19 @@ export function makeAsk(parts: AskParts): Ask {
     async resume(signal) {
       for (const question of hub.rows.hot("question").values()) {
         if (open.has(question.id)) continue;
-        const by: By = { actor: question.person, requestId: question.requestId };
         if (question.atMs + LIFE.questionResumeMs < hub.clock.now()) {
-          const error = {
-            code: "interrupted" as const,
-            message: "A restart cut this question off",
-          };
-          await close(
+          await recordFailure(
             question,
-            { type: "answerFailed", question: question.id, message: newId(hub, "msg"), error },
-            by,
+            new GantryError("interrupted", "A restart cut this question off"),
           );
           continue;
         }
+        const startMs = hub.clock.monotonic();
+        const prefixed = parsePrefix(question.text);
         const plan = {
           question,
-          prefixed: parsePrefix(question.text),
-          startMs: hub.clock.monotonic(),
+          prefixed,
+          startMs,
           isFresh: false,
           mayAct: true,
           sampling: {},
@@ -479,3 +263,15 @@ export function makeAsk(parts: AskParts): Ask {
     cache,
   };
 }
+
+function assertLocal(provider: string | undefined): void {
+  if (provider === undefined || provider === "local") return;
+  const variable = `GANTRY_${provider.toUpperCase().replaceAll(/[^A-Z0-9]/gu, "_")}_API_KEY`;
+  throw new GantryError(
+    "provider_off",
+    `The provider ${provider} is not configured (${variable}); local models are`,
+  );
+}
+
+const never = new AbortController().signal;
+const byOf = ({ person: actor, requestId }: QuestionRow): By => ({ actor, requestId });

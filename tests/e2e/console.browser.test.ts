@@ -59,13 +59,11 @@ describe.skipIf(!hasBrowser || !hasConsole)("the console on the real appliance",
     await page.getByRole("button", { name: "Ask", exact: true }).click();
     await page.getByRole("list", { name: "Messages" }).getByText("sim").first().waitFor();
 
-    await page
-      .getByLabel("G-code file")
-      .setInputFiles({
-        name: "bracket.gcode",
-        mimeType: "text/x.gcode",
-        buffer: Buffer.from(partGcode({ nozzleC: 200 })),
-      });
+    await page.getByLabel("G-code file").setInputFiles({
+      name: "bracket.gcode",
+      mimeType: "text/x.gcode",
+      buffer: Buffer.from(partGcode({ nozzleC: 200 })),
+    });
     await page.getByLabel("Printer", { exact: true }).selectOption("sim");
     await page.getByRole("button", { name: "Send and scan" }).click();
     const card = page.getByRole("region", { name: /^Print bracket/ }).first();
