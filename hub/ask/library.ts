@@ -2,7 +2,7 @@
 // name, then the folder DATA_DIR/gcode on the hub. A file is scanned for the printer it is to run on.
 
 import { opendir, open, realpath, stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { basename, join, sep } from "node:path";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { DeviceRow, GcodeFacts } from "@gantry/shared/contract/rows.ts";
@@ -34,7 +34,7 @@ export function makeLibrary(rows: Rows, blobs: BlobStore, folder: string): Libra
         return earlier;
       }
       const path = await pathOf(folder, name);
-      return { name, gcode: await takeIn(blobs, path, limits, signal) };
+      return { name: basename(path), gcode: await takeIn(blobs, path, limits, signal) };
     },
   };
 }

@@ -1,0 +1,134 @@
+// Answers of a model, fresh or from the exact cache.
+
+import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
+import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
+import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
+import type { MessageRow, QuestionRow } from "@gantry/shared/contract/rows.ts";
+import { buildMessages, cacheKey } from "../asking/prompt.ts";
+import type { Models } from "../hands/models.ts";
+import type { Hub } from "../hub.ts";
+import { messageId } from "../ledger/domains/conversation-rows.ts";
+import type { Decision, Plan, Sampling } from "./plan.ts";
+
+const HISTORY_TOKENS = 2_048; // half of the default context; the other half is for the answer
+
+/** What the model would be given, and the key of its answer; undefined where a repeat may differ. */
+export interface ModelQuestion {
+  readonly wanted: string | undefined;
+  readonly request: Omit<Generate, "model">;
+  readonly key: string | undefined;
+}
+
+export function modelQuestion(hub: Hub, plan: Plan): ModelQuestion {
+  const { question, prefixed, sampling } = plan;
+  const { maxTokens = LIMIT.answerTokens.max, temperature = 0, stop, ...rest } = sampling;
+  const messages =
+    plan.messages ?? buildMessages(historyOf(hub, question), prefixed.text, HISTORY_TOKENS);
+  const request = {
+    ...given(rest),
+    messages: [...messages],
+    maxTokens,
+    temperature,
+    ...(stop === undefined ? {} : { stop: [...stop] }),
+  };
+  const key =
+    temperature > 0 ? undefined : keyOf(hub, question.model, messages, maxTokens, sampling);
+  return { wanted: question.model, request, key };
+}
+
+function historyOf({ rows }: Hub, { conversation, seq }: QuestionRow): readonly MessageRow[] {
+  const history: MessageRow[] = [];
+  for (let place = Math.max(0, seq - LIMIT.historyMessages.max); place < seq; place += 1) {
+    const message = rows.get("message", messageId(conversation, place));
+    if (message !== undefined) history.push(message);
+  }
+  return history;
+}
+
+/** Without the members that are undefined: a key that is there counts, even with nothing in it. */
+function given({
+  topP,
+  seed,
+  jsonSchema,
+}: Sampling): Pick<Generate, "topP" | "seed" | "jsonSchema"> {
+  return {
+    ...(topP === undefined ? {} : { topP }),
+    ...(seed === undefined ? {} : { seed }),
+    ...(jsonSchema === undefined ? {} : { jsonSchema }),
+  };
+}
+
+function keyOf(
+  { rows }: Hub,
+  model: string | undefined,
+  messages: readonly CompletionMessage[],
+  maxTokens: number,
+  { seed, stop, jsonSchema }: Sampling,
+): string {
+  return cacheKey({
+    generation: rows.get("count", "cacheGeneration") ?? 0,
+    model: model ?? "auto",
+    messages,
+    maxTokens,
+    ...(seed === undefined ? {} : { seed }),
+    ...(stop === undefined ? {} : { stop }),
+    ...(jsonSchema === undefined ? {} : { jsonSchema }),
+  });
+}
+
+/** How often the cache had the answer since the hub started. */
+export interface CacheCounts {
+  hits: number;
+  misses: number;
+}
+
+export function answerFromCache(hub: Hub, key: string, counts: CacheCounts): Decision | undefined {
+  const row = hub.rows.get("cache", key);
+  const nowMs = hub.clock.now();
+  if (row === undefined || row.expiresAtMs <= nowMs) {
+    counts.misses += 1;
+    hub.metrics.cacheLookups.inc({ result: "miss" });
+    return undefined;
+  }
+  counts.hits += 1;
+  hub.metrics.cacheLookups.inc({ result: "hit" });
+  const { tier, model, metadata } = row.routing;
+  const ageS = Math.round((nowMs - row.atMs) / 1_000);
+  const reason = "the same question was answered before";
+  return { text: row.text, tier, model, cached: true, reason, metadata: { ...metadata, ageS } };
+}
+
+export const cacheUntilMs = (hub: Hub): number => hub.clock.now() + LIFE.answerCacheMs;
+
+export async function askModel(
+  hub: Hub,
+  models: Models,
+  { wanted, request, key }: ModelQuestion,
+  onText: (text: string) => void,
+  signal: AbortSignal,
+): Promise<Decision> {
+  const { generated, node, model } = await models.generate(wanted, request, onText, signal);
+  const { text, finishReason, promptTokens, completionTokens, cachedTokens } = generated;
+  hub.metrics.tokens.inc({ kind: "prompt", model: model.name }, promptTokens);
+  hub.metrics.tokens.inc({ kind: "completion", model: model.name }, completionTokens);
+  const isWhole = finishReason === "stop"; // a cut-off answer is not one to repeat
+  return {
+    text,
+    tier: "local",
+    model: model.name,
+    reason:
+      wanted === undefined
+        ? "no built-in intent; the least busy local model"
+        : "the model was asked for by name",
+    usage: { promptTokens, completionTokens, cachedTokens, costMicroUsd: 0 },
+    metadata: { node: node.name, finishReason, ...timesOf(generated) },
+    ...(key === undefined || !isWhole ? {} : { cacheKey: key }),
+  };
+}
+
+function timesOf({ completionTokens, firstTokenMs, totalMs }: Generated): Record<string, number> {
+  const generatingS = (totalMs - firstTokenMs) / 1_000;
+  const tokensPerSecond = generatingS > 0 ? Math.round(completionTokens / generatingS) : 0;
+  const rounded = (ms: number): number => Math.round(ms * 100) / 100;
+  return { tokensPerSecond, firstTokenMs: rounded(firstTokenMs), modelMs: rounded(totalMs) };
+}

@@ -1,0 +1,64 @@
+// The words of the path of a question: what is asked, how it is to be answered, what was decided.
+
+import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
+import type { AnswerEffect } from "@gantry/shared/contract/commands.ts";
+import type { Actor } from "@gantry/shared/contract/roles.ts";
+import type { QuestionRow, Routing, Tier, Usage } from "@gantry/shared/contract/rows.ts";
+import type { Prefixed } from "../asking/prefix.ts";
+import type { PressStop } from "../hands/stop.ts";
+import type { By } from "../hub.ts";
+
+/** What the model is asked with; absent members are the defaults of /api/query. */
+export interface Sampling {
+  readonly maxTokens?: number;
+  readonly temperature?: number;
+  readonly topP?: number;
+  readonly seed?: number;
+  readonly stop?: readonly string[];
+  readonly jsonSchema?: unknown;
+}
+
+/** How a question may be answered, whoever asks it. */
+export interface Terms {
+  /** True: no answer from the cache. */
+  readonly isFresh: boolean;
+  /** False: words only talk, they start nothing. */
+  readonly mayAct: boolean;
+  readonly sampling: Sampling;
+  /** Given by OpenAI clients, which bring their own history. */
+  readonly messages?: readonly CompletionMessage[];
+  readonly onText: (text: string) => void;
+}
+
+export interface Asking extends Terms {
+  readonly actor: Actor;
+  readonly by: By;
+  readonly conversation: string;
+  readonly text: string;
+  readonly provider?: string;
+  readonly model?: string;
+}
+
+/** A recorded question and the terms of its answer. */
+export interface Plan extends Terms {
+  readonly question: QuestionRow;
+  readonly prefixed: Prefixed;
+  /** Monotonic. */
+  readonly startMs: number;
+  /** The emergency stop that this question ordered, already under way. */
+  readonly stopping?: ReturnType<PressStop>;
+}
+
+/** The answer and the reason for it, before both are on record. */
+export interface Decision {
+  readonly text: string;
+  readonly tier: Tier;
+  readonly model: string;
+  readonly reason: string;
+  readonly cached?: boolean;
+  readonly usage?: Usage;
+  readonly metadata?: Routing["metadata"];
+  readonly effects?: readonly AnswerEffect[];
+  /** Under which the answer may be given again. */
+  readonly cacheKey?: string;
+}
