@@ -211,9 +211,11 @@ function httpData(config: HubConfig, paths: DataDir): Record<string, unknown> {
 }
 
 function mqttData(config: HubConfig): Record<string, unknown> | undefined {
-  if (config.mqttUrl !== undefined) return { broker: { url: config.mqttUrl } };
+  if (config.mqttUrl !== undefined) return { hubId: config.hubId, broker: { url: config.mqttUrl } };
   const port = Number(config.mqttPort);
-  return Number.isInteger(port) ? { broker: { host: "127.0.0.1", port } } : undefined;
+  return Number.isInteger(port)
+    ? { hubId: config.hubId, broker: { host: "127.0.0.1", port } }
+    : undefined;
 }
 
 /** The first start makes the owner's token, or takes the one it was given, and writes it down once. */

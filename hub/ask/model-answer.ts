@@ -129,6 +129,8 @@ export async function askModel(
 function timesOf({ completionTokens, firstTokenMs, totalMs }: Generated): Record<string, number> {
   const generatingS = (totalMs - firstTokenMs) / 1_000;
   const tokensPerSecond = generatingS > 0 ? Math.round(completionTokens / generatingS) : 0;
-  const rounded = (ms: number): number => Math.round(ms * 100) / 100;
+
   return { tokensPerSecond, firstTokenMs: rounded(firstTokenMs), modelMs: rounded(totalMs) };
 }
+
+const rounded = (ms: number): number => Math.round(ms * 100) / 100;

@@ -17,13 +17,15 @@ export interface MqttWorkerData {
   readonly deskPort: MessagePort;
   /** Either our own broker here, or the address of another one. */
   readonly broker: { readonly host: string; readonly port: number } | { readonly url: string };
+  /** Names this hub to a broker that others use too. */
+  readonly hubId: string;
   readonly logLevel: string;
 }
 
 const parent = present(parentPort, "the parent of the MQTT worker");
 const say = (message: DoorWorkerMessage): void => parent.postMessage(message);
 
-async function start({ deskPort, broker, logLevel }: MqttWorkerData): Promise<void> {
+async function start({ deskPort, broker, hubId, logLevel }: MqttWorkerData): Promise<void> {
   const log = makeLogger(logLevel, { part: "mqtt" });
   const scope = makeScope((task, error) => log.error({ task, err: error }, "task failed"));
   if ("url" in broker) registerSecret(new URL(broker.url).password);
@@ -32,7 +34,7 @@ async function start({ deskPort, broker, logLevel }: MqttWorkerData): Promise<vo
     "url" in broker
       ? externalBroker({
           url: broker.url,
-          clientId: `gantry-${process.pid}`,
+          clientId: `gantry-${hubId}`,
           clock: systemClock,
           random,
           log,
