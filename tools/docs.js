@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// npm run docs: writes docs/wire.md and docs/coverage.md anew. --check only says whether they are up
-// to date (exit 1 if not).
+// npm run docs: writes the generated pages of docs/ anew. --check only says whether they are up to
+// date (exit 1 if not).
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { generatedDocs } from "./docs/generate.ts";

@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { coveragePage } from "./coverage.ts";
+import { invariantsPage } from "./invariants.ts";
 import { wirePage } from "./wire.ts";
 
 export interface Page {
@@ -17,6 +18,7 @@ export function generatedDocs(root: string): readonly Page[] {
   return [
     { path: "docs/wire.md", text: format(root, "docs/wire.md", wirePage()) },
     { path: "docs/coverage.md", text: format(root, "docs/coverage.md", coveragePage(root)) },
+    { path: "docs/invariants.md", text: format(root, "docs/invariants.md", invariantsPage(root)) },
   ];
 }
 
