@@ -104,15 +104,19 @@ export function makeScanner(limits: GcodeLimits): GcodeScanner {
   function assertWhole(): void {
     if (last === undefined) throw new GantryError("gcode_invalid", "The file has no command");
     const { command, line } = last;
-    if (!line.isEnded && MOVES.has(command.name)) {
+    const isCutMove = !line.isEnded && MOVES.has(command.name);
+    if (isCutMove && (notes.isSliced() || isNozzleOn())) {
       throw fault("gcode_truncated", "the last line, a move, has no end", line);
     }
     const missing = notes.missingEnd();
     if (missing !== undefined) throw fault("gcode_truncated", missing, line);
-    if ([...nozzleTargetsC.values()].some((targetC) => targetC > 0)) {
+    // A slicer always switches the nozzle off; people who write by hand forget it.
+    if (notes.isSliced() && isNozzleOn()) {
       throw fault("gcode_truncated", "the file ends with the nozzle still heating", line);
     }
   }
+
+  const isNozzleOn = (): boolean => [...nozzleTargetsC.values()].some((targetC) => targetC > 0);
 
   function hazards(): readonly string[] {
     const found: string[] = [];
@@ -121,6 +125,7 @@ export function makeScanner(limits: GcodeLimits): GcodeScanner {
     if (path.bounds() !== undefined) found.push("moves the machine");
     if (needsPerson) found.push("stops until a person changes the filament");
     if (changesMotion) found.push("changes speed or acceleration limits");
+    if (isNozzleOn()) found.push("leaves the nozzle on; the bridge switches it off at the end");
     if (bedTargetC > 0) found.push("leaves the bed on; the bridge switches it off at the end");
     return found;
   }

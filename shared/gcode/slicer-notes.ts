@@ -7,10 +7,14 @@ export interface SlicerNotes {
   estimatedS(): number | undefined;
   layers(): number | undefined;
   filamentMm(): number | undefined;
+  /** True once a note was read that only slicers write. */
+  isSliced(): boolean;
   /** Why the file is not whole, as its own notes tell. */
   missingEnd(): string | undefined;
 }
 
+const SLICED =
+  /^(generated (by|with) |LAYER_CHANGE$|LAYER:|LAYER_COUNT:|FLAVOR:|TYPE:|Generated with )/;
 const DURATION = /(?:(\d+)d)?\s*(?:(\d+)h)?\s*(?:(\d+)m)?\s*(?:(\d+)s)?/;
 
 export function makeSlicerNotes(): SlicerNotes {
@@ -21,12 +25,14 @@ export function makeSlicerNotes(): SlicerNotes {
   let hasConfigStart = false;
   let hasConfigEnd = false;
   let isPrusa = false;
+  let isSliced = false;
 
   return {
     read(text) {
       const at = text.indexOf(";");
       if (at === -1) return;
       const note = text.slice(at + 1).trim();
+      isSliced ||= SLICED.test(note);
       if (note === "LAYER_CHANGE" || note.startsWith("LAYER:")) layersSeen += 1;
       else if (note.startsWith("TIME:")) estimatedS ??= numberAfter(note, "TIME:");
       else if (note.startsWith("LAYER_COUNT:")) layerCount = numberAfter(note, "LAYER_COUNT:");
@@ -41,6 +47,7 @@ export function makeSlicerNotes(): SlicerNotes {
     estimatedS: () => estimatedS,
     layers: () => layerCount ?? (layersSeen > 0 ? layersSeen : undefined),
     filamentMm: () => filamentMm,
+    isSliced: () => isSliced,
     missingEnd() {
       if (hasConfigStart && !hasConfigEnd) return "PrusaSlicer's settings at the end are cut off";
       if (isPrusa && estimatedS === undefined) return "PrusaSlicer's summary at the end is missing";
