@@ -36,6 +36,7 @@ import { makeCalls } from "./hands/calls.ts";
 import { makeDuties } from "./hands/duties.ts";
 import { makeInbox } from "./hands/inbox.ts";
 import { makeModels } from "./hands/models.ts";
+import { untilNodesBack } from "./hands/nodes-back.ts";
 import { makeStop } from "./hands/stop.ts";
 import { makeHealthBoard } from "./health.ts";
 import { act, byHub, type Hub, newId } from "./hub.ts";
@@ -123,7 +124,10 @@ async function main(): Promise<void> {
   );
   watchParts(hub, board, theLink);
   scope.start("duties", (signal) => duties.run(signal));
-  scope.start("resume questions", (signal) => ask.resume(signal));
+  scope.start("resume questions", async (signal) => {
+    if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, theLink, signal);
+    await ask.resume(signal);
+  });
   scope.start("sweep blobs", (signal) => sweepBlobs(hub, blobs, signal));
   gate.open(desk);
   board.ready("desk");

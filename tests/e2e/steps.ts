@@ -10,6 +10,7 @@ import type {
   DeviceView,
   MessageView,
   PrintView,
+  QueryReply,
 } from "@gantry/shared/contract/schemas.ts";
 import {
   type Appliance,
@@ -150,6 +151,60 @@ export async function tokenFor(
   if (status !== 201) throw new Error(`token: ${status} ${JSON.stringify(body)}`);
   return { authorization: `Bearer ${body.token}` };
 }
+
+export interface Problem {
+  readonly code: string;
+}
+
+/** A streamed question: its first piece of text, and its end however it comes. */
+export interface Streaming {
+  readonly firstText: Promise<unknown>;
+  /** The data of the last event: the reply, or the problem. Undefined when the stream was cut off. */
+  readonly ended: Promise<QueryReply | Problem | undefined>;
+}
+
+export function askStreaming(
+  a: Appliance,
+  body: Record<string, unknown>,
+  headers: Record<string, string> = {},
+): Streaming {
+  const first = Promise.withResolvers<void>();
+  let last: QueryReply | Problem | undefined;
+  const run = async (): Promise<typeof last> => {
+    const reply = await fetch(`${a.url}/api/query`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${a.token}`,
+        "content-type": "application/json",
+        ...headers,
+      },
+      body: JSON.stringify({ ...body, stream: true }),
+    });
+    const parser = makeSseParser();
+    for await (const chunk of reply.body ?? []) {
+      for (const { type, data } of parser.push(chunk)) {
+        if (type === "token") first.resolve();
+        else last = JSON.parse(data) as QueryReply | Problem; // QUERY_STREAM_EVENTS
+      }
+    }
+    return last;
+  };
+  const ended = run()
+    .catch(() => last)
+    .finally(() => first.resolve());
+  return { firstText: first.promise, ended };
+}
+
+/** Waits until a node offers this language model. */
+export const untilModel = (a: Appliance, name: string): Promise<true> =>
+  until(
+    `the model ${name} on offer`,
+    async () => {
+      const { body } = await a.api("GET", "/v1/models");
+      return ((body.data ?? []) as { id: string }[]).some(({ id }) => id === name) && true;
+    },
+    PATIENCE_MS,
+  );
 
 // ── events ──────────────────────────────────────────────────────────────────────────────────────
 
