@@ -118,14 +118,10 @@ describe("kill -9 on the path of a print", { timeout: 3 * PATIENCE_MS }, () => {
       const end = await untilEnded(a, asked.job);
       const starts = startsOf(a, marker);
       expect(end.startedCount).toBe(starts);
-      if (victim === "bridge" && step !== BEFORE_ALL) {
-        expect(["done", "interrupted"]).toContain(end.state); // where the part stands is honestly told
-        expect(starts).toBeLessThanOrEqual(1);
-        if (end.state === "done") expect(starts).toBe(1);
-      } else {
-        expect(end).toMatchObject({ state: "done", progress: 1 });
-        expect(starts).toBe(1);
-      }
+      // A killed bridge leaves a part that nobody can vouch for: that is told, not tried again.
+      const mayBeCutShort = victim === "bridge" && step !== BEFORE_ALL;
+      expect(mayBeCutShort ? ["done", "interrupted"] : ["done"]).toContain(end.state);
+      expect(end.state === "done" ? [1] : [0, 1]).toContain(starts);
     },
   );
 

@@ -81,10 +81,10 @@ describe.skipIf(!existsSync(MODEL))(
 
         const [question, answer] = await untilClosed(a, conversation);
         expect(question?.text).toBe(prompt);
-        const isCutOff = victim === "agent" || victim === "model child";
-        if (isCutOff && answer?.error !== undefined) expect(CUT_OFF).toContain(answer.error.code);
-        else expect(answer?.routing, JSON.stringify(answer)).toMatchObject({ tier: "local" });
-        const onDisk = JSON.stringify(await history(a, conversation));
+        const mayFail = victim === "agent" || victim === "model child";
+      const outcome = answer?.error?.code ?? answer?.routing?.tier;
+      expect(["local", ...(mayFail ? CUT_OFF : [])]).toContain(outcome);
+      const onDisk = JSON.stringify(await history(a, conversation));
         expect(await askStreaming(a, body, key).ended, "the same request again").toMatchObject(
           answer?.error === undefined ? { messageId: answer?.id } : { code: answer.error.code },
         );
