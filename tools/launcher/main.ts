@@ -115,7 +115,7 @@ const welcome = ({ url, token, tokenPath }: Appliance): string => `
 
   Try         npx gantry ask "status"
               npx gantry devices
-              node tools/demo-part.js > tile.gcode && npx gantry print tile.gcode --on sim
+              npm run -s demo-part > tile.gcode && npx gantry print tile.gcode --on sim
 
   Ctrl-C stops everything.
 

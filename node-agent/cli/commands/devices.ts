@@ -75,7 +75,7 @@ const table = (look: Look, rows: readonly DeviceView[]): string =>
       },
       { title: "JOB", value: (row) => row.job ?? "" },
       { title: "TYPE", value: (row) => (row.simulated ? `${row.type} (simulated)` : row.type) },
-      { title: "MACHINE", value: (row) => row.node },
+      { title: "MACHINE", value: (row) => row.machine },
     ],
     rows,
     "There are no printers. Name one in GANTRY_PRINTERS.",
@@ -85,7 +85,7 @@ const facts = (look: Look, device: DeviceView): string =>
   renderFacts(look, [
     ["device", device.id],
     ["type", device.simulated ? `${device.type} (simulated)` : device.type],
-    ["machine", device.node],
+    ["machine", device.machine],
     ["state", stateOf(device)],
     ["heat", heatOf(device)],
     ["bed", device.bedJob === undefined ? device.bed : `${device.bed} of ${device.bedJob}`],
