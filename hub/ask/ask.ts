@@ -127,7 +127,7 @@ export function makeAsk(parts: AskParts): Ask {
     if (word?.kind === "refusal")
       return withdraw(question, word.confirmation.id, word.confirmation.summary);
 
-    const asked = modelQuestion(hub, plan);
+    const asked = modelQuestion(hub, models, plan);
     const hit =
       asked.key === undefined || plan.isFresh ? undefined : answerFromCache(hub, asked.key, cache);
     if (hit !== undefined) {

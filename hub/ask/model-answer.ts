@@ -10,7 +10,7 @@ import type { Hub } from "../hub.ts";
 import { messageId } from "../ledger/domains/conversation-rows.ts";
 import type { Decision, Plan, Sampling } from "./plan.ts";
 
-const HISTORY_TOKENS = 2_048; // half of the default context; the other half is for the answer
+const HISTORY_TOKENS_MAX = 2_048; // more history makes the first token late, seldom the answer better
 
 /** What the model would be given, and the key of its answer; undefined where a repeat may differ. */
 export interface ModelQuestion {
@@ -19,11 +19,12 @@ export interface ModelQuestion {
   readonly key: string | undefined;
 }
 
-export function modelQuestion(hub: Hub, plan: Plan): ModelQuestion {
+export function modelQuestion(hub: Hub, models: Models, plan: Plan): ModelQuestion {
   const { question, prefixed, sampling } = plan;
   const { maxTokens = LIMIT.answerTokens.max, temperature = 0, stop, ...rest } = sampling;
   const messages =
-    plan.messages ?? buildMessages(historyOf(hub, question), prefixed.text, HISTORY_TOKENS);
+    plan.messages ??
+    buildMessages(historyOf(hub, question), prefixed.text, historyTokens(models, question.model));
   const request = {
     ...given(rest),
     messages: [...messages],
@@ -34,6 +35,15 @@ export function modelQuestion(hub: Hub, plan: Plan): ModelQuestion {
   const key =
     temperature > 0 ? undefined : keyOf(hub, question.model, messages, maxTokens, sampling);
   return { wanted: question.model, request, key };
+}
+
+/** Half of the smallest context that may answer; the other half is for the answer. */
+function historyTokens(models: Models, wanted: string | undefined): number {
+  const contexts = models
+    .offers()
+    .filter(({ model }) => wanted === undefined || model.name === wanted)
+    .map(({ model }) => model.contextTokens / 2);
+  return Math.min(HISTORY_TOKENS_MAX, ...contexts);
 }
 
 function historyOf({ rows }: Hub, { conversation, seq }: QuestionRow): readonly MessageRow[] {

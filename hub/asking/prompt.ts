@@ -5,8 +5,8 @@ import { digestOf } from "@gantry/shared/base/digest.ts";
 import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
 import type { MessageRow } from "@gantry/shared/contract/rows.ts";
 
-/** Rough on purpose: the node counts real tokens and refuses what does not fit. */
-const CHARS_PER_TOKEN = 3;
+/** Few on purpose: small vocabularies need a token for two letters, and what does not fit is refused. */
+const CHARS_PER_TOKEN = 2;
 
 /**
  * The newest messages that fit, oldest first, and the question last. Failed answers are left out.
