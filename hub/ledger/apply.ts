@@ -155,8 +155,11 @@ function keepReplay(
   const made = rows.get("count", "replays") ?? 0;
   const slot = `replay/${made % LIMIT.replays.max}`;
   const dropped = rows.get("order", slot);
-  if (dropped !== undefined && dropped !== key) rows.remove("replay", dropped);
+  // A key used again after its time has a later slot, and outlives the one that comes round now.
+  if (dropped !== undefined && rows.get("replay", dropped)?.slot === slot) {
+    rows.remove("replay", dropped);
+  }
   rows.cool("order", slot, key);
   rows.cool("count", "replays", made + 1);
-  rows.cool("replay", key, { key, requestSha256, reply, atMs: command.atMs });
+  rows.cool("replay", key, { key, requestSha256, reply, atMs: command.atMs, slot });
 }

@@ -30,6 +30,21 @@ export function rowOf<T extends TableName>(
   return row;
 }
 
+/**
+ * Hot rows of a table by id. Whoever writes in a loop walks them in this order: the order in memory
+ * is another one after a restart, and a replay must give the same bytes.
+ */
+export function inOrder<T extends TableName>({ rows }: Context, table: T): Tables[T][] {
+  const all = [...rows.hot(table)];
+  return all.toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row);
+}
+
+/** Throws conflict where `id` is taken: a second thing of one id would replace the first. */
+export function checkNew({ rows }: Context, table: TableName, id: string, what: string): void {
+  if (rows.get(table, id) === undefined) return;
+  throw new GantryError("conflict", `There is a ${what} ${id} already`);
+}
+
 /** Remembers `id` as the next one under `name`; `order` rows are the index of every list. */
 export function appendOrder({ rows }: Context, name: string, id: string): number {
   const count = rows.get("count", name) ?? 0;

@@ -67,7 +67,7 @@ export interface RowChange {
 }
 
 export interface Rows {
-  /** All hot rows of a table, in the order in which they became hot. */
+  /** All hot rows of a table, in no particular order: it is another one after a restart. */
   hot<T extends TableName>(table: T): ReadonlyMap<string, Tables[T]>;
   get<T extends TableName>(table: T, id: string): Tables[T] | undefined;
   /** Writes a hot row. */

@@ -321,6 +321,8 @@ export interface ReplayRow {
   readonly requestSha256: string;
   readonly reply: unknown;
   readonly atMs: number;
+  /** Where the ring of keys holds it. */
+  readonly slot: string;
 }
 
 /** A cached answer. Key: hash of scope and normalised prompt. */

@@ -5,19 +5,22 @@
 // A2. Messages of a conversation are numbered by the order of the log, without a gap.
 // A3. A conversation belongs to one person; for all others it does not exist.
 // A4. Sums of money and tokens change in the same command as the message that caused them.
+// A5. An answer sets at most one thing in motion, so that a refusal refuses all of it.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { AnswerEffect, CommandOf } from "@gantry/shared/contract/commands.ts";
 import type { ConversationRow, QuestionRow } from "@gantry/shared/contract/rows.ts";
-import { appendOrder, type Context, rowOf } from "../context.ts";
+import { appendOrder, checkNew, type Context, rowOf } from "../context.ts";
 import { finish, closeQuestion, openQuestion, say } from "./conversation-rows.ts";
 import { addPrint, clearBed, wish } from "./prints.ts";
 
 const TITLE_CHARS = 60;
 export function questionAsked(context: Context, command: CommandOf<"questionAsked">): unknown {
-  const talk = conversationOf(context, command);
   const { message: id, text, atMs, actor, role, requestId, provider, model } = command;
+  checkNew(context, "question", id, "question");
+  checkNew(context, "answer", id, "answered question");
+  const talk = conversationOf(context, command);
   const said = say(context, talk, { id, role: "user", text, person: actor });
   const row: QuestionRow = {
     id,
@@ -52,6 +55,9 @@ function conversationOf(context: Context, command: CommandOf<"questionAsked">): 
 
 export function answerGiven(context: Context, command: CommandOf<"answerGiven">): unknown {
   const question = openQuestion(context, command.question);
+  if (command.effects.length > 1) {
+    throw new GantryError("bad_request", "An answer may set one thing in motion"); // A5
+  }
   const effects = command.effects.map((effect) => carryOut(context, effect, question));
   const draft = command.effects.find((effect) => effect.type === "print");
   const message = closeQuestion(context, question.id, command.message, {

@@ -1,11 +1,21 @@
 // Rows of confirmations: how one is opened, closed and withdrawn together with its job.
 
 import { digestOf } from "@gantry/shared/base/digest.ts";
-import type { ConfirmationDraft } from "@gantry/shared/contract/commands.ts";
+import type { ConfirmationDraft, JobDraft, PrintDraft } from "@gantry/shared/contract/commands.ts";
 import type { Action, ConfirmationRow, ConfirmationState } from "@gantry/shared/contract/rows.ts";
-import { type Context, rowOf } from "../context.ts";
+import { checkNew, type Context, rowOf } from "../context.ts";
 import { withdrawJob } from "./job-rows.ts";
 import { withdrawPrint } from "./print-rows.ts";
+
+/** Throws what opening the draft's confirmation would, before anything is written. */
+export function checkDraft(
+  context: Context,
+  { confirmation, conversation }: Pick<PrintDraft | JobDraft, "confirmation" | "conversation">,
+): void {
+  if (confirmation === undefined) return;
+  checkNew(context, "confirmation", confirmation.id, "confirmation");
+  if (conversation !== undefined) rowOf(context, "conversation", conversation, "conversation");
+}
 
 /** Opens a confirmation for `action`; the letters are those of confirmations.ts. */
 export function openConfirmation(

@@ -14,9 +14,9 @@ import type { CommandOf } from "@gantry/shared/contract/commands.ts";
 import { HAZARD_POLICY, mayAct } from "@gantry/shared/contract/roles.ts";
 import type { Action, ConfirmationRow } from "@gantry/shared/contract/rows.ts";
 import { isPhrase } from "../confirm-phrase.ts";
-import { type Context, rowOf } from "../context.ts";
+import { type Context, inOrder, rowOf } from "../context.ts";
 import { close, withdraw } from "./confirmation-rows.ts";
-import { closeQuestion } from "./conversation-rows.ts";
+import { closeQuestion, openQuestion } from "./conversation-rows.ts";
 import { makeJobReady } from "./job-rows.ts";
 import { makePrintReady } from "./print-rows.ts";
 
@@ -26,6 +26,7 @@ export function confirmationConsumed(
 ): unknown {
   const row = rowOf(context, "confirmation", command.confirmation, "confirmation");
   check(row, command);
+  if (command.question !== undefined) openQuestion(context, command.question);
   const job = carryOut(context, row.action);
   close(context, row, "consumed");
   if (command.question !== undefined && command.message !== undefined) {
@@ -104,7 +105,7 @@ export function confirmationsTicked(
 ): unknown {
   const { rows } = context;
   let moved = 0;
-  for (const row of rows.hot("confirmation").values()) {
+  for (const row of inOrder(context, "confirmation")) {
     if (row.expiresAtMs <= command.atMs) {
       withdraw(context, row, "expired");
       moved += 1;

@@ -9,8 +9,8 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CommandOf } from "@gantry/shared/contract/commands.ts";
 import type { JobClass, JobRow } from "@gantry/shared/contract/rows.ts";
-import { appendOrder, type Context, rowOf } from "../context.ts";
-import { closeConfirmation, openConfirmation } from "./confirmation-rows.ts";
+import { appendOrder, checkNew, type Context, rowOf } from "../context.ts";
+import { checkDraft, closeConfirmation, openConfirmation } from "./confirmation-rows.ts";
 import { changeJob, countOpen, endJob, leaveDead } from "./job-rows.ts";
 
 const QUEUE_MAX: Readonly<Record<JobClass, number>> = {
@@ -22,12 +22,9 @@ const QUEUE_MAX: Readonly<Record<JobClass, number>> = {
 export function jobAdded(context: Context, command: CommandOf<"jobAdded">): unknown {
   const { rows } = context;
   const { job: id, confirmation, conversation, atMs, actor } = command;
-  const queue = `open/${command.class}`;
-  const open = rows.get("count", queue) ?? 0;
-  if (open >= QUEUE_MAX[command.class]) {
-    const message = `The ${command.class} queue holds ${open} jobs, which is its bound`;
-    throw new GantryError("busy", message, { details: { retryAfterS: 5 } }); // Q1
-  }
+  checkNew(context, "job", id, "job");
+  checkRoom(context, command.class);
+  checkDraft(context, command);
   const { kind, effect, needs, input, attemptsMax, timeoutMs } = command;
   const row: JobRow = {
     id,
@@ -48,7 +45,7 @@ export function jobAdded(context: Context, command: CommandOf<"jobAdded">): unkn
     ...(confirmation === undefined ? {} : { confirmation: confirmation.id }),
   };
   rows.put("job", id, row);
-  rows.put("count", queue, open + 1);
+  countOpen(context, command.class, 1);
   appendOrder(context, "jobs", id);
   context.audit("job.added", id, { kind, needs });
   context.emit("job.changed", id, row);
@@ -57,6 +54,14 @@ export function jobAdded(context: Context, command: CommandOf<"jobAdded">): unkn
     openConfirmation(context, confirmation, action, actor, conversation);
   }
   return { job: id, state: row.state };
+}
+
+/** Q1. */
+function checkRoom({ rows }: Context, jobClass: JobClass): void {
+  const open = rows.get("count", `open/${jobClass}`) ?? 0;
+  if (open < QUEUE_MAX[jobClass]) return;
+  const message = `The ${jobClass} queue holds ${open} jobs, which is its bound`;
+  throw new GantryError("busy", message, { details: { retryAfterS: 5 } });
 }
 
 export function jobLeased(context: Context, command: CommandOf<"jobLeased">): unknown {
@@ -121,6 +126,7 @@ export function jobCancelled(context: Context, command: CommandOf<"jobCancelled"
 
 export function jobRequeued(context: Context, command: CommandOf<"jobRequeued">): unknown {
   const row = deadJob(context, command.job);
+  checkRoom(context, row.class);
   context.audit("job.requeued", row.id);
   const { error: _e, lease: _l, ...rest } = row;
   const again: JobRow = {
@@ -132,6 +138,7 @@ export function jobRequeued(context: Context, command: CommandOf<"jobRequeued">)
     changedAtMs: command.atMs,
   };
   leaveDead(context, row.id);
+  context.rows.remove("job", row.id); // W2: it was cold
   context.rows.put("job", row.id, again);
   countOpen(context, row.class, 1);
   context.emit("job.changed", row.id, again);

@@ -2,13 +2,19 @@
 //
 // N1. A join code is used once; its fifth wrong secret burns it.
 // N2. A device belongs to the node that first named it, until that node is removed.
-// N3. Only facts that change rarely are here; temperatures, progress and load are soft state.
+// N3. A node that was removed never comes back; its machine enrols anew, under another id.
+// N4. Only facts that change rarely are here; temperatures, progress and load are soft state.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Printer } from "@gantry/shared/contract/bridge.ts";
 import type { CommandOf } from "@gantry/shared/contract/commands.ts";
-import type { Capabilities, DeviceRow, JoinCodeRow } from "@gantry/shared/contract/rows.ts";
-import { type Context, rowOf } from "../context.ts";
+import type {
+  Capabilities,
+  DeviceRow,
+  JoinCodeRow,
+  NodeRow,
+} from "@gantry/shared/contract/rows.ts";
+import { checkNew, type Context, inOrder, rowOf } from "../context.ts";
 import { losePrintsOf } from "./prints.ts";
 
 const WRONG_TRIES_MAX = 5;
@@ -16,6 +22,7 @@ const EMPTY: Capabilities = { models: [], commands: [], printers: [] };
 
 export function joinCodeMade(context: Context, command: CommandOf<"joinCodeMade">): unknown {
   const { code: id, name, secretSha256, expiresAtMs, actor } = command;
+  checkNew(context, "joinCode", id, "join code");
   const row: JoinCodeRow = { id, name, secretSha256, createdBy: actor, expiresAtMs, wrongTries: 0 };
   context.rows.put("joinCode", id, row);
   context.audit("joinCode.made", id, { name });
@@ -33,6 +40,7 @@ export function nodeEnrolled(context: Context, command: CommandOf<"nodeEnrolled"
     return { denied: "join_code_invalid" };
   }
   const { node: id, name, publicKey, secretSha256, atMs } = command;
+  checkNew(context, "node", id, "node");
   rows.put("joinCode", code.id, { ...code, usedByNode: id });
   rows.put("node", id, {
     id,
@@ -74,7 +82,7 @@ function openCode(context: Context, command: CommandOf<"nodeEnrolled">): JoinCod
 
 export function nodeRegistered(context: Context, command: CommandOf<"nodeRegistered">): unknown {
   const row = rowOf(context, "node", command.node, "node");
-  if (row.state === "removed") throw new GantryError("forbidden", `${row.name} was removed`);
+  checkKept(row);
   const { bootId, labels, capabilities, capabilitiesDigest, atMs } = command;
   const isNew = row.bootId !== bootId || row.state !== "alive";
   context.rows.put("node", row.id, {
@@ -101,6 +109,7 @@ export function nodeStateChanged(
     throw new GantryError("superseded", `${row.name} has started again since`);
   }
   if (row.state === command.state) return { node: row.id };
+  checkKept(row);
   context.rows.put("node", row.id, { ...row, state: command.state, changedAtMs: command.atMs });
   context.audit("node.state", row.id, { name: row.name, from: row.state, to: command.state });
   context.emit("node.state", row.id, { name: row.name, state: command.state });
@@ -111,8 +120,14 @@ export function nodeStateChanged(
 
 export function printersChanged(context: Context, command: CommandOf<"printersChanged">): unknown {
   const row = rowOf(context, "node", command.node, "node");
+  checkKept(row);
   takePrinters(context, row.id, command.printers, false);
   return { node: row.id };
+}
+
+/** N3. */
+function checkKept({ state, name }: NodeRow): void {
+  if (state === "removed") throw new GantryError("forbidden", `${name} was removed`);
 }
 
 /** `isWhole`: printers of this node that are not listed are gone, and shown as offline. */
@@ -154,7 +169,7 @@ const isSameDevice = (before: DeviceRow, after: DeviceRow): boolean =>
 
 function setOffline(context: Context, node: string, except?: ReadonlySet<string>): void {
   const { rows, command } = context;
-  for (const device of rows.hot("device").values()) {
+  for (const device of inOrder(context, "device")) {
     if (device.node !== node || !device.isOnline || except?.has(device.id) === true) continue;
     const after = { ...device, isOnline: false, changedAtMs: command.atMs };
     rows.put("device", device.id, after);
@@ -162,7 +177,7 @@ function setOffline(context: Context, node: string, except?: ReadonlySet<string>
   }
 }
 
-/** N3. */
+/** N4. */
 function stableFacts(printer: Printer): Printer {
   const { temperatures: _t, progress: _p, remainingS: _r, ...facts } = printer;
   return facts;

@@ -2,14 +2,12 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { CommandOf } from "@gantry/shared/contract/commands.ts";
-import { type Context, rowOf } from "../context.ts";
+import { checkNew, type Context, rowOf } from "../context.ts";
 
 export function tokenMade(context: Context, command: CommandOf<"tokenMade">): unknown {
   const { rows } = context;
   const { token: id, person, role, secretSha256, expiresAtMs, atMs } = command;
-  if (rows.get("token", id) !== undefined) {
-    throw new GantryError("conflict", `Token ${id} exists already`);
-  }
+  checkNew(context, "token", id, "token");
   rows.put("token", id, {
     id,
     person,

@@ -12,8 +12,8 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CommandOf, PrintDraft, PrintWish } from "@gantry/shared/contract/commands.ts";
 import type { DeviceRow, PrintRow, PrintState } from "@gantry/shared/contract/rows.ts";
-import { appendOrder, type Context, rowOf } from "../context.ts";
-import { closeConfirmation, openConfirmation } from "./confirmation-rows.ts";
+import { appendOrder, checkNew, type Context, inOrder, rowOf } from "../context.ts";
+import { checkDraft, closeConfirmation, openConfirmation } from "./confirmation-rows.ts";
 import { asIs, changePrint, endPrint, holderOf, isEnded, without } from "./print-rows.ts";
 
 export function printSubmitted(context: Context, command: CommandOf<"printSubmitted">): unknown {
@@ -22,7 +22,9 @@ export function printSubmitted(context: Context, command: CommandOf<"printSubmit
 
 export function addPrint(context: Context, draft: PrintDraft, person: string): unknown {
   const { rows, command } = context;
+  checkNew(context, "print", draft.job, "print job");
   rowOf(context, "device", draft.printer, "printer");
+  checkDraft(context, draft);
   if (rows.hot("print").size >= LIMIT.normalJobs.max) {
     throw new GantryError("busy", "The print queue is full", { details: { retryAfterS: 60 } });
   }
@@ -194,7 +196,7 @@ export function printResolved(context: Context, command: CommandOf<"printResolve
 
 /** The node is gone for good: what it held is `unknown` until a person has looked. */
 export function losePrintsOf(context: Context, node: string): void {
-  for (const row of context.rows.hot("print").values()) {
+  for (const row of inOrder(context, "print")) {
     if (row.lease?.node === node) changePrint(context, row, { state: "unknown" });
   }
 }
