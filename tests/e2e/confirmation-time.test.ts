@@ -147,7 +147,6 @@ async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk:
     log: silentLogger,
     metrics: makeMetrics(),
   };
-  const link = (): AgentLink => NO_LINK;
   const calls = makeCalls(link, clock);
   const models = makeModels(hub, calls);
   const stop = makeStop(hub, calls, link);
@@ -170,9 +169,10 @@ async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk:
   return { hub, desk };
 }
 
+const link = (): AgentLink => noLink;
 const allWell = () => ({ status: "ok" as const, parts: {}, version: "0", uptimeS: 0 });
 
-const NO_LINK: AgentLink = {
+const noLink: AgentLink = {
   publicKey: "",
   send: () => "absent",
   drop: () => {},
