@@ -49,6 +49,8 @@ const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "package.j
 };
 const CONSOLE_DIR = join(import.meta.dirname, "console", "dist");
 const LEADING_MS = 10_000;
+/** Our own broker has no bound on what comes before a login: never on a network. */
+const BROKER_HOST = "127.0.0.1";
 
 /** 32 bits of the system's strong randomness at a time. */
 const strongRandom: Random = () => (randomFillSync(new Uint32Array(1))[0] ?? 0) / 4_294_967_296;
@@ -218,7 +220,7 @@ function mqttData(config: HubConfig): Record<string, unknown> | undefined {
   if (config.mqttUrl !== undefined) return { hubId: config.hubId, broker: { url: config.mqttUrl } };
   const port = Number(config.mqttPort);
   return Number.isInteger(port)
-    ? { hubId: config.hubId, broker: { host: "127.0.0.1", port } }
+    ? { hubId: config.hubId, broker: { host: BROKER_HOST, port } }
     : undefined;
 }
 
