@@ -1,11 +1,21 @@
 // OrderedStore on LevelDB. One directory, one process: LevelDB's own lock refuses a second one.
+//
+// LS1. Nothing is written after a write that failed until the store was opened anew. LevelDB goes on
+//      appending behind a half-written record of its log, says `ok`, and drops all of that at the
+//      next start (seen: 50 of 50 acknowledged writes after a full disk); a failed sync or
+//      compaction it never forgives at all. Opening reads the log up to the half record and begins
+//      a new one.
+// LS2. It is opened anew only with room for what opening writes, so that reads go on while the disk
+//      is full; for the moment that it takes they are refused with io_error.
 
 import { existsSync } from "node:fs";
+import { statfs } from "node:fs/promises";
 import { Level } from "level";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { OrderedStore, StoreRange } from "../ports.ts";
 
 const WRITE_BUFFER_BYTES = 32 * 1_048_576; // fewer, larger flushes: notes/workflow 6.2
+const MENDING_BYTES = 2 * WRITE_BUFFER_BYTES; // the log as a table, and a compaction of it
 
 export interface LevelOptions {
   /** False: an absent directory is not_found. For readers such as the doctor. */
@@ -33,16 +43,47 @@ export async function openLevelStore(
     throw openError(directory, cause);
   }
 
+  let isTorn = false;
+  let mending: Promise<void> | undefined;
+
+  /** LS1, LS2. */
+  async function mend(): Promise<void> {
+    const { bavail, bsize } = await statfs(directory);
+    if (bavail * bsize < MENDING_BYTES) {
+      throw new GantryError("disk_full", `There is not enough room left for ${directory}`);
+    }
+    try {
+      await db.close();
+      await db.open();
+    } catch (cause) {
+      throw openError(directory, cause);
+    }
+    isTorn = false;
+  }
+
+  function assertOpen(): void {
+    if (db.status === "open" || !isTorn) return;
+    throw new GantryError("io_error", `${directory} is being opened anew; try again`);
+  }
+
   return {
-    getSync: (key) => db.getSync(key),
+    getSync(key) {
+      assertOpen();
+      return db.getSync(key);
+    },
     async batch(operations, { sync }) {
+      if (isTorn) await (mending ??= mend().finally(() => (mending = undefined)));
       try {
         await db.batch([...operations], { sync });
       } catch (cause) {
+        isTorn = true;
         throw writeError(directory, cause);
       }
     },
-    entries: (range: StoreRange) => db.iterator({ ...range, highWaterMarkBytes: 262_144 }),
+    entries(range: StoreRange) {
+      assertOpen();
+      return db.iterator({ ...range, highWaterMarkBytes: 262_144 });
+    },
     close: () => db.close(),
   };
 }

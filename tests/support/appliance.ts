@@ -32,6 +32,8 @@ export interface Appliance extends AsyncDisposable {
   readonly token: string;
   readonly mqttPort: number;
   readonly agentEndpoint: string;
+  /** What the agents were enrolled with, for tests that look for leaked secrets. */
+  readonly joinCodes: readonly string[];
   pid(part: Part): number;
   /** What a part has written so far, for messages of failed tests. */
   output(part: Part): string;
@@ -76,6 +78,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
   const [httpPort, agentPort, mqttPort] = [await freePort(), await freePort(), await freePort()];
   const running = new Map<Part, ChildProcess>();
   const outputs = new Map<Part, string>();
+  const joinCodes: string[] = [];
   const url = `http://127.0.0.1:${httpPort}`;
   const env: Record<string, string> = {
     PATH: process.env["PATH"] ?? "",
@@ -111,6 +114,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
     },
     mqttPort,
     agentEndpoint: `tcp://127.0.0.1:${agentPort}`,
+    joinCodes,
     pid: (part) => running.get(part)?.pid ?? -1,
     output: (part) => outputs.get(part) ?? "",
     async start(part) {
@@ -126,6 +130,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
       }
       if (part === "agent" && !existsSync(join(dataDir, "agent", "identity.json"))) {
         const { body } = await self.api("POST", "/api/nodes/join-codes", { name: "bench" });
+        joinCodes.push(body.code);
         await launch(part, { GANTRY_JOIN_CODE: body.code });
       } else {
         await launch(part);
