@@ -1,0 +1,60 @@
+// Every measurement of `npm run bench` by its name. Loaded one at a time, each in its own process:
+// what one leaves behind (a loaded model, a warm heap) must not colour the next.
+
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { type Figure, figureOf, type Measurement, rounded } from "./measure.ts";
+
+export const CATALOGUE: Readonly<Record<string, Measurement>> = {
+  ask: async () => (await import("./ask.ts")).measureAsk(),
+  tokens: async () => (await import("./tokens-http.ts")).measureTokensHttp(),
+  start: async () => (await import("./start.ts")).measureStart(),
+  "cli-start": measureCliStart,
+  gcode: measureGcodeLines,
+};
+
+interface CliStartReport {
+  readonly rounds: number;
+  readonly goalRatio: number;
+  readonly cases: readonly {
+    readonly name: string;
+    readonly medianMs: number;
+    readonly ratio: number;
+  }[];
+}
+
+async function measureCliStart(): Promise<readonly Figure[]> {
+  const program = join(import.meta.dirname, "cli-start.ts");
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program], { encoding: "utf8" });
+  if (status !== 0) throw new Error(stderr);
+  const report = JSON.parse(stdout) as CliStartReport; // what cli-start.ts prints
+  const bareMs = report.cases.find(({ name }) => name === "bareNode")?.medianMs ?? Number.NaN;
+  const floor = { name: "node -e 0", value: bareMs };
+  return report.cases
+    .filter(({ name }) => name !== "bareNode")
+    .map(({ name, medianMs }) => ({
+      name: `gantry, ${name}`,
+      unit: "ms",
+      median: medianMs,
+      samples: report.rounds,
+      floor,
+      // askRefused loads the client and tries to connect: shown, without a goal of its own.
+      ...(name === "askRefused" ? {} : { goal: { atMost: rounded(report.goalRatio * bareMs) } }),
+    }));
+}
+
+async function measureGcodeLines(): Promise<readonly Figure[]> {
+  const { benchGcodeLines } = await import("./gcode-lines.ts");
+  const results = await benchGcodeLines();
+  const peerAt = (baud: number): Partial<Pick<Figure, "floor">> => {
+    const peer = results.find((each) => each.sender === "printcore" && each.baud === baud);
+    return peer === undefined ? {} : { floor: { name: "printcore", value: peer.linesPerS } };
+  };
+  return results
+    .filter(({ sender }) => sender === "gantry")
+    .map(({ baud, linesPerS, wireShare }) => {
+      const pace = baud === 0 ? "not paced" : `${baud} baud`;
+      const note = wireShare === null ? {} : { note: `${wireShare} of what the wire allows` };
+      return figureOf(`G-code lines, ${pace}`, "1/s", [linesPerS], { ...peerAt(baud), ...note });
+    });
+}
