@@ -82,9 +82,9 @@ describe.skipIf(!existsSync(MODEL))(
         const [question, answer] = await untilClosed(a, conversation);
         expect(question?.text).toBe(prompt);
         const mayFail = victim === "agent" || victim === "model child";
-      const outcome = answer?.error?.code ?? answer?.routing?.tier;
-      expect(["local", ...(mayFail ? CUT_OFF : [])]).toContain(outcome);
-      const onDisk = JSON.stringify(await history(a, conversation));
+        const outcome = answer?.error?.code ?? answer?.routing?.tier;
+        expect(["local", ...(mayFail ? CUT_OFF : [])]).toContain(outcome);
+        const onDisk = JSON.stringify(await history(a, conversation));
         expect(await askStreaming(a, body, key).ended, "the same request again").toMatchObject(
           answer?.error === undefined ? { messageId: answer?.id } : { code: answer.error.code },
         );

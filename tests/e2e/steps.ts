@@ -252,6 +252,7 @@ export interface AuditEntry {
   readonly seq: number;
   readonly action: string;
   readonly object: string;
+  readonly detail: Readonly<Record<string, unknown>>;
 }
 
 /** The whole audit trail, oldest first. */

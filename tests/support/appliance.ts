@@ -87,7 +87,8 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
     GANTRY_HTTP_PORT: String(httpPort),
     GANTRY_AGENT_BIND: `tcp://127.0.0.1:${agentPort}`,
     GANTRY_HUBS: `tcp://127.0.0.1:${agentPort}`,
-    GANTRY_MQTT_PORT: String(mqttPort),
+    // The two exclude each other.
+    ...(options.env?.["GANTRY_MQTT_URL"] === undefined && { GANTRY_MQTT_PORT: String(mqttPort) }),
     GANTRY_NODE_NAME: "bench",
     GANTRY_PRINTERS: "sim=sim:?speed=30",
     UV_THREADPOOL_SIZE: "16",

@@ -1,0 +1,98 @@
+// The client that other programs use, against the whole appliance with a tiny language model.
+
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import OpenAI from "openai";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Appliance, MODELS, until } from "../support/appliance.ts";
+import { auditTrail, PATIENCE_MS, startFast, untilModel } from "./steps.ts";
+
+const MODEL = "stories260K";
+const PATH = join(MODELS, `${MODEL}.gguf`);
+
+describe.skipIf(!existsSync(PATH))("the openai client", { timeout: 2 * PATIENCE_MS }, () => {
+  let a: Appliance;
+  let openai: OpenAI;
+  beforeAll(async () => {
+    a = await startFast({ env: { GANTRY_LLM_MODELS: PATH, GANTRY_LLM_SLOTS: "1" } });
+    openai = new OpenAI({ baseURL: `${a.url}/v1`, apiKey: a.token, maxRetries: 0 });
+    await untilModel(a, MODEL);
+  }, PATIENCE_MS);
+  afterAll(() => a[Symbol.asyncDispose]());
+
+  it("[K12] answers whole and in pieces, with the same words", async () => {
+    const whole = await openai.chat.completions.create(say("Once upon a time"));
+    const text = whole.choices[0]?.message.content ?? "";
+    expect(text.length).toBeGreaterThan(0);
+    expect(whole.model).toBe(MODEL);
+    expect(whole.usage?.completion_tokens).toBeGreaterThan(0);
+
+    let pieces = "";
+    const stream = await openai.chat.completions.create({
+      ...say("Once upon a time"),
+      stream: true,
+    });
+    for await (const { choices } of stream) pieces += choices[0]?.delta.content ?? "";
+    expect(pieces).toBe(text);
+  });
+
+  it("[K12] lists the models, and gives vectors of one length with the embedding one", async () => {
+    const models = await Array.fromAsync(openai.models.list());
+    expect(models.map(({ id }) => id)).toContain(MODEL);
+    const embedder = models.find(({ id }) => id !== MODEL && id !== "gantry")?.id ?? "";
+    const { data } = await openai.embeddings.create({
+      model: embedder,
+      input: ["a bed", "a nozzle"],
+    });
+    expect(data.map(({ index }) => index)).toEqual([0, 1]);
+    expect(data[0]?.embedding.length).toBeGreaterThan(0);
+    expect(data[1]?.embedding.length).toBe(data[0]?.embedding.length);
+  });
+
+  it("tells its errors as the client knows them", async () => {
+    const strange = { ...say("hi"), model: "no-such-model" };
+    await expect(openai.chat.completions.create(strange)).rejects.toThrow(OpenAI.NotFoundError);
+    const nobody = new OpenAI({ baseURL: `${a.url}/v1`, apiKey: "wrong", maxRetries: 0 });
+    await expect(nobody.models.list()).rejects.toThrow(OpenAI.AuthenticationError);
+  });
+
+  it("[K12] a client that leaves frees the only slot: its answer ends as cancelled, the next begins", async () => {
+    let round = 0;
+    // A story may end by itself before the hub hears that nobody listens: then another is begun.
+    await until(
+      "an answer to be cut off",
+      async () => {
+        round += 1;
+        const long = { ...say(`A very long story, part ${round}`), max_tokens: 400 };
+        const stream = await openai.chat.completions.create({ ...long, stream: true });
+        for await (const _piece of stream) break; // leaving the loop hangs up
+        const next = await openai.chat.completions.create(say(`And then ${round}`));
+        expect(next.choices[0]?.message.content?.length).toBeGreaterThan(0);
+        return isCut(a);
+      },
+      PATIENCE_MS,
+    );
+  });
+
+  it("[D8] twelve generations at once on one slot are all answered", async () => {
+    const stories = Array.from({ length: 12 }, (_, index) => say(`Story number ${index}`));
+    const replies = await Promise.all(
+      stories.map((story) => openai.chat.completions.create(story)),
+    );
+    expect(replies.map(({ choices }) => (choices[0]?.message.content ?? "") !== "")).toEqual(
+      Array.from({ length: 12 }, () => true),
+    );
+    expect(new Set(replies.map(({ id }) => id)).size).toBe(12);
+  });
+});
+
+const say = (content: string): OpenAI.Chat.ChatCompletionCreateParamsNonStreaming => ({
+  model: MODEL,
+  messages: [{ role: "user", content }],
+  max_tokens: 24,
+});
+
+const isCut = async (a: Appliance): Promise<boolean> =>
+  (await auditTrail(a)).some(
+    ({ action, detail }) => action === "question.failed" && detail["code"] === "cancelled",
+  );
