@@ -1,4 +1,4 @@
-// The ports of the bridge: what its loops ask of files, cables and the disk, as types only.
+// The ports of the bridge: what its loops ask of files, cables and the disk, as types.
 
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { JobPhase } from "@gantry/shared/contract/bridge.ts";
@@ -32,18 +32,22 @@ export interface JobFile {
 /** Rejects with not_found or io_error. */
 export type OpenJobFile = (path: string) => Promise<JobFile>;
 
+export type EndPhase = Extract<JobPhase, "done" | "failed" | "cancelled" | "interrupted">;
+
 export interface JobRow {
   readonly printer: string;
   readonly job: string;
   readonly token: number;
-  /** `started` until an end is on record. */
-  readonly phase: Extract<JobPhase, "started" | "done" | "failed" | "cancelled" | "interrupted">;
+  /** `preparing` while it is checked, then `started` until an end is on record. */
+  readonly phase: "preparing" | "started" | EndPhase;
   readonly progress: number;
-  /** First bytes that may have been sent: 1 from before the first byte on. */
+  /** First bytes that may have been sent: 1 from before the first byte on, else 0. */
   readonly startedCount: number;
   readonly isAcknowledged: boolean;
   readonly error?: ErrorRecord;
 }
+
+export const isEnded = ({ phase }: JobRow): boolean => phase !== "preparing" && phase !== "started";
 
 /** What the bridge remembers through a crash. Every write is on the disk before it resolves. */
 export interface Journal {

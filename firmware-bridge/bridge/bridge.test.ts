@@ -1,6 +1,7 @@
 // The whole bridge on a real pty with real processes. The oracle is the simulator's log of what its
 // firmware executed under numbers.
 
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { type Agent, makeRig, PRINTER, type Rig, until } from "./rig.ts";
 
@@ -13,6 +14,21 @@ const moves = (count: number, feed = 9_000): string[] =>
 const HEAT_UP = ["M140 S60", "M104 S200", "M109 S200", "M190 S60"];
 const HEATED = ["M140 S60", "M104 S200", "M104 S200", "M140 S60"];
 const COLD_JOB = ["G28", ...moves(200)];
+
+/** Moves that take over a second to hash and scan. */
+const LONG_TO_CHECK = 400_000;
+
+async function endBridge(rig: Rig, signal: NodeJS.Signals): Promise<void> {
+  const ended = new Promise((resolve) => rig.bridge().once("exit", resolve));
+  rig.bridge().kill(signal);
+  await ended;
+}
+
+/** What the firmware executed without a number: the bridge's own words. */
+const ownLines = (rig: Rig): readonly string[] =>
+  readFileSync(rig.files.log, "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("- "));
 
 async function ready(rig: Rig): Promise<Agent> {
   const agent = await rig.connect();
@@ -199,23 +215,112 @@ describe.concurrent("the bridge", { timeout: 60_000 }, () => {
     expect(rig.executed()).toEqual([...COLD_JOB, ...FINISH]);
   });
 
-  it("refuses before the first byte what is not the promised file or not fit for the printer", async () => {
+  it("refuses a start without a file or a printer, and prints nothing of a file that is not fit", async () => {
     await using rig = makeRig(FAST);
     const agent = await ready(rig);
     const good = rig.order("j1", COLD_JOB);
-    const cases = [
-      [{ ...good, sha256: "0".repeat(64) }, "checksum_mismatch"],
-      [{ ...good, sizeBytes: good.sizeBytes + 1 }, "checksum_mismatch"],
-      [{ ...good, path: `${good.path}.none` }, "not_found"],
-      [{ ...good, printer: "nobody" }, "not_found"],
+    const refused = [{ path: `${good.path}.none` }, { printer: "nobody" }];
+    for (const changes of refused) {
+      expect(await agent.ask({ ...good, ...changes })).toMatchObject({
+        type: "refused",
+        error: { code: "not_found" },
+      });
+    }
+    const failed = [
+      [{ ...rig.order("other", COLD_JOB), sha256: "0".repeat(64) }, "checksum_mismatch"],
+      [{ ...rig.order("longer", COLD_JOB), sizeBytes: good.sizeBytes + 1 }, "checksum_mismatch"],
       [rig.order("hot", ["M104 S400", "M104 S0"]), "gcode_too_hot"],
       [rig.order("far", ["G28", "G1 X9999"]), "gcode_out_of_bounds"],
       [rig.order("flash", ["G28", "m997"]), "gcode_forbidden"],
     ] as const;
-    for (const [order, code] of cases) {
-      expect(await agent.ask(order)).toMatchObject({ type: "refused", error: { code } });
+    for (const [order, code] of failed) {
+      expect(await agent.ask(order)).toMatchObject({ type: "accepted" });
+      const report = await agent.job(order.job, "failed");
+      expect(report).toMatchObject({ startedCount: 0, progress: 0, error: { code } });
     }
     expect(rig.executed()).toEqual([]);
+    expect(await agent.ask(good)).toMatchObject({ type: "accepted" });
+    await agent.job("j1", "done");
+  });
+
+  it("accepts a start before it has read the file, once, and can be cancelled meanwhile (DR6)", async () => {
+    await using rig = makeRig(FAST);
+    const agent = await ready(rig);
+    const order = rig.order("j1", ["G28", ...moves(LONG_TO_CHECK)]);
+    expect(await agent.ask(order)).toEqual({ type: "accepted", id: expect.any(String) });
+    expect(await agent.ask(order)).toMatchObject({
+      type: "accepted",
+      note: expect.stringContaining("preparing"),
+    });
+    expect(await agent.ask(rig.order("j2", COLD_JOB, 2))).toMatchObject({
+      type: "refused",
+      error: { code: "conflict" },
+    });
+    expect(await agent.ask({ type: "pause", ...fenced("j1") })).toMatchObject({
+      type: "refused",
+      error: { code: "conflict" },
+    });
+    const early = await rig.connect(); // hears nothing of a job that has no phase yet
+    await until("the greeting", () => early.printer());
+    expect(early.reports.filter(({ type }) => type === "job")).toEqual([]);
+    expect(await agent.ask({ type: "cancel", ...fenced("j1", 3) })).toMatchObject({
+      type: "accepted",
+    });
+    expect(await agent.job("j1", "cancelled")).toMatchObject({ startedCount: 0, token: 3 });
+    expect(rig.executed()).toEqual([]);
+    expect(await agent.ask(rig.order("j3", COLD_JOB, 4))).toMatchObject({ type: "accepted" });
+    await agent.job("j3", "done");
+  });
+
+  it.each(["SIGKILL", "SIGTERM"] as const)(
+    "%s while it checks a file: interrupted with no byte sent, told after the restart (DR2)",
+    async (signal) => {
+      await using rig = makeRig(FAST);
+      const agent = await ready(rig);
+      const order = rig.order("j1", ["G28", ...moves(LONG_TO_CHECK)]);
+      expect(await agent.ask(order)).toMatchObject({ type: "accepted" });
+      await endBridge(rig, signal);
+      rig.startBridge();
+      const later = await ready(rig);
+      const report = await later.job("j1", "interrupted");
+      expect(report).toMatchObject({ startedCount: 0, error: { code: "interrupted" } });
+      expect(await later.ask(order)).toMatchObject({
+        note: expect.stringContaining("not started again"),
+      });
+      expect(rig.executed()).toEqual([]);
+    },
+  );
+
+  it("an emergency stop while it checks a file ends the job with no byte sent (DR6)", async () => {
+    await using rig = makeRig(FAST);
+    const agent = await ready(rig);
+    await agent.ask(rig.order("j1", ["G28", ...moves(LONG_TO_CHECK)]));
+    expect(await agent.ask({ type: "stop", id: "" })).toMatchObject({ type: "accepted" });
+    expect(await agent.job("j1", "failed")).toMatchObject({
+      startedCount: 0,
+      error: { message: "Emergency stop" },
+    });
+    expect(rig.executed()).toEqual([]);
+  });
+
+  it("killed in the middle of a print: heaters off first, by a printer that is slow to answer (SE1)", async () => {
+    await using rig = makeRig(`${FAST}&dtr=0`); // opening the port does not reset this board
+    const agent = await ready(rig);
+    await agent.ask(rig.order("j1", ["M104 S200", "G28", ...moves(5_000), ...FINISH]));
+    await until("some moves", () => (rig.executed().length > 20 ? true : undefined));
+    await endBridge(rig, "SIGKILL");
+    expect(await rig.fault({ loseOks: 10_000 })).toMatchObject({ nozzleTargetC: 200 });
+    const before = ownLines(rig).length;
+    rig.startBridge();
+    const later = await rig.connect();
+    await until("a line of the bridge", () =>
+      ownLines(rig).length > before + 1 ? true : undefined,
+    );
+    // No answer came yet, so this was sent before anything was known of the printer.
+    expect(ownLines(rig).slice(before, before + 2)).toEqual(["- M104 S0", "- M140 S0"]);
+    expect(later.printer()?.phase).toBe("opening");
+    expect(await rig.fault({ loseOks: 0 })).toMatchObject({ nozzleTargetC: 0, bedTargetC: 0 });
+    expect(await later.job("j1", "interrupted")).toMatchObject({ startedCount: 1 });
   });
 
   it("[K69] killed in the middle of a print: interrupted, heaters off, started once, told to who comes later", async () => {
@@ -224,9 +329,7 @@ describe.concurrent("the bridge", { timeout: 60_000 }, () => {
     const order = rig.order("j1", ["M104 S200", "G28", ...moves(5_000), ...FINISH]);
     await agent.ask(order);
     await until("some moves", () => (rig.executed().length > 20 ? true : undefined));
-    const ended = new Promise((resolve) => rig.bridge().once("exit", resolve));
-    rig.bridge().kill("SIGKILL");
-    await ended;
+    await endBridge(rig, "SIGKILL");
     const printed = rig.executed().length;
     rig.startBridge();
     const later = await ready(rig);
@@ -266,9 +369,7 @@ describe.concurrent("the bridge", { timeout: 60_000 }, () => {
     const agent = await ready(rig);
     await agent.ask(rig.order("j1", ["M104 S200", "G28", ...moves(5_000), ...FINISH]));
     await until("some moves", () => (rig.executed().length > 20 ? true : undefined));
-    const ended = new Promise((resolve) => rig.bridge().once("exit", resolve));
-    rig.bridge().kill("SIGTERM");
-    await ended;
+    await endBridge(rig, "SIGTERM");
     expect(await rig.fault({})).toMatchObject({ nozzleTargetC: 0 });
     rig.startBridge();
     const later = await rig.connect();

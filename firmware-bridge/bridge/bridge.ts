@@ -7,7 +7,7 @@
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { BridgeOrder, BridgeReport, JobPhase } from "@gantry/shared/contract/bridge.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
-import type { JobRow, Journal } from "../ports.ts";
+import { isEnded, type JobRow, type Journal } from "../ports.ts";
 import type { Driver } from "./driver.ts";
 
 export interface Bridge {
@@ -47,7 +47,7 @@ export function makeBridge(drivers: readonly Driver[], journal: Journal, log: Lo
   async function acknowledge(printer: string, job: string): Promise<string | undefined> {
     const row = journal.find(printer, job);
     if (row === undefined || row.isAcknowledged) return "nothing to acknowledge";
-    if (row.phase === "started") throw new GantryError("conflict", `${job} has not ended`);
+    if (!isEnded(row)) throw new GantryError("conflict", `${job} has not ended`);
     await journal.put({ ...row, isAcknowledged: true });
     return undefined;
   }
@@ -69,7 +69,9 @@ export function makeBridge(drivers: readonly Driver[], journal: Journal, log: Lo
       const rows = drivers.flatMap(({ id }) => journal.rows(id));
       return [
         { type: "printers", printers: drivers.map((driver) => driver.printer()) },
-        ...rows.filter((row) => !row.isAcknowledged).map((row) => jobReport(row, row.phase)),
+        ...rows.flatMap((row) =>
+          row.isAcknowledged || row.phase === "preparing" ? [] : [jobReport(row, row.phase)],
+        ),
       ];
     },
   };

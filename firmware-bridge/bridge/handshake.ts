@@ -3,6 +3,9 @@
 // HS1. Opening may have reset the board: the greeting ends when its words stop.
 // HS2. Heaters are switched off before anything else is asked of the printer: whoever left them on
 //      is gone, and a host that restarts must not find itself holding a hot nozzle.
+// HS3. A printer that may be hot is told so even before its greeting, which takes up to 3 s, and again
+//      whenever it complains meanwhile: the half line that the last host left behind takes what
+//      follows it along. HS2 is then the proof.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
@@ -24,12 +27,16 @@ export interface Greeting {
   write(text: string): void;
   /** The next event; undefined after `ms` without one. Rejects when the cable is closed. */
   next(ms: number): Promise<MarlinEvent | undefined>;
+  /** HS3 */
+  readonly mayBeHot: boolean;
 }
 
 const GREETING_MS = 1_500;
 const SILENCE_MS = 200;
 const ANSWER_MS = 1_500;
 const TRIES_MAX = 5;
+/** The first line end closes a half line. */
+export const HEATERS_OFF = "\nM104 S0\nM140 S0\n";
 const SIMULATED = "Gantry simulated printer";
 
 /** Rejects with unreachable. Afterwards the firmware's last line number is FIRST_NUMBER - 1. */
@@ -51,12 +58,17 @@ export async function shakeHands(greeting: Greeting, clock: Clock): Promise<Iden
 async function awaitGreeting(greeting: Greeting, clock: Clock): Promise<void> {
   const startedAtMs = clock.monotonic();
   let hasStarted = false;
+  if (greeting.mayBeHot) greeting.write(HEATERS_OFF);
   for (;;) {
     const event = await greeting.next(hasStarted ? SILENCE_MS : GREETING_MS);
     hasStarted ||= event?.kind === "start";
+    if (greeting.mayBeHot && isComplaint(event)) greeting.write(HEATERS_OFF);
     if (event === undefined || clock.monotonic() - startedAtMs > 2 * GREETING_MS) return;
   }
 }
+
+const isComplaint = (event: MarlinEvent | undefined): boolean =>
+  event?.kind === "error" || event?.kind === "resend";
 
 /** Sends until an `ok` comes that no error preceded; gives the events up to it. */
 async function ask(
@@ -80,7 +92,7 @@ async function answerTo(greeting: Greeting): Promise<readonly MarlinEvent[] | un
     const event = await greeting.next(ANSWER_MS);
     if (event === undefined) return undefined;
     events.push(event);
-    hasError ||= event.kind === "error" || event.kind === "resend";
+    hasError ||= isComplaint(event);
     hasError ||= event.kind === "echo" && event.text.startsWith("Unknown command");
     if (event.kind === "fatal") throw new GantryError("device_fault", event.text);
     if (event.kind === "ok") return hasError ? undefined : events;

@@ -1,0 +1,67 @@
+// Pause, resume and cancel of a job, whatever has become of it. DR5 and DR6 are of driver.ts.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import {
+  activeIn,
+  type DriverContext,
+  type DriverState,
+  onlineIn,
+  type OrderOf,
+  preparingIn,
+} from "./driver-state.ts";
+import type { LinePump } from "./line-pump.ts";
+
+export type ControlOrder = OrderOf<"pause" | "resume" | "cancel">;
+
+/**
+ * Resolves with a note for the asker, if any. Rejects with stale_token, not_found, conflict or
+ * io_error.
+ */
+export type JobControl = (order: ControlOrder) => Promise<string | undefined>;
+
+export function makeJobControl(context: DriverContext, pump: LinePump): JobControl {
+  const { spec, ports, state, book } = context;
+
+  return async (order) => {
+    book.assertFresh(order.token); // DR5
+    if (order.type === "cancel") abortPreparing(state, order); // at once: nothing is sent yet
+    await book.raise(order.token);
+    const preparing = preparingIn(state);
+    if (preparing?.job === order.job) return order.type === "cancel" ? undefined : tooEarly(order);
+    const active = activeIn(state);
+    if (active?.job !== order.job || active.isEnding) return controlOfEnded(order);
+    active.token = Math.max(active.token, order.token);
+    const isDone = active.run[order.type]();
+    const online = onlineIn(state);
+    if (order.type === "cancel" && state.signs.isWaitingForPerson) {
+      online?.cable.write("M108\n"); // ends M600's wait; the queue behind it moves again
+    }
+    if (online !== undefined) pump.pump(online);
+    context.tell();
+    if (isDone) return undefined;
+    if (order.type === "cancel") return "it is ending already";
+    const phase = activeIn(state)?.run.phase() ?? "ended";
+    throw new GantryError("conflict", `A ${phase} job cannot ${order.type}`);
+  };
+
+  function controlOfEnded(order: ControlOrder): string {
+    const known = book.find(order.job);
+    if (known === undefined) {
+      throw new GantryError("not_found", `Printer ${spec.id} knows no job ${order.job}`);
+    }
+    if (order.type !== "cancel") throw new GantryError("conflict", `It is over: ${known.phase}`);
+    if (known.phase !== "preparing") ports.onJob(known, known.phase);
+    return `it is over: ${known.phase}`;
+  }
+}
+
+function abortPreparing(state: DriverState, { job, token }: ControlOrder): void {
+  const preparing = preparingIn(state);
+  if (preparing?.job !== job) return;
+  preparing.token = Math.max(preparing.token, token);
+  preparing.abort.abort(new GantryError("cancelled", "Cancelled before the first byte"));
+}
+
+function tooEarly({ type }: ControlOrder): never {
+  throw new GantryError("conflict", `A job that is still being checked cannot ${type}`);
+}
