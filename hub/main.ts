@@ -6,6 +6,7 @@
 import { randomFillSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { chmod, readFile } from "node:fs/promises";
+import { flushCompileCache } from "node:module";
 import { join, resolve } from "node:path";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { writeFileDurably } from "@gantry/shared/adapters/durable-file.ts";
@@ -142,6 +143,7 @@ async function main(): Promise<void> {
     },
     "ready",
   );
+  flushCompileCache(); // a hub that is killed writes nothing at its end
 
   await untilToldToStop();
   log.info({}, "stopping");

@@ -1,6 +1,7 @@
 // The worker thread of the HTTP door: its composition root. It gets a desk port and a configuration,
 // listens, and says so; told to stop, it lets requests end and goes.
 
+import { flushCompileCache } from "node:module";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { makeLogger } from "@gantry/shared/adapters/pino.ts";
 import { present } from "@gantry/shared/base/assert.ts";
@@ -68,6 +69,7 @@ try {
   });
   log.info({ host: server.host, port: server.port }, "listening");
   say({ type: "listening", host: server.host, port: server.port });
+  flushCompileCache();
 } catch (error) {
   if (!(error instanceof GantryError)) log.error({ err: error }, "the door did not start");
   await leave({ type: "failed", error: toErrorRecord(error) });

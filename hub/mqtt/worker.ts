@@ -1,6 +1,7 @@
 // The worker thread of the MQTT door: its composition root. It gets a desk port and a configuration,
 // opens the broker, and says so; told to stop, it goes.
 
+import { flushCompileCache } from "node:module";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
 import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
 import { present } from "@gantry/shared/base/assert.ts";
@@ -59,6 +60,7 @@ async function start({ deskPort, broker, hubId, logLevel }: MqttWorkerData): Pro
   parent.once("message", () => void stop());
   log.info({ address: door.address }, "listening");
   say({ type: "listening", address: door.address });
+  flushCompileCache();
 }
 
 try {
