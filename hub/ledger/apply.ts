@@ -84,26 +84,24 @@ export function applyEntry(ledger: Ledger, commands: readonly Command[]): Applie
   const events: LedgerEvent[] = [];
   let meta: LedgerMeta = before;
 
-  const replies = commands.map((command) => {
-    ledger.position += 1; // L2
-    const { position } = ledger;
+  const emit: Context["emit"] = (type, subject, data, person) => {
+    const event = { id: ledger.position, type, atMs: command.atMs, subject, data };
+    events.push(person === undefined ? event : { ...event, person });
+  };
+  const chain: Context["audit"] = (action, object, detail = {}) => {
     const { atMs, actor, requestId } = command;
-    const context: Context = {
-      rows,
-      command,
-      position,
-      emit(type, subject, data, person) {
-        const event = { id: position, type, atMs, subject, data };
-        events.push(person === undefined ? event : { ...event, person });
-      },
-      audit(action, object, detail = {}) {
-        const row = chainAudit(meta, { position, atMs, actor, action, object, requestId, detail });
-        audit.push(row);
-        meta = { auditSeq: row.seq, auditHash: row.hash };
-      },
-    };
-    return applyOne(context);
-  });
+    const { position } = ledger;
+    const row = chainAudit(meta, { position, atMs, actor, action, object, requestId, detail });
+    audit.push(row);
+    meta = { auditSeq: row.seq, auditHash: row.hash };
+  };
+  let command: Command; // the one that is being applied
+
+  const replies: Reply[] = [];
+  for (command of commands) {
+    ledger.position += 1; // L2
+    replies.push(applyOne({ rows, command, position: ledger.position, emit, audit: chain }));
+  }
 
   if (audit.length + events.length > 0) {
     rows.cool("journal", journalId(first), { audit, events }); // L4

@@ -9,7 +9,10 @@
 // D3. Proposals that wait are bounded; over the bound they are refused with `busy`.
 // D4. When the disk is full, proposals fail with `disk_full` and nothing is half done: the batch is
 //     offered to the disk again when the next proposal comes, and the rest of the hub stays up.
-// D5. Checkpoints run beside all this and never hold up a commit.
+// D5. Checkpoints and snapshots run beside all this and never hold up a commit.
+// D6. While one batch is being synced the batch before it is applied and answered: disk and processor
+//     work at the same time.
+// D7. The log is trimmed only behind the older of two snapshots (snapshot.ts).
 
 import { assert } from "@gantry/shared/base/assert.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -24,11 +27,15 @@ import { applyEntry, type Ledger } from "../ledger/apply.ts";
 import type { OrderedStore } from "../ports.ts";
 import { decodeEntry, encodeEntry } from "./entry-codec.ts";
 import { loadLedger, storeCheckpoint } from "./ledger-store.ts";
+import { recoverLedger } from "./recover.ts";
+import { listSnapshots, type Snapshot, writeSnapshot } from "./snapshot.ts";
 
 const TICK_MS = 10;
 const ELECTION_TICKS = 1; // one voter has nobody to wait for
-const CHECKPOINT_ROWS = 4_000; // dirty rows that bring a checkpoint forward: about 15 ms of encoding
+const CHECKPOINT_ROWS = 4_000; // dirty rows that bring a checkpoint forward
 const DISK_RETRY_MS = 500;
+const SNAPSHOT_LOG_BYTES = 64 * 1_048_576; // of log, about 0.5 s of replay
+const SNAPSHOT_LOG_ENTRIES = 50_000;
 
 export interface ReplicaOptions {
   readonly hubId: string;
@@ -40,6 +47,13 @@ export interface ReplicaOptions {
   readonly checkpointMs: number;
   /** Events of one entry, in order, after it was applied. Must not throw. */
   readonly onEvents: (events: readonly LedgerEvent[]) => void;
+  /** Where snapshots are; without, the log is never trimmed. */
+  readonly snapshots?: {
+    readonly folder: string;
+    /** Log after which a snapshot is taken; 64 MiB and 50,000 entries where left out. */
+    readonly logBytes?: number;
+    readonly logEntries?: number;
+  };
   /** For tests: called at named steps, to cut the power there. */
   readonly probe?: (step: ReplicaStep) => void;
 }
@@ -57,8 +71,13 @@ export interface Replica {
   /** Resolves when everything known at the call has been applied: what follows reads its writes. */
   barrier(signal: AbortSignal): Promise<void>;
   status(): Status & { readonly appliedIndex: number; readonly isDiskFull: boolean };
-  /** Writes every changed row now. */
+  /** Writes every row that had changed at the call. A failure is logged and tried again later. */
   checkpoint(): Promise<void>;
+  /**
+   * Snapshots the ledger and trims the log when it has grown enough since the last time, as the
+   * replica does by itself after a checkpoint.
+   */
+  maintain(): Promise<void>;
   /** Refuses new proposals, finishes those that wait, writes a checkpoint. */
   close(): Promise<void>;
 }
@@ -71,6 +90,7 @@ interface Waiting {
 
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   const { logStore, ledgerStore, clock, log } = options;
+  await recoverLedger(logStore, ledgerStore, options.snapshots?.folder, log);
   const { rows, applied } = await loadLedger(ledgerStore);
   const ledger: Ledger = { rows, position: applied.position };
   let appliedIndex = applied.index;
@@ -92,13 +112,17 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     index: logStore.restored.lastIndex,
     lastTerm: logStore.restored.lastTerm,
   };
-  let reads = new Map<number, () => void>();
+  const reads = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
   let nextRead = 1;
   let isPumping = false;
   let pumping = Promise.resolve();
   let isClosing = false;
   let isDiskFull = false;
   let checkpointing: Promise<void> | undefined;
+  let maintaining: Promise<void> | undefined;
+  const folder = options.snapshots?.folder;
+  let snapshots = folder === undefined ? [] : await listSnapshots(folder); // newest first
+  let loggedBytes = 0; // since the last snapshot or start
   const stopped = new AbortController();
 
   /** Entries after the checkpoint. With one voter, what is stored is committed. */
@@ -153,14 +177,17 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   }
 
   async function handle(ready: Ready): Promise<void> {
-    for (const entry of ready.committed) applyCommitted(entry);
+    const isToStore = ready.hardState !== undefined || ready.entries.length > 0;
+    if (isToStore) options.probe?.("beforeStore");
+    const storing = isToStore ? storeUntilDone(ready) : undefined;
+    storing?.catch(() => {}); // awaited below, unless applying throws first
+    for (const entry of ready.committed) applyCommitted(entry); // D6
     for (const { id } of ready.reads) {
-      reads.get(id)?.();
+      reads.get(id)?.resolve();
       reads.delete(id);
     }
-    if (ready.hardState === undefined && ready.entries.length === 0) return;
-    options.probe?.("beforeStore");
-    await storeUntilDone(ready);
+    if (storing === undefined) return;
+    await storing;
     options.probe?.("afterStore");
     const tail = ready.entries.at(-1);
     stored = {
@@ -211,6 +238,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
         : batch.map(({ command }) => command);
     const { replies, events } = applyEntry(ledger, commands);
     appliedIndex = entry.index;
+    loggedBytes += entry.data.length;
     options.probe?.("afterApply");
     batch?.forEach(({ settle }, place) => {
       const reply = replies[place];
@@ -218,13 +246,17 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     });
     options.probe?.("afterReply");
     if (events.length > 0) options.onEvents(events);
-    if (rows.dirtyCount >= CHECKPOINT_ROWS) void checkpoint();
+    if (rows.dirtyCount >= CHECKPOINT_ROWS) void startCheckpoint();
   }
 
-  /** D5. One at a time; a second caller waits for the first and then writes what came since. */
+  /** D5. One at a time: who comes while one runs waits for it, and then for what came since. */
   async function checkpoint(): Promise<void> {
-    if (checkpointing !== undefined) return checkpointing;
-    checkpointing = writeCheckpoint().finally(() => {
+    if (checkpointing !== undefined) await checkpointing;
+    await startCheckpoint();
+  }
+
+  function startCheckpoint(): Promise<void> {
+    checkpointing ??= writeCheckpoint().finally(() => {
       checkpointing = undefined;
     });
     return checkpointing;
@@ -242,13 +274,50 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       };
     }
     try {
-      await storeCheckpoint(ledgerStore, unstored.changes, unstored.mark);
+      await storeCheckpoint(ledgerStore, unstored.changes, unstored.mark, clock);
     } catch (error) {
       log.error({ error: toErrorRecord(error) }, "the checkpoint failed; it is tried again");
       return;
     }
     unstored = undefined;
     rows.batchStored();
+  }
+
+  /** D7. One at a time; a failure is logged, and tried again after the next checkpoint. */
+  function maintain(): Promise<void> {
+    if (folder === undefined || !isSnapshotDue()) return maintaining ?? Promise.resolve();
+    maintaining ??= takeSnapshot(folder)
+      .catch((error: unknown) =>
+        log.error({ error: toErrorRecord(error) }, "no snapshot could be taken"),
+      )
+      .finally(() => {
+        maintaining = undefined;
+      });
+    return maintaining;
+  }
+
+  /** Half the size of a snapshot at least: writing them costs at most twice what the log does. */
+  function isSnapshotDue(): boolean {
+    const { logBytes = SNAPSHOT_LOG_BYTES, logEntries = SNAPSHOT_LOG_ENTRIES } =
+      options.snapshots ?? {};
+    const newest = snapshots[0];
+    const since = appliedIndex - (newest?.index ?? 0);
+    return (
+      since > 0 &&
+      (loggedBytes >= Math.max(logBytes, (newest?.sizeBytes ?? 0) / 2) || since >= logEntries)
+    );
+  }
+
+  async function takeSnapshot(folder: string): Promise<void> {
+    await checkpoint();
+    const bytesBefore = loggedBytes;
+    const taken = await writeSnapshot(folder, ledgerStore);
+    snapshots = await listSnapshots(folder);
+    loggedBytes -= bytesBefore;
+    const older: Snapshot | undefined = snapshots[1];
+    if (older !== undefined) await logStore.trim(older.index);
+    const { index, sizeBytes } = taken;
+    log.info({ index, sizeBytes, logFrom: logStore.firstIndex }, "took a snapshot");
   }
 
   function startPump(): void {
@@ -274,6 +343,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       if (sinceCheckpointMs < options.checkpointMs) continue;
       sinceCheckpointMs = 0;
       await checkpoint();
+      await maintain();
     }
   }
   keepTime().catch(() => {}); // ends only by `stopped`
@@ -305,6 +375,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       });
     },
     barrier(signal) {
+      if (isClosing) return Promise.reject(new GantryError("stopping", "The hub is stopping"));
       if (signal.aborted) return Promise.reject(reasonOf(signal));
       return new Promise((resolve, reject) => {
         const id = nextRead;
@@ -314,9 +385,12 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
           reject(reasonOf(signal));
         };
         signal.addEventListener("abort", onAbort, { once: true });
-        reads.set(id, () => {
-          signal.removeEventListener("abort", onAbort);
-          resolve();
+        reads.set(id, {
+          resolve() {
+            signal.removeEventListener("abort", onAbort);
+            resolve();
+          },
+          reject,
         });
         core.step({ type: "read", id });
         startPump();
@@ -324,12 +398,16 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     },
     status: () => ({ ...core.status(), appliedIndex, isDiskFull }),
     checkpoint,
+    maintain,
     async close() {
       isClosing = true;
       await pumping; // a disk that stays full ends it with the next failed write
       stopped.abort();
-      reads = new Map();
-      await checkpointing;
+      for (const { reject } of reads.values()) {
+        reject(new GantryError("stopping", "The hub is stopping"));
+      }
+      reads.clear();
+      await maintaining;
       await checkpoint();
     },
   };
