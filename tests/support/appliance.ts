@@ -170,7 +170,12 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
       await rm(dataDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     },
   };
-  for (const part of options.parts ?? ["hub", "bridge", "agent"]) await self.start(part);
+  try {
+    for (const part of options.parts ?? ["hub", "bridge", "agent"]) await self.start(part);
+  } catch (error) {
+    await self[Symbol.asyncDispose]();
+    throw error;
+  }
   return self;
 }
 
