@@ -3,12 +3,9 @@
 
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  type Faults,
-  makeSimulatedMarlin,
-  MARLIN_OPTIONS,
-  type MarlinOptions,
-} from "../simulator/marlin.ts";
+import { MARLIN_OPTIONS, type MarlinOptions } from "../simulator/board.ts";
+import type { Faults } from "../simulator/faults.ts";
+import { makeSimulatedMarlin } from "../simulator/marlin.ts";
 import { FIRST_NUMBER, type Link, LINK_POLICY, makeLink } from "./link.ts";
 import { makeMarlinDecoder } from "./marlin-codec.ts";
 import { formatLine } from "./marlin-line.ts";

@@ -10,8 +10,9 @@ import { appendFileSync, existsSync, renameSync, rmSync, symlinkSync } from "nod
 import { statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { z } from "zod";
+import { MARLIN_OPTIONS } from "./board.ts";
 import { isAlive, simulatorFiles, type SimulatorFiles } from "./files.ts";
-import { makeSimulatedMarlin, MARLIN_OPTIONS, type SimulatedMarlin } from "./marlin.ts";
+import { makeSimulatedMarlin, type SimulatedMarlin } from "./marlin.ts";
 import { parseSimulatorOptions, type SimulatorOptions } from "./options.ts";
 import { openPty, type Pty } from "./pty.ts";
 

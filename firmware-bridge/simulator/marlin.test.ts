@@ -3,12 +3,8 @@
 
 import { describe, expect, it } from "vitest";
 import { formatLine } from "../protocols/marlin-line.ts";
-import {
-  makeSimulatedMarlin,
-  MARLIN_OPTIONS,
-  type MarlinOptions,
-  type SimulatedMarlin,
-} from "./marlin.ts";
+import { MARLIN_OPTIONS, type MarlinOptions } from "./board.ts";
+import { makeSimulatedMarlin, type SimulatedMarlin } from "./marlin.ts";
 
 const latin1 = (bytes: Uint8Array): string => String.fromCharCode(...bytes);
 

@@ -6,7 +6,8 @@
 // G2. A keyword that is not upheld is refused with its JSON pointer, never ignored.
 // G3. No rule begins with itself: llama.cpp cannot read such a grammar. A cycle of $ref is allowed
 //     where an object or an array lies between.
-// G4. The size is bounded: NODES_MAX places in the schema, LENGTH_MAX characters of a string.
+// G4. The size is bounded: NODES_MAX places in the schema, LENGTH_MAX characters of a string,
+//     ITEMS_MAX items of an array.
 
 import { arrayGrammar } from "./grammar-array.ts";
 import { integerGrammar, type NumberBounds, numberGrammar } from "./grammar-number.ts";
