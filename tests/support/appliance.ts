@@ -2,6 +2,7 @@
 // folder of their own. Each can be killed and started again; all are gone when the test ends.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -49,13 +50,22 @@ export interface Appliance extends AsyncDisposable {
   ): Promise<{ status: number; body: any }>; // eslint-disable-line typescript/no-explicit-any
 }
 
+/**
+ * A port below those that the kernel gives to outgoing connections (32,768 and up on Linux): one of
+ * these could be taken by any client between this look and the start of the process.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
+  for (;;) {
+    const port = randomInt(20_000, 32_000);
+    const server = createServer();
+    const isFree = await new Promise<boolean>((resolve) => {
+      server.once("error", () => resolve(false));
+      server.listen(port, "127.0.0.1", () => resolve(true));
+    });
+    if (!isFree) continue;
+    await new Promise((resolve) => server.close(resolve));
+    return port;
+  }
 }
 
 /** Polls until `read` gives something other than undefined or false. */
