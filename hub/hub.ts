@@ -34,7 +34,12 @@ export const newId = (hub: Hub, kind: IdKind): string => mintId(kind, hub.clock.
 export const byHub = (hub: Hub): By => ({ actor: "hub", requestId: newId(hub, "req") });
 
 /** Proposes; gives the reply, refusal or not. */
-export function propose(hub: Hub, body: CommandBody, by: By, signal: AbortSignal): Promise<Reply> {
+export async function propose(
+  hub: Hub,
+  body: CommandBody,
+  by: By,
+  signal: AbortSignal,
+): Promise<Reply> {
   const { actor, requestId, replay } = by;
   const envelope: Envelope = {
     atMs: hub.clock.now(),
@@ -43,7 +48,12 @@ export function propose(hub: Hub, body: CommandBody, by: By, signal: AbortSignal
     ...(replay === undefined ? {} : { replay }),
   };
   const command = { ...envelope, ...body } as Command; // the envelope and one body make a command
-  return hub.replica.propose(command, signal);
+  const { clock, metrics } = hub;
+  const startMs = clock.monotonic();
+  const reply = await hub.replica.propose(command, signal);
+  metrics.commitSeconds.observe((clock.monotonic() - startMs) / 1_000);
+  metrics.commands.inc({ type: body.type, result: reply.ok ? "ok" : reply.error.code });
+  return reply;
 }
 
 /** Proposes; gives the value, throws the refusal. */

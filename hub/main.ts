@@ -3,7 +3,6 @@
 //   start   configuration -> data folder -> [doors | log + ledger] at once -> link -> duties -> ready
 //   stop    doors take no more -> duties end -> link -> log and ledger with a last checkpoint
 
-import { randomFillSync } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { chmod, readFile } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
@@ -13,7 +12,6 @@ import { writeFileDurably } from "@gantry/shared/adapters/durable-file.ts";
 import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
-import type { Random } from "@gantry/shared/base/prng.ts";
 import type { HubConfig } from "@gantry/shared/contract/config.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
@@ -24,6 +22,7 @@ import { type DataDir, openDataDir } from "./adapters/data-dir.ts";
 import { openHubKeys } from "./adapters/hub-keys.ts";
 import { openLevelStore } from "./adapters/level-store.ts";
 import { openLogStore } from "./adapters/log-store.ts";
+import { makeStrongRandom } from "./adapters/strong-random.ts";
 import { makeAsk } from "./ask/ask.ts";
 import { makeLibrary } from "./ask/library.ts";
 import { readConfig } from "./config.ts";
@@ -53,8 +52,7 @@ const LEADING_MS = 10_000;
 /** Our own broker has no bound on what comes before a login: never on a network. */
 const BROKER_HOST = "127.0.0.1";
 
-/** 32 bits of the system's strong randomness at a time. */
-const strongRandom: Random = () => (randomFillSync(new Uint32Array(1))[0] ?? 0) / 4_294_967_296;
+const strongRandom = makeStrongRandom();
 
 async function main(): Promise<void> {
   const config = readConfig(process.env);

@@ -3,6 +3,9 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
 
+/** One for all: an abort without a reason makes a DOMException and its stack for each request. */
+const WORK_ENDED = new GantryError("cancelled", "The work ended before its deadline");
+
 /** Runs `work` with a signal that aborts with `timeout` after `ms`, or with `parent`'s reason. */
 export async function within<T>(
   clock: Clock,
@@ -22,7 +25,7 @@ export async function within<T>(
   try {
     return await work(limit.signal);
   } finally {
-    ended.abort();
+    ended.abort(WORK_ENDED);
     parent.removeEventListener("abort", onParent);
   }
 }
