@@ -103,7 +103,6 @@ async function main(): Promise<void> {
     ask,
     models,
     calls,
-    duties,
     stop,
     link: theLink,
     ledgerStore,

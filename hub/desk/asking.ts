@@ -177,7 +177,6 @@ export async function confirm(
     role: actorOf(request).role,
   };
   const value = await act(parts.hub, body, byOf(request), signal);
-  parts.duties.wake();
   return { job: (value as { job: unknown }).job }; // domains/confirmations.ts
 }
 

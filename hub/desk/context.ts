@@ -4,7 +4,6 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts";
 import type { Ask } from "../ask/ask.ts";
 import type { Calls } from "../hands/calls.ts";
-import type { Duties } from "../hands/duties.ts";
 import type { Models } from "../hands/models.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { By, Hub } from "../hub.ts";
@@ -16,7 +15,6 @@ export interface DeskParts {
   readonly ask: Ask;
   readonly models: Models;
   readonly calls: Calls;
-  readonly duties: Duties;
   readonly stop: PressStop;
   readonly link: () => AgentLink;
   readonly ledgerStore: OrderedStore;

@@ -66,7 +66,6 @@ export async function bedCleared(
     byOf(request),
     signal,
   );
-  parts.duties.wake();
   return viewDevice(parts, deviceOf(parts, request));
 }
 
@@ -97,11 +96,10 @@ export async function printSubmitted(
   request: DeskRequest,
   { signal }: DeskCallOptions,
 ): Promise<PrintAccepted> {
-  const { hub, duties } = parts;
+  const { hub } = parts;
   const { printer, name, gcode } = request.body as PrintUpload;
   const draft = draftPrint(hub, { printer, name, gcode });
   const value = await act(hub, { type: "printSubmitted", ...draft }, byOf(request), signal);
-  duties.wake();
   const { job } = value as { job: string }; // domains/prints.ts; a replay gives the first job
   const row = printRow(parts, job);
   const asked =
@@ -143,7 +141,6 @@ export const wishFor =
   ): Promise<PrintView> => {
     const job = paramOf(request, "id");
     await act(parts.hub, { type: "printWished", job, wish }, byOf(request), signal);
-    parts.duties.wake();
     return viewPrint(parts, printRow(parts, job));
   };
 
@@ -190,7 +187,7 @@ async function addJob(
   wanted: JobWanted,
   signal: AbortSignal,
 ): Promise<JobRow> {
-  const { hub, duties } = parts;
+  const { hub } = parts;
   const base = {
     type: "jobAdded" as const,
     job: newId(hub, "job"),
@@ -220,7 +217,6 @@ async function addJob(
     };
   }
   const value = await act(hub, body, byOf(request), signal);
-  duties.wake();
   return jobRow(parts, (value as { job: string }).job); // domains/jobs.ts
 }
 
@@ -347,7 +343,6 @@ export async function jobRequeued(
 ): Promise<JobView> {
   const id = paramOf(request, "id");
   await act(parts.hub, { type: "jobRequeued", job: id }, byOf(request), signal);
-  parts.duties.wake();
   return viewJob(parts, jobRow(parts, id));
 }
 

@@ -24,7 +24,7 @@ import {
 import { act, type By, byHub, type Hub, propose } from "../hub.ts";
 import { isNoticeDue } from "../ledger/domains/confirmations.ts";
 import { printWaitsFor } from "../ledger/domains/prints.ts";
-import type { AgentLink } from "../ports.ts";
+import type { AgentLink, FeedItem } from "../ports.ts";
 
 const SWEEP_MS = 1_000;
 const REPEAT_MS = 3_000; // how often an order that shows no effect is told again
@@ -32,7 +32,7 @@ const REFUSED_PAUSE_MS = 5_000; // before a printer that refused is tried again
 const JOBS_PER_NODE = 4;
 
 export interface Duties {
-  /** Something changed: look now instead of at the next sweep. */
+  /** Look now instead of at the next sweep. Changes of the ledger do this by themselves. */
   wake(): void;
   /** Sweeps until the signal aborts. */
   run(signal: AbortSignal): Promise<void>;
@@ -237,7 +237,6 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
       signal,
     );
     hub.soft.forget(node.capabilities.printers.map((printer) => printer.id));
-    wake();
   }
 
   function wake(): void {
@@ -248,6 +247,7 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
     wake,
     async run(stop) {
       const startedAtMs = clock.monotonic();
+      hub.feed.watch((items) => (items.some(mayOwe) ? wake() : undefined), stop);
       while (!stop.aborted) {
         try {
           await sweepConfirmations();
@@ -280,7 +280,6 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
           signal,
         );
       }
-      wake();
     },
     async adopt(node, bootId, holds) {
       const held = new Set(holds.map(({ job, token }) => `${job} ${token}`));
@@ -297,6 +296,10 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
     },
   };
 }
+
+/** Conversations and flags owe nothing; all else may have made a duty or met one. */
+const mayOwe = (item: FeedItem): boolean =>
+  item.kind === "ledger" && item.events.some(({ type }) => /^(print|job|device|node)\./.test(type));
 
 /** `needs` is `command:NAME` or `embed`. */
 function canDo(node: NodeRow, needs: string): boolean {

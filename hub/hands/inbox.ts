@@ -97,7 +97,6 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
     if (!reply.ok)
       hub.log.warn({ node, job, phase, code: reply.error.code }, "a print report was refused");
     say(node, { type: "recorded", job, token, phase }); // I1: a refusal is final too
-    duties.wake();
   }
 
   /** Stable facts that changed are logged; the rest is soft. */
@@ -106,7 +105,6 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
     const changed = printers.filter((printer) => hasChanged(hub, printer));
     if (changed.length === 0) return;
     await act(hub, { type: "printersChanged", node, printers: changed }, asNode(node), signal);
-    duties.wake();
   }
 
   async function sendPiece(

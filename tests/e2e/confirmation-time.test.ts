@@ -159,7 +159,6 @@ async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk:
     ask,
     models,
     calls,
-    duties,
     stop,
     link,
     ledgerStore,

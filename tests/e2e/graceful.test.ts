@@ -6,10 +6,10 @@ import { startAppliance } from "../support/appliance.ts";
 it("[S5][M58] keeps every acknowledged change over a stop in the middle of load", async () => {
   await using appliance = await startAppliance({ parts: ["hub"] });
   const acknowledged: string[] = [];
-  let isStopping = false;
+  const stopping = new AbortController();
 
   async function write(writer: number): Promise<void> {
-    for (let count = 0; !isStopping; count += 1) {
+    for (let count = 0; !stopping.signal.aborted; count += 1) {
       const key = `w${writer}.${count}`;
       const reply = await appliance
         .api("PUT", `/api/flags/${key}`, { value: count })
@@ -22,7 +22,7 @@ it("[S5][M58] keeps every acknowledged change over a stop in the middle of load"
   const writers = Promise.all(Array.from({ length: 8 }, (_, writer) => write(writer)));
   while (acknowledged.length < 200) await new Promise((resolve) => setImmediate(resolve));
   const code = await appliance.kill("hub", "SIGTERM");
-  isStopping = true;
+  stopping.abort();
   await writers;
   expect(code).toBe(0);
 
