@@ -18,7 +18,6 @@ import { makeDesk } from "../../hub/desk/desk.ts";
 import { makeFeed } from "../../hub/feed/feed.ts";
 import { makeSoftState } from "../../hub/feed/soft.ts";
 import { makeCalls } from "../../hub/hands/calls.ts";
-import { makeDuties } from "../../hub/hands/duties.ts";
 import { makeModels } from "../../hub/hands/models.ts";
 import { makeStop } from "../../hub/hands/stop.ts";
 import { act, byHub, type Hub } from "../../hub/hub.ts";
@@ -153,7 +152,6 @@ async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk:
   const blobs = await openBlobFiles(join(folder, "blobs"));
   const library = makeLibrary(hub.rows, blobs, join(folder, "gcode"));
   const ask = makeAsk({ hub, models, stop, library });
-  const duties = makeDuties(hub, link, NEVER);
   const desk = makeDesk({
     hub,
     ask,
