@@ -172,6 +172,7 @@ async function openCore(
       clock: systemClock,
       log,
       checkpointMs: config.checkpointMs,
+      snapshots: { folder: join(paths.root, "snapshots") },
       onEvents: (events) => feed.publish(events),
     });
     await opened.barrier(systemClock.timeout(LEADING_MS));
