@@ -8,11 +8,11 @@
 // and one round trip through the HTTP door. The last rows take row K91's breakdown apart.
 // Not measured: TLS, Wi-Fi, several hubs, a log of millions, a model that fills the machine.
 
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
 import type { QueryReply } from "@gantry/shared/contract/schemas.ts";
 import { MODELS, startAppliance, until } from "../tests/support/appliance.ts";
+import { benchFsync } from "./floors.ts";
 import { type HttpClient, makeHttpClient, type TimedReply } from "./http-client.ts";
 import { type Figure, figureOf, manyTimes, medianOf, rounded } from "./measure.ts";
 
@@ -112,19 +112,8 @@ async function cacheHits(client: HttpClient): Promise<number> {
 async function floorOf(client: HttpClient, dir: string): Promise<NonNullable<Figure["floor"]>> {
   const trips = await manyTimes(ASKS, 1, () => client.json("/api/me"));
   const tripMs = medianOf(trips.map((trip) => trip.tookMs));
-  const syncMs = medianOf(await syncedWritesMs(dir, 200));
+  const { p50Ms: syncMs } = await benchFsync(dir, 300);
   return { name: "/api/me + 2 fsyncs", value: rounded(tripMs + 2 * syncMs) };
-}
-
-async function syncedWritesMs(dir: string, count: number): Promise<readonly number[]> {
-  await using file = await open(join(dir, "bench.sync"), "w");
-  const block = Buffer.alloc(512, "x");
-  return await manyTimes(count, 1, async () => {
-    const fromMs = performance.now();
-    await file.write(block);
-    await file.datasync();
-    return performance.now() - fromMs;
-  }); // before the file is closed
 }
 
 /**
@@ -133,10 +122,9 @@ async function syncedWritesMs(dir: string, count: number): Promise<readonly numb
  */
 async function breakdown(client: HttpClient): Promise<readonly Figure[]> {
   const published: number[] = [];
-  using _watch = await client.watch(
-    "/api/events?types=question.answered",
-    () => void published.push(performance.now()),
-  );
+  using _watch = await client.watch("/api/events?types=question.answered", (text) => {
+    if (text.includes("question.answered")) published.push(performance.now()); // not the greeting
+  });
   const before = await commits(client);
   const asked: (Timed & { readonly endedMs: number })[] = [];
   for (let round = 0; round < ASKS / 4; round += 1) {

@@ -3,15 +3,43 @@
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
+import type { Spread } from "./floors.ts";
 import { type Figure, figureOf, type Measurement, rounded } from "./measure.ts";
 
 export const CATALOGUE: Readonly<Record<string, Measurement>> = {
+  floors: measureFloors,
+  commands: measureCommands,
   ask: async () => (await import("./ask.ts")).measureAsk(),
   tokens: async () => (await import("./tokens-http.ts")).measureTokensHttp(),
   start: async () => (await import("./start.ts")).measureStart(),
   "cli-start": measureCliStart,
   gcode: measureGcodeLines,
 };
+
+async function measureFloors(): Promise<readonly Figure[]> {
+  const { benchFloors } = await import("./floors.ts");
+  const { fsync, tcp, spawn } = await benchFloors();
+  return [
+    spreadFigure("fsync of 256 bytes", fsync),
+    spreadFigure("64 bytes over loopback and back", tcp),
+    spreadFigure("node -e 0", spawn),
+  ];
+}
+
+const spreadFigure = (name: string, { p50Ms, p99Ms }: Spread): Figure => ({
+  name,
+  unit: "ms",
+  median: p50Ms,
+  p99: p99Ms,
+});
+
+async function measureCommands(): Promise<readonly Figure[]> {
+  const { benchAll } = await import("./commands.ts");
+  return (await benchAll([1, 10, 100, 1_000])).flatMap(({ inFlight, perS, p50Ms, p99Ms }) => [
+    { name: `durable commands, ${inFlight} in flight`, unit: "1/s", median: perS },
+    { name: `latency, ${inFlight} in flight`, unit: "ms", median: p50Ms, p99: p99Ms },
+  ]);
+}
 
 interface CliStartReport {
   readonly rounds: number;

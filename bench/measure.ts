@@ -7,8 +7,8 @@ export interface Figure {
   /** Median, or the one value where it is read once. */
   readonly median: number;
   readonly p99?: number;
-  /** Samples behind the median. */
-  readonly samples: number;
+  /** Behind the median, where it is known. */
+  readonly samples?: number;
   /** Times have a ceiling to stay under, rates a floor to stay over. */
   readonly goal?: { readonly atMost: number } | { readonly atLeast: number };
   readonly p99Goal?: { readonly atMost: number };
