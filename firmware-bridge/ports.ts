@@ -1,4 +1,4 @@
-// The ports of the bridge: what its loops ask of files, cables and the disk, as types.
+// The ports of the bridge: what its loops ask of files, cables and the disk.
 
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { JobPhase } from "@gantry/shared/contract/bridge.ts";

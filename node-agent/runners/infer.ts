@@ -8,31 +8,19 @@
 // I3. No message about a running request for `firstTokenMs` means that the child hangs: SIGKILL.
 // I4. A file that is no model is never tried again; every request gets the same `model_invalid`.
 // I5. Aborting a request ends it as `cancelled` with the text so far, and frees its slot.
-// I6. This file must not import node-llama-cpp: the agent stays small (notes/inference).
+// I6. Nothing here or in its parts (model-supervisor.ts, request-queue.ts) imports node-llama-cpp: the
+//     agent stays small (notes/inference).
 
-import { backoffMs } from "@gantry/shared/base/backoff.ts";
-import { fromErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
-import { BREAKER, LIMIT, RECONNECT, TIMEOUT } from "@gantry/shared/base/policy.ts";
-import type { Random } from "@gantry/shared/base/prng.ts";
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { isRetryable } from "@gantry/shared/flow/attempt.ts";
-import type { Clock } from "@gantry/shared/flow/clock.ts";
-import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
-import {
-  type ForkLlama,
-  hasGpuBuild,
-  type LlamaChild,
-  threadsForModel,
-} from "../adapters/llama-process.ts";
+import { hasGpuBuild, threadsForModel } from "../adapters/llama-process.ts";
 import { type GenerateRequest, promptOf } from "./generate-request.ts";
-import type {
-  FromChild,
-  Generation,
-  GpuChoice,
-  ModelFacts,
-  PromptOptions,
-} from "./llama-protocol.ts";
-import { type JsonAnswer, makeJsonAnswers } from "./json-answer.ts";
+import { makeJsonAnswers } from "./json-answer.ts";
+import type { Generation, GpuChoice, LoadOptions, ModelFacts } from "./llama-protocol.ts";
+import { makeSupervisor, type ModelPorts, type ModelState } from "./model-supervisor.ts";
+import { makeRequestQueue, NOTHING } from "./request-queue.ts";
 
 export interface ModelOptions {
   readonly path: string;
@@ -48,26 +36,6 @@ export interface ModelOptions {
   /** How long a running request may be silent (I3). */
   readonly firstTokenMs?: number;
 }
-
-export interface ModelPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly fork: ForkLlama;
-}
-
-export type ModelState =
-  | { readonly kind: "absent" }
-  | { readonly kind: "loading"; readonly pid: number; readonly sinceMs: number }
-  | { readonly kind: "ready"; readonly pid: number; readonly facts: ModelFacts }
-  | { readonly kind: "draining"; readonly pid: number }
-  | {
-      readonly kind: "failed";
-      readonly error: GantryError;
-      readonly failures: number;
-      /** Undefined: never by itself (I4). */
-      readonly retryInMs: number | undefined;
-    };
 
 export interface Model extends AsyncDisposable {
   readonly name: string;
@@ -95,19 +63,6 @@ const CONTEXT_TOKENS_DEFAULT = 4_096;
 /** Compiled schemas kept; the least recently used is dropped. */
 const SCHEMAS_MAX = 64;
 
-interface Job {
-  readonly id: number;
-  readonly prompt: PromptOptions;
-  readonly answer: JsonAnswer | undefined;
-  readonly onChunk: (text: string) => void;
-  readonly settled: AbortController;
-  readonly startedMs: number;
-  heardMs: number;
-  isOverdue: boolean;
-  readonly resolve: (generation: Generation) => void;
-  readonly reject: (error: Error) => void;
-}
-
 /** Starts the child at once and loads the model; waits until it is ready. Throws as `ready` does. */
 export async function startModel(
   options: ModelOptions,
@@ -126,22 +81,38 @@ export async function startModel(
 
 /** A model that is loaded at its first use. The caller closes it. */
 export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
-  const { clock, random, log } = ports;
-  const firstTokenMs = options.firstTokenMs ?? TIMEOUT.firstTokenMs;
-  const scope = makeScope((name, error) => log.error({ model: options.name, error }, name));
-  const waiting: Job[] = [];
-  const running = new Map<number, Job>();
+  const { name } = options;
+  const { clock, log } = ports;
+  const scope = makeScope((task, error) => log.error({ model: name, error }, task));
   const observers = new Set<() => void>();
-  let state: ModelState = { kind: "absent" };
-  let child: LlamaChild | undefined;
-  let isClosed = false;
   const jsonAnswer = makeJsonAnswers(SCHEMAS_MAX);
-  let lastId = 0;
-  let killReason: GantryError | undefined;
+  let isClosed = false;
 
-  function enter(next: ModelState): void {
-    state = next;
-    log.info({ model: options.name, state: next.kind }, "model");
+  const supervisor = makeSupervisor(name, loadOptions(options), ports, scope, {
+    onState() {
+      queue.pump();
+      notify();
+    },
+    onMessage: (message) => queue.receive(message),
+    onEnded(error, wasReady) {
+      queue.failRunning(runningError(name, error));
+      if (!wasReady) queue.failWaiting(error);
+    },
+    onGivenUp: (error) => queue.failWaiting(error),
+  });
+
+  const queue = makeRequestQueue({
+    name,
+    clock,
+    scope,
+    firstTokenMs: options.firstTokenMs ?? TIMEOUT.firstTokenMs,
+    slots: () => supervisor.slots(),
+    send: (message) => supervisor.send(message),
+    kill: (reason) => supervisor.kill(reason),
+    onSettled: notify,
+  });
+
+  function notify(): void {
     for (const observer of observers) observer();
   }
 
@@ -161,164 +132,8 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
     });
   }
 
-  // --- the child (I2) ---
-
-  function ensureStarted(): void {
-    if (state.kind !== "absent") return;
-    enter({ kind: "loading", pid: 0, sinceMs: clock.monotonic() });
-    scope.start("supervise", supervise);
-  }
-
-  async function supervise(signal: AbortSignal): Promise<void> {
-    for (let failures = 0; !signal.aborted;) {
-      const { error, hasServed } = await runChild(signal);
-      if (signal.aborted) return;
-      failures = hasServed ? 1 : failures + 1;
-      const retryInMs = isRetryable(error) ? restartDelayMs(failures) : undefined;
-      log.warn({ model: options.name, code: error.code, failures, retryInMs }, error.message);
-      enter({ kind: "failed", error, failures, retryInMs });
-      if (retryInMs === undefined) {
-        rejectWaiting(error);
-        return;
-      }
-      await clock.sleep(retryInMs, signal);
-    }
-  }
-
-  const restartDelayMs = (failures: number): number =>
-    failures >= BREAKER.failuresToOpen ? BREAKER.openMs : backoffMs(RECONNECT, failures, random);
-
-  /** One life of the child: from fork to exit. */
-  async function runChild(
-    signal: AbortSignal,
-  ): Promise<{ error: GantryError; hasServed: boolean }> {
-    let loadError: GantryError | undefined;
-    let hasServed = false;
-    const loaded = new AbortController();
-    killReason = undefined;
-    const current = ports.fork((message) => {
-      if (message.kind === "refused") {
-        loadError = fromErrorRecord(message.error);
-        current.kill();
-      } else if (message.kind === "ready") {
-        loaded.abort();
-        enter({ kind: "ready", pid: current.pid, facts: message.facts });
-        pump();
-      } else {
-        hasServed ||= message.kind === "done";
-        receive(message);
-      }
-    });
-    child = current;
-    enter({ kind: "loading", pid: current.pid, sinceMs: clock.monotonic() });
-    current.send({ kind: "load", options: loadOptions(options) });
-    const onAbort = (): void => current.kill();
-    signal.addEventListener("abort", onAbort, { once: true });
-    if (signal.aborted) current.kill();
-    scope.start("watch loading", (signal) => watchLoading(loaded.signal, signal).catch(() => {}));
-    const end = await current.ended;
-    loaded.abort();
-    signal.removeEventListener("abort", onAbort);
-    const wasReady = state.kind === "ready";
-    const error = killReason ?? loadError ?? endedError(options, end);
-    child = undefined; // from here on pump() waits for the next child (I1)
-    for (const job of running.values()) fail(job, runningError(options, error));
-    if (!wasReady) rejectWaiting(error);
-    return { error, hasServed };
-  }
-
-  /** Loading is bounded too: a disk that hangs must not leave requests waiting for ever. */
-  async function watchLoading(loaded: AbortSignal, signal: AbortSignal): Promise<void> {
-    await clock.sleep(TIMEOUT.answerMs, AbortSignal.any([signal, loaded]));
-    kill(new GantryError("model_failed", `${options.path} took too long to load`));
-  }
-
-  function kill(reason: GantryError): void {
-    killReason ??= reason;
-    child?.kill();
-  }
-
-  // --- requests ---
-
-  function pump(): void {
-    const current = child;
-    if (current === undefined) return;
-    while (state.kind === "ready" && running.size < state.facts.slots) {
-      const job = waiting.shift();
-      if (job === undefined) return;
-      job.heardMs = clock.monotonic();
-      running.set(job.id, job);
-      current.send({ kind: "generate", id: job.id, prompt: job.prompt });
-    }
-  }
-
-  function receive(message: Extract<FromChild, { id: number }>): void {
-    const job = running.get(message.id);
-    if (job === undefined) return; // settled meanwhile: timed out
-    job.heardMs = clock.monotonic();
-    switch (message.kind) {
-      case "chunk":
-        return job.onChunk(message.text);
-      case "failed":
-        return fail(job, fromErrorRecord(message.error));
-      case "done":
-        return finish(job, message.generation);
-    }
-  }
-
-  function finish(job: Job, generation: Generation): void {
-    if (job.isOverdue) return fail(job, overdue());
-    const fault =
-      generation.finishReason === "stop" ? job.answer?.faultIn(generation.text) : undefined;
-    if (fault === undefined) settle(job, () => job.resolve(generation));
-    else fail(job, new GantryError("model_failed", `The answer does not fit its schema: ${fault}`));
-  }
-
-  const fail = (job: Job, error: Error): void => settle(job, () => job.reject(error));
-
-  function settle(job: Job, tell: () => void): void {
-    running.delete(job.id);
-    job.settled.abort();
-    tell();
-    pump();
-    for (const observer of observers) observer();
-  }
-
-  function rejectWaiting(error: Error): void {
-    for (const job of waiting.splice(0)) fail(job, error);
-  }
-
-  function abort(job: Job): void {
-    if (running.has(job.id)) {
-      child?.send({ kind: "cancel", id: job.id });
-      return;
-    }
-    const index = waiting.indexOf(job);
-    if (index < 0) return;
-    waiting.splice(index, 1);
-    finish(job, NOTHING);
-  }
-
-  /** Upholds I3 and the deadline of one request until it is settled. */
-  async function watch(job: Job, signal: AbortSignal): Promise<void> {
-    const stop = AbortSignal.any([signal, job.settled.signal]);
-    while (!stop.aborted) {
-      const nowMs = clock.monotonic();
-      const deadlineMs = job.isOverdue ? Infinity : job.startedMs + TIMEOUT.answerMs;
-      const silentAtMs = running.has(job.id) ? job.heardMs + firstTokenMs : nowMs + firstTokenMs;
-      if (nowMs >= silentAtMs) {
-        kill(
-          new GantryError("model_failed", `${options.name} gave no token for ${firstTokenMs} ms`),
-        );
-        return;
-      }
-      if (nowMs >= deadlineMs) {
-        job.isOverdue = true; // a running one keeps its slot until the child lets go of it
-        abort(job);
-      } else {
-        await clock.sleep(Math.min(silentAtMs, deadlineMs) - nowMs, stop).catch(() => {});
-      }
-    }
+  function assertOpen(): void {
+    if (isClosed) throw closing(name);
   }
 
   async function generate(
@@ -328,38 +143,20 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
   ): Promise<Generation> {
     const answer = request.jsonSchema === undefined ? undefined : jsonAnswer(request.jsonSchema);
     const prompt = promptOf(request, answer);
-    if (isClosed) throw new GantryError("stopping", `${options.name} is being closed`);
-    if (state.kind === "failed" && state.retryInMs === undefined) throw state.error;
+    assertOpen();
+    const { state } = supervisor;
+    if (state.kind === "failed" && state.retryInMs === undefined) throw state.error; // I4
     if (signal.aborted) return NOTHING;
-    const isFull = waiting.length >= LIMIT.answersWaiting.max;
-    if (isFull)
-      throw new GantryError("busy", `${waiting.length} requests wait for ${options.name}`);
-    ensureStarted();
-    return new Promise((resolve, reject) => {
-      const nowMs = clock.monotonic();
-      const job: Job = {
-        id: (lastId += 1),
-        prompt,
-        answer,
-        onChunk,
-        settled: new AbortController(),
-        startedMs: nowMs,
-        heardMs: nowMs,
-        isOverdue: false,
-        resolve,
-        reject,
-      };
-      signal.addEventListener("abort", () => abort(job), { signal: job.settled.signal });
-      waiting.push(job);
-      scope.start("watch", (signal) => watch(job, signal));
-      pump();
-    });
+    queue.assertRoom(); // I1
+    supervisor.start();
+    return queue.add({ prompt, answer, onChunk }, signal);
   }
 
   async function ready(signal: AbortSignal): Promise<ModelFacts> {
-    if (isClosed) throw new GantryError("stopping", `${options.name} is being closed`);
-    ensureStarted();
-    await until(() => state.kind === "ready" || state.kind === "failed" || isClosed, signal);
+    assertOpen();
+    supervisor.start();
+    await until(() => hasOutcome(supervisor.state) || isClosed, signal);
+    const { state } = supervisor;
     if (state.kind === "ready") return state.facts;
     throw state.kind === "failed" ? state.error : cancelled();
   }
@@ -367,28 +164,27 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
   async function close(): Promise<void> {
     if (!isClosed) {
       isClosed = true;
-      rejectWaiting(new GantryError("stopping", `${options.name} is being closed`));
-      if (running.size > 0 && child !== undefined) {
-        enter({ kind: "draining", pid: child.pid });
-        await until(() => running.size === 0, clock.timeout(TIMEOUT.stopMs)).catch(() => {});
+      queue.failWaiting(closing(name));
+      if (queue.running > 0 && supervisor.drain()) {
+        await until(() => queue.running === 0, clock.timeout(TIMEOUT.stopMs)).catch(() => {});
       }
     }
     await scope.close();
-    for (const job of running.values()) fail(job, cancelled());
-    if (state.kind !== "absent") enter({ kind: "absent" });
+    queue.failRunning(cancelled());
+    supervisor.retire();
   }
 
   return {
-    name: options.name,
+    name,
     path: options.path,
     get state() {
-      return state;
+      return supervisor.state;
     },
     get running() {
-      return running.size;
+      return queue.running;
     },
     get waiting() {
-      return waiting.length;
+      return queue.waiting;
     },
     ready,
     generate,
@@ -397,18 +193,7 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
   };
 }
 
-/** What an aborted request gets that had not begun. */
-const NOTHING: Generation = {
-  text: "",
-  finishReason: "cancelled",
-  promptTokens: 0,
-  completionTokens: 0,
-  cachedTokens: 0,
-  firstTokenMs: 0,
-  totalMs: 0,
-};
-
-const loadOptions = (options: ModelOptions) => ({
+const loadOptions = (options: ModelOptions): LoadOptions => ({
   path: options.path,
   slots: options.slots ?? SLOTS_DEFAULT,
   contextTokens: options.contextTokens ?? CONTEXT_TOKENS_DEFAULT,
@@ -416,28 +201,15 @@ const loadOptions = (options: ModelOptions) => ({
   gpu: options.gpu ?? (hasGpuBuild() ? "auto" : false),
 });
 
-/** The child is gone without a word of its own. 137 and SIGKILL are what the OOM killer leaves. */
-function endedError(
-  options: ModelOptions,
-  end: { code: number | null; signal: string | null; lastWords: string },
-): GantryError {
-  const how = end.signal === null ? `with exit code ${end.code}` : `by ${end.signal}`;
-  const lines = end.lastWords.trim().split("\n");
-  const words = (lines.findLast((line) => /error|fail|fatal/i.test(line)) ?? "").trim();
-  const isMemory = /out of memory|heap limit|bad_alloc|failed to allocate/i.test(end.lastWords);
-  return new GantryError(
-    isMemory ? "out_of_memory" : "model_failed",
-    `The process of ${options.name} ended ${how}${words === "" ? "" : `: ${words}`}`,
-  );
-}
-
 /** What a running request is told: always something that a retry may mend. */
-function runningError(options: ModelOptions, error: GantryError): GantryError {
+function runningError(name: string, error: GantryError): GantryError {
   if (isRetryable(error)) return error;
-  return new GantryError("model_failed", `${options.name} stopped in the middle`, { cause: error });
+  return new GantryError("model_failed", `${name} stopped in the middle`, { cause: error });
 }
 
-const overdue = (): GantryError =>
-  new GantryError("timeout", `No whole answer within ${TIMEOUT.answerMs} ms`);
+const hasOutcome = ({ kind }: ModelState): boolean => kind === "ready" || kind === "failed";
+
+const closing = (name: string): GantryError =>
+  new GantryError("stopping", `${name} is being closed`);
 
 const cancelled = (): GantryError => new GantryError("cancelled", "The model is being closed");
