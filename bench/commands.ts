@@ -19,6 +19,8 @@ import { benchFsync, machine, type Spread, spreadOf } from "./floors.ts";
 export interface CommandsResult extends Spread {
   readonly inFlight: number;
   readonly perS: number;
+  /** Of all threads: the figure that a busy machine disturbs least. */
+  readonly cpuUsEach: number;
 }
 
 const RUN_MS = 3_000;
@@ -65,6 +67,7 @@ export async function benchCommands(inFlight: number, runMs = RUN_MS): Promise<C
 async function load(replica: Replica, inFlight: number, runMs: number): Promise<CommandsResult> {
   const timesMs: number[] = [];
   const startMs = performance.now();
+  const startCpu = process.cpuUsage();
   let turn = 0;
   const propose = async (): Promise<void> => {
     for (;;) {
@@ -77,7 +80,10 @@ async function load(replica: Replica, inFlight: number, runMs: number): Promise<
   };
   await Promise.all(Array.from({ length: inFlight }, propose));
   const seconds = (performance.now() - startMs) / 1_000;
-  return { inFlight, perS: Math.round(timesMs.length / seconds), ...spreadOf(timesMs) };
+  const { user, system } = process.cpuUsage(startCpu);
+  const perS = Math.round(timesMs.length / seconds);
+  const cpuUsEach = Math.round(((user + system) / timesMs.length) * 10) / 10;
+  return { inFlight, perS, cpuUsEach, ...spreadOf(timesMs) };
 }
 
 /** About 4 s for each number in flight. */
