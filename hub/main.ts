@@ -40,7 +40,7 @@ import { untilNodesBack } from "./hands/nodes-back.ts";
 import { makeStop } from "./hands/stop.ts";
 import { makeHealthBoard } from "./health.ts";
 import { act, byHub, type Hub, newId } from "./hub.ts";
-import { exposeGauges, makeMetrics } from "./metrics.ts";
+import { countEvents, exposeGauges, makeMetrics } from "./metrics.ts";
 import { sweepBlobs } from "./hands/sweep.ts";
 import { openReplica } from "./replica/replica.ts";
 
@@ -123,6 +123,7 @@ async function main(): Promise<void> {
     }),
   );
   watchParts(hub, board, theLink);
+  countEvents(hub.metrics, hub.feed, never);
   scope.start("duties", (signal) => duties.run(signal));
   scope.start("resume questions", async (signal) => {
     if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, theLink, signal);

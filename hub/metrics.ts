@@ -2,6 +2,9 @@
 // process metrics are left out because promtool rejects three of their names (notes/ops 6).
 
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
+import type { JobRow, PrintRow } from "@gantry/shared/contract/rows.ts";
+import type { Feed } from "./feed/feed.ts";
 
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
@@ -16,7 +19,6 @@ export interface Metrics {
   readonly costMicroUsd: Counter;
   readonly prints: Counter<"result">;
   readonly jobs: Counter<"result">;
-  readonly loopLagSeconds: Gauge<"quantile">;
 }
 
 export interface MetricSources {
@@ -83,12 +85,6 @@ export function makeMetrics(): Metrics {
       labelNames: ["result"],
       registers,
     }),
-    loopLagSeconds: new Gauge({
-      name: "gantry_event_loop_lag_seconds",
-      help: "Lag of the main thread's event loop",
-      labelNames: ["quantile"],
-      registers,
-    }),
   };
 }
 
@@ -102,4 +98,30 @@ export function exposeGauges({ registry }: Metrics, { gauges }: MetricSources): 
       collect: () => gauge.set(read()),
     });
   }
+}
+
+/** Counts prints and jobs that ended, off the events of the ledger. */
+export function countEvents({ prints, jobs }: Metrics, feed: Feed, signal: AbortSignal): void {
+  feed.watch((items) => {
+    for (const item of items) {
+      if (item.kind === "ledger") item.events.forEach(count);
+    }
+  }, signal);
+
+  function count({ type, data }: LedgerEvent): void {
+    if (type === "print.changed") countEnd(prints, data as PrintRow); // the domains emit the row
+    if (type === "job.changed") countEnd(jobs, data as JobRow);
+  }
+}
+
+const ENDED: ReadonlySet<string> = new Set([
+  "done",
+  "failed",
+  "cancelled",
+  "interrupted",
+  "unknown",
+]);
+
+function countEnd(counter: Counter<"result">, { state }: PrintRow | JobRow): void {
+  if (ENDED.has(state)) counter.inc({ result: state });
 }

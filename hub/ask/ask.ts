@@ -201,6 +201,7 @@ export function makeAsk(parts: AskParts): Ask {
       ...kept,
     });
     hub.metrics.answers.inc({ tier, cached: String(cached), result: "ok" });
+    hub.metrics.costMicroUsd.inc(usage.costMicroUsd);
     return closedAnswer(question.id);
   }
 
