@@ -4,17 +4,18 @@ import { countEvents, exposeGauges, makeMetrics } from "./metrics.ts";
 
 const NEVER = new AbortController().signal;
 
+const event = (id: number, type: "print.changed" | "job.changed", state: string) => ({
+  id,
+  type,
+  atMs: 0,
+  subject: "x",
+  data: { state },
+});
+
 it("[M73] counts prints and jobs once, when they end", async () => {
   const metrics = makeMetrics();
   const feed = makeFeed();
   countEvents(metrics, feed, NEVER);
-  const event = (id: number, type: "print.changed" | "job.changed", state: string) => ({
-    id,
-    type,
-    atMs: 0,
-    subject: "x",
-    data: { state },
-  });
   feed.publish([event(1, "print.changed", "ready"), event(2, "print.changed", "printing")]);
   feed.publish([event(3, "print.changed", "done"), event(4, "job.changed", "failed")]);
   const text = await metrics.registry.metrics();
