@@ -33,10 +33,23 @@ const spreadFigure = (name: string, { p50Ms, p99Ms }: Spread): Figure => ({
   p99: p99Ms,
 });
 
+/** Commands a second, by how many are in flight. */
+const COMMANDS_GOAL: Readonly<Record<number, number>> = { 1: 5_000, 1_000: 100_000 };
+const PRINTCORE_TIMES = 1.4;
+const WIRE_PERCENT = 90;
+
+const goalOf = (atLeast: number | undefined): Pick<Figure, "goal"> =>
+  atLeast === undefined ? {} : { goal: { atLeast } };
+
 async function measureCommands(): Promise<readonly Figure[]> {
   const { benchAll } = await import("./commands.ts");
   return (await benchAll([1, 10, 100, 1_000])).flatMap(({ inFlight, perS, p50Ms, p99Ms }) => [
-    { name: `durable commands, ${inFlight} in flight`, unit: "1/s", median: perS },
+    {
+      name: `durable commands, ${inFlight} in flight`,
+      unit: "1/s",
+      median: perS,
+      ...goalOf(COMMANDS_GOAL[inFlight]),
+    },
     { name: `latency, ${inFlight} in flight`, unit: "ms", median: p50Ms, p99: p99Ms },
   ]);
 }
@@ -74,15 +87,21 @@ async function measureCliStart(): Promise<readonly Figure[]> {
 async function measureGcodeLines(): Promise<readonly Figure[]> {
   const { benchGcodeLines } = await import("./gcode-lines.ts");
   const results = await benchGcodeLines();
-  const peerAt = (baud: number): Partial<Pick<Figure, "floor">> => {
-    const peer = results.find((each) => each.sender === "printcore" && each.baud === baud);
-    return peer === undefined ? {} : { floor: { name: "printcore", value: peer.linesPerS } };
-  };
   return results
     .filter(({ sender }) => sender === "gantry")
-    .map(({ baud, linesPerS, wireShare }) => {
+    .flatMap(({ baud, linesPerS, wireShare }) => {
       const pace = baud === 0 ? "not paced" : `${baud} baud`;
-      const note = wireShare === null ? {} : { note: `${wireShare} of what the wire allows` };
-      return figureOf(`G-code lines, ${pace}`, "1/s", [linesPerS], { ...peerAt(baud), ...note });
+      const peer = results.find((each) => each.sender === "printcore" && each.baud === baud);
+      const beside =
+        peer === undefined
+          ? {}
+          : {
+              floor: { name: "printcore", value: peer.linesPerS },
+              ...goalOf(baud === 0 ? undefined : Math.round(PRINTCORE_TIMES * peer.linesPerS)),
+            };
+      const lines = figureOf(`G-code lines, ${pace}`, "1/s", [linesPerS], beside);
+      if (wireShare === null) return [lines];
+      const share = Math.round(wireShare * 1_000) / 10;
+      return [lines, figureOf(`share of the wire, ${pace}`, "%", [share], goalOf(WIRE_PERCENT))];
     });
 }
