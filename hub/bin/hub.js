@@ -10,7 +10,8 @@ process.env.UV_THREADPOOL_SIZE ??= "16";
 // In the environment, because the threads of the doors find it nowhere else: without it each of them
 // loads the type stripper (10 MB) and compiles every file again at each start.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
-// Three threads with small young generations: 15 MB less at rest, no measurable cost in an answer.
+// Three threads with small young generations: 15 MB less at rest. What it costs an answer is not
+// settled: runs of the same code differ by a third here (docs/performance.md).
 setFlagsFromString("--max-semi-space-size=1");
 setFlagsFromString("--semi-space-growth-factor=1");
 enableCompileCache();
