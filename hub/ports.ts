@@ -2,12 +2,22 @@
 //
 //   doors (HTTP, MQTT; worker threads)  --Desk-->  main thread (log, ledger, hands)
 //   main thread  --AgentLink-->  node agents over ZeroMQ
+//   main thread  --PeerLink-->  other hubs over ZeroMQ
 
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type { LedgerEvent, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
+import type {
+  Entry,
+  HardState,
+  HubId,
+  Membership,
+  Message,
+  Restored,
+  StoredLog,
+} from "./consensus/types.ts";
 
 // ── doors to main thread ────────────────────────────────────────────────────────────────────────
 
@@ -142,4 +152,97 @@ export interface OrderedStore {
   /** A consistent view as of the call, in pieces; in key order, or backwards. */
   entries(range: StoreRange): AsyncIterable<readonly [key: string, value: Uint8Array]>;
   close(): Promise<void>;
+}
+
+// ── main thread to other hubs ───────────────────────────────────────────────────────────────────
+
+/** Another hub of this cluster, as the membership names it. */
+export interface Peer {
+  readonly id: HubId;
+  /** `tcp://HOST:PORT` of its GANTRY_PEER_BIND. */
+  readonly address: string;
+  /** CURVE public key, Z85. Nobody else may open a connection. */
+  readonly publicKey: string;
+}
+
+/** What one hub may fetch from another, piece by piece. */
+export type Fetched =
+  | { readonly kind: "snapshot"; readonly index: number }
+  | { readonly kind: "blob"; readonly sha256: string };
+
+/** What the peer link asks of this hub. Handlers never throw. */
+export interface PeerLinkHandler {
+  /** Consensus messages of one frame, in order. Their `from` is proven by the connection. */
+  received(messages: readonly Message[]): void;
+  /** One JSON message that is no consensus message (hub/peers/calls.ts). */
+  posted(from: HubId, body: unknown): void;
+  /** Our connection to this hub is up, or broke. A crash of its process is seen here within ms. */
+  connected(hub: HubId): void;
+  lost(hub: HubId): void;
+  /** A piece of at most `sizeBytes`; undefined if this hub does not have the thing. */
+  piece(
+    what: Fetched,
+    offset: number,
+    sizeBytes: number,
+  ): Promise<{ readonly bytes: Uint8Array; readonly totalBytes: number } | undefined>;
+}
+
+/** The hub's end of the links to other hubs. Sends may be lost: who needs an answer asks again. */
+export interface PeerLink {
+  /** Never waits; one frame for each receiver. Gives the hubs to which nothing could be sent. */
+  send(messages: readonly Message[]): readonly HubId[];
+  post(to: HubId, body: unknown): "sent" | "absent" | "full";
+  /** A piece from another hub on the bulk sockets. Throws not_found, unreachable, timeout. */
+  fetch(
+    from: HubId,
+    what: Fetched,
+    offset: number,
+    sizeBytes: number,
+    signal: AbortSignal,
+  ): Promise<{ readonly bytes: Uint8Array; readonly totalBytes: number }>;
+  /** From now on these are the other hubs: links to others are closed, their keys refused. */
+  use(peers: readonly Peer[]): void;
+  links(): ReadonlyMap<HubId, PeerLinkFacts>;
+  close(): Promise<void>;
+}
+
+export interface PeerLinkFacts {
+  readonly isConnected: boolean;
+  /** Monotonic ms since anything was heard from this hub; undefined if never. */
+  readonly heardAgoMs: number | undefined;
+  readonly framesOut: number;
+  readonly framesIn: number;
+  readonly framesDropped: number;
+}
+
+// ── main thread to the log ──────────────────────────────────────────────────────────────────────
+
+/** The log of one hub on its disk. */
+export interface LogStore {
+  /** What was found at open. `appliedIndex` is 0: the ledger knows it. */
+  readonly restored: Restored;
+  /** Shows every write that has resolved, and no other. */
+  readonly log: StoredLog;
+  /** Why this log may lack what it once acknowledged; such a hub must not vote. Undefined: whole. */
+  readonly damage: string | undefined;
+  /**
+   * One batch: hard state and entries; entries from `entries[0].index` on replace what was there.
+   * With `isSync` it, and all before it, survive a power cut once this resolves. Throws disk_full,
+   * io_error; then nothing of it is there.
+   */
+  append(write: {
+    readonly hardState: HardState | undefined;
+    readonly entries: readonly Entry[];
+    readonly isSync: boolean;
+  }): Promise<void>;
+  /** Kept with the next append or trim; lost by a power cut before it, and then learnt again from the log. */
+  setMembership(membership: Membership, index: number): void;
+  /** Forgets entries up to and including `through` (stored ones only). */
+  trim(through: number): Promise<void>;
+  /** The whole log is replaced by a snapshot: nothing is kept, `offset` is (index, term). Synced. */
+  reset(snapshot: {
+    readonly index: number;
+    readonly term: number;
+    readonly membership: Membership;
+  }): Promise<void>;
 }
