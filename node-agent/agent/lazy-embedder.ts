@@ -74,9 +74,8 @@ export async function openLazyEmbedder(
     },
     async embed(texts, signal) {
       const embedder = await loaded();
-      const vectors = await embedder.embed(texts, signal);
-      // The runner does not count tokens.
-      return { tag: embedder.tag, vectors: vectors.map((vector) => [...vector]), tokens: 0 };
+      const { vectors, tokens } = await embedder.embed(texts, signal);
+      return { tag: embedder.tag, vectors: vectors.map((vector) => [...vector]), tokens };
     },
     async close() {
       const embedder = await starting?.catch(() => {});

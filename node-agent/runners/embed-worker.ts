@@ -1,4 +1,7 @@
 // The worker thread of the embedder: turns texts into vectors, one batch after another.
+//
+// EW1. A text's tokens are the ids that the model was given for it: after the cut at TOKENS_MAX, with
+//      the model's own marks ([CLS], [SEP]), without padding. The lexical model's ids are features.
 
 import { readFileSync } from "node:fs";
 import { parentPort, workerData } from "node:worker_threads";
@@ -19,16 +22,23 @@ export type EmbedModel =
       readonly pooling: Pooling;
     };
 
+/** What became of one text. */
+export interface TextVector {
+  readonly vector: Float32Array;
+  /** EW1. At least 1. */
+  readonly tokens: number;
+}
+
 export interface ToEmbedWorker {
   readonly texts: readonly string[];
 }
 
 export type FromEmbedWorker =
   | { readonly kind: "ready"; readonly facts: EmbedderFacts }
-  | { readonly kind: "vectors"; readonly vectors: readonly Float32Array[] }
+  | { readonly kind: "vectors"; readonly vectors: readonly TextVector[] }
   | { readonly kind: "failed"; readonly error: ErrorRecord };
 
-type Embed = (texts: readonly string[]) => Promise<Float32Array[]>;
+type Embed = (texts: readonly string[]) => Promise<TextVector[]>;
 
 const TOKENS_MAX = 256;
 /** Texts per run; more only makes the padding longer. */
@@ -42,7 +52,7 @@ await start(workerData as EmbedModel);
 async function start(model: EmbedModel): Promise<void> {
   try {
     const embed = await openModel(model);
-    const dimensions = (await embed(["probe"]))[0]?.length ?? 0;
+    const dimensions = (await embed(["probe"]))[0]?.vector.length ?? 0;
     const pooling = model.kind === "lexical" ? "lexical" : model.pooling;
     port.on("message", (message: ToEmbedWorker) => void answer(embed, message.texts));
     const facts = embedderFacts(readFileSync(model.modelPath), pooling, dimensions);
@@ -62,11 +72,11 @@ async function answer(embed: Embed, texts: readonly string[]): Promise<void> {
 }
 
 /** Texts of like length go together, so that little is padded; the order comes back as it was. */
-async function inBatches(embed: Embed, texts: readonly string[]): Promise<Float32Array[]> {
+async function inBatches(embed: Embed, texts: readonly string[]): Promise<TextVector[]> {
   const order = [...texts.keys()].toSorted(
     (a, b) => (texts[a]?.length ?? 0) - (texts[b]?.length ?? 0),
   );
-  const vectors: Float32Array[] = Array.from({ length: texts.length });
+  const vectors: TextVector[] = Array.from({ length: texts.length });
   for (let from = 0; from < order.length; from += BATCH_MAX) {
     const batch = order.slice(from, from + BATCH_MAX);
     const made = await embed(batch.map((index) => texts[index] ?? ""));
@@ -96,16 +106,13 @@ async function openModel(model: EmbedModel): Promise<Embed> {
     const known = { input_ids: ids, attention_mask: mask, token_type_ids: types };
     const feeds = Object.entries(known).filter(([name]) => session.inputs.includes(name));
     const { values, dimensions } = await session.run(Object.fromEntries(feeds));
-    return pool(
-      values,
-      rows.map((row) => row.length),
-      dimensions,
-      model.pooling,
-    );
+    const tokens = rows.map((row) => row.length);
+    const vectors = pool(values, tokens, dimensions, model.pooling);
+    return vectors.map((vector, row) => ({ vector, tokens: present(tokens[row], "a row") }));
   };
 }
 
-async function embedLexical(session: Session, texts: readonly string[]): Promise<Float32Array[]> {
+async function embedLexical(session: Session, texts: readonly string[]): Promise<TextVector[]> {
   const features = texts.map(lexicalFeatures);
   const { values, dimensions } = await session.run({
     ids: matrixOf(
@@ -117,7 +124,10 @@ async function embedLexical(session: Session, texts: readonly string[]): Promise
       features.map(({ weights }) => weights),
     ),
   });
-  return texts.map((_, row) => normalised(values.slice(row * dimensions, (row + 1) * dimensions)));
+  return features.map(({ ids }, row) => ({
+    vector: normalised(values.slice(row * dimensions, (row + 1) * dimensions)),
+    tokens: ids.length,
+  }));
 }
 
 /** Rows filled up with zeros: padding id, mask off, weight none. */

@@ -12,6 +12,7 @@ import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { silentLogger } from "@gantry/shared/flow/logger.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Embedder, startEmbedder } from "./embed.ts";
+import { lexicalFeatures } from "../rules/lexical-model.ts";
 import { hasModelFiles, modelFile } from "./model-files.ts";
 
 const never = new AbortController().signal;
@@ -23,7 +24,7 @@ const dot = (left: Float32Array, right: Float32Array): number =>
   left.reduce((sum, value, axis) => sum + value * (right[axis] ?? 0), 0);
 
 async function cosine(embedder: Embedder, left: string, right: string): Promise<number> {
-  const [a, b] = await embedder.embed([left, right], never);
+  const [a, b] = (await embedder.embed([left, right], never)).vectors;
   return a === undefined || b === undefined ? Number.NaN : dot(a, b);
 }
 
@@ -49,7 +50,7 @@ describe("the built-in lexical embedder", () => {
   });
 
   it("puts texts that share words close together, and gives length 1", async () => {
-    const [vector] = await lexical.embed(["print a benchy in red PLA"], never);
+    const [vector] = (await lexical.embed(["print a benchy in red PLA"], never)).vectors;
     expect(dot(vector ?? new Float32Array(), vector ?? new Float32Array())).toBeCloseTo(1, 5);
     const near = await cosine(lexical, "print a benchy in red PLA", "please print the red benchy");
     const far = await cosine(lexical, "print a benchy in red PLA", "what is the weather today");
@@ -63,16 +64,16 @@ describe("the built-in lexical embedder", () => {
       { length: 80 },
       (_, index) => `part ${index} ${"long ".repeat(index % 7)}`,
     );
-    const together = await lexical.embed(texts, never);
+    const { vectors: together } = await lexical.embed(texts, never);
     for (const index of [0, 41, 79]) {
-      const alone = await lexical.embed([texts[index] ?? "", "another"], never);
+      const { vectors: alone } = await lexical.embed([texts[index] ?? "", "another"], never);
       const [a, b] = [alone[0], together[index]];
       expect(a !== undefined && b !== undefined && dot(a, b)).toBeCloseTo(1, 4);
     }
   });
 
   it("takes an empty text, and refuses too many or too long ones", async () => {
-    expect((await lexical.embed(["", "🖨"], never)).length).toBe(2);
+    expect((await lexical.embed(["", "🖨"], never)).vectors.length).toBe(2);
     await expect(
       lexical.embed(
         Array.from({ length: 257 }, () => "x"),
@@ -82,12 +83,14 @@ describe("the built-in lexical embedder", () => {
     await expect(lexical.embed(["x".repeat(40_000)], never)).rejects.toMatchObject({
       code: "bad_request",
     });
-    expect(await lexical.embed([], never)).toEqual([]);
+    expect(await lexical.embed([], never)).toEqual({ vectors: [], tokens: 0 });
   });
 
   it("[K87] gathers what arrives while it works, keeps recent vectors, and is bounded", async () => {
     const calls = Array.from({ length: 40 }, (_, index) => lexical.embed([`call ${index}`], never));
-    expect((await Promise.all(calls)).every(([vector]) => vector?.length === 256)).toBe(true);
+    expect(
+      (await Promise.all(calls)).every(({ vectors: [vector] }) => vector?.length === 256),
+    ).toBe(true);
     const before = performance.now();
     for (let round = 0; round < 200; round += 1) await lexical.embed(["call 1"], never);
     expect((performance.now() - before) / 200).toBeLessThan(1);
@@ -106,10 +109,17 @@ describe("the built-in lexical embedder", () => {
     expect([outcomes[0], outcomes[9]]).toEqual(["embedded", "busy"]);
   });
 
+  it("counts the features it gave the model, also of a text whose vector it kept", async () => {
+    const texts = ["warm bed", "", "warm bed"];
+    const expected = texts.reduce((sum, text) => sum + lexicalFeatures(text).ids.length, 0);
+    expect((await lexical.embed(texts, never)).tokens).toBe(expected);
+    expect((await lexical.embed(texts, never)).tokens).toBe(expected);
+  });
+
   it("does not let a caller write into a kept vector", async () => {
-    const [first] = await lexical.embed(["keep me"], never);
+    const [first] = (await lexical.embed(["keep me"], never)).vectors;
     first?.fill(0);
-    const [second] = await lexical.embed(["keep me"], never);
+    const [second] = (await lexical.embed(["keep me"], never)).vectors;
     expect(second?.some((value) => value !== 0)).toBe(true);
   });
 
@@ -128,7 +138,7 @@ it("ends the worker when it is idle and starts it again with the next text", asy
   await embedder.embed(["first"], never);
   expect(embedder.isLoaded).toBe(true);
   await eventually(() => !embedder.isLoaded);
-  expect((await embedder.embed(["back again"], never)).length).toBe(1);
+  expect((await embedder.embed(["back again"], never)).vectors.length).toBe(1);
   expect(embedder.isLoaded).toBe(true);
 });
 
@@ -156,6 +166,15 @@ describe.skipIf(!hasModelFiles)("a sentence encoder (needs ../shared/models)", (
       2,
     );
     expect(await cosine(embedder, fetch, "print a benchy in red PLA")).toBeCloseTo(0.145, 2);
+  });
+
+  it("counts the pieces it gave the model: no padding, not what was cut off", async () => {
+    await using embedder = await startEmbedder(source, ports, never);
+    const tokensOf = async (...texts: string[]): Promise<number> =>
+      (await embedder.embed(texts, never)).tokens;
+    expect(await tokensOf("red")).toBe(3); // [CLS] red [SEP]
+    expect(await tokensOf("red", "print a red bed")).toBe(3 + 6);
+    expect(await tokensOf("red ".repeat(1_000))).toBe(256);
   });
 
   it("refuses a model of another kind", async () => {

@@ -19,7 +19,7 @@ import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { LEXICAL_DIMENSIONS, writeLexicalModel } from "../rules/lexical-model.ts";
 import { type EmbedderFacts, embedderFacts } from "../rules/embedder-tag.ts";
 import type { Pooling } from "../rules/pooling.ts";
-import type { EmbedModel, FromEmbedWorker } from "./embed-worker.ts";
+import type { EmbedModel, FromEmbedWorker, TextVector } from "./embed-worker.ts";
 
 /** A model of the operator's, or the built-in one, whose file is made in `lexicalFolder`. */
 export type EmbedderSource =
@@ -33,16 +33,23 @@ export interface EmbedderPorts {
   readonly idleMs?: number;
 }
 
+export interface Embedded {
+  readonly vectors: readonly Float32Array[];
+  /** EW1 of embed-worker.ts, over all texts. */
+  readonly tokens: number;
+}
+
 export interface Embedder extends AsyncDisposable {
   /** Vectors of different tags must never be compared. */
   readonly tag: string;
   readonly dimensions: number;
   readonly isLoaded: boolean;
   /**
-   * One vector of length 1 for each text, in order. Throws bad_request for too many or too long
+   * One vector of length 1 for each text, in order, and how many tokens the model saw for them. A
+   * text whose vector was kept counts as often as it is asked for. Throws bad_request for too many or too long
    * texts, busy, model_failed, model_invalid, timeout, and the signal's reason.
    */
-  embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>;
+  embed(texts: readonly string[], signal: AbortSignal): Promise<Embedded>;
   close(): Promise<void>;
 }
 
@@ -56,7 +63,7 @@ const BATCH_MS_MAX = TIMEOUT.firstTokenMs;
 
 interface Call {
   readonly texts: readonly string[];
-  readonly resolve: (vectors: Float32Array[]) => void;
+  readonly resolve: (vectors: readonly TextVector[]) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -72,7 +79,7 @@ export async function startEmbedder(
   const model = await modelOf(source);
   const { clock, log, idleMs = IDLE_MS } = ports;
   const scope = makeScope((name, error) => log.error({ error }, name));
-  const cached = new Map<string, Float32Array>();
+  const cached = new Map<string, TextVector>();
   const waiting: Call[] = [];
   let facts = model.kind === "lexical" ? await lexicalFacts(model.modelPath) : undefined;
   let worker: EmbedWorker | undefined;
@@ -147,7 +154,7 @@ export async function startEmbedder(
     await ending?.end();
   }
 
-  function ask(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  function ask(texts: readonly string[], signal: AbortSignal): Promise<readonly TextVector[]> {
     return new Promise((resolve, reject) => {
       const onAbort = (): void => reject(reasonOf(signal));
       if (signal.aborted) return onAbort();
@@ -167,7 +174,7 @@ export async function startEmbedder(
     });
   }
 
-  async function embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]> {
+  async function embed(texts: readonly string[], signal: AbortSignal): Promise<Embedded> {
     checkTexts(texts);
     if (isClosed) throw new GantryError("stopping", "The embedder is closed");
     const missing = [...new Set(texts.filter((text) => !cached.has(text)))];
@@ -182,10 +189,14 @@ export async function startEmbedder(
       keep(text, present(made[index], "a vector"));
     }
     // Copies: a caller that writes into its vector must not write into ours.
-    return texts.map((text) => present(found.get(text), "a vector").slice());
+    const all = texts.map((text) => present(found.get(text), "a vector"));
+    return {
+      vectors: all.map(({ vector }) => vector.slice()),
+      tokens: all.reduce((sum, { tokens }) => sum + tokens, 0),
+    };
   }
 
-  function keep(text: string, vector: Float32Array): void {
+  function keep(text: string, vector: TextVector): void {
     cached.set(text, vector);
     const oldest = cached.size > CACHED_MAX ? cached.keys().next().value : undefined;
     if (oldest !== undefined) cached.delete(oldest);
@@ -260,7 +271,7 @@ async function lexicalFile(folder: string): Promise<string> {
 interface EmbedWorker {
   ready(signal: AbortSignal): Promise<EmbedderFacts>;
   /** One call at a time. */
-  embed(texts: readonly string[], signal: AbortSignal): Promise<Float32Array[]>;
+  embed(texts: readonly string[], signal: AbortSignal): Promise<readonly TextVector[]>;
   end(): Promise<void>;
 }
 
@@ -305,7 +316,7 @@ function openWorker(model: EmbedModel): EmbedWorker {
       const answered = answer(signal);
       worker.postMessage({ texts });
       const message = await answered;
-      if (message.kind === "vectors") return [...message.vectors];
+      if (message.kind === "vectors") return message.vectors;
       throw errorOf(message);
     },
     end: async () => void (await worker.terminate()),

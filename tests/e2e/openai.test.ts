@@ -49,6 +49,16 @@ describe.skipIf(!existsSync(PATH))("the openai client", { timeout: 2 * PATIENCE_
     expect(data[1]?.embedding.length).toBe(data[0]?.embedding.length);
   });
 
+  it("[K12] says how many tokens a text took, as the model counted them", async () => {
+    const models = await Array.fromAsync(openai.models.list());
+    const model = models.find(({ id }) => id !== MODEL && id !== "gantry")?.id ?? "";
+    const tokensOf = async (...input: string[]): Promise<number> =>
+      (await openai.embeddings.create({ model, input })).usage.prompt_tokens;
+    const [one, two] = [await tokensOf("a bed"), await tokensOf("a hot bed of glass")];
+    expect([one > 0, two > one]).toEqual([true, true]);
+    expect(await tokensOf("a bed", "a hot bed of glass")).toBe(one + two);
+  });
+
   it("tells its errors as the client knows them", async () => {
     const strange = { ...say("hi"), model: "no-such-model" };
     await expect(openai.chat.completions.create(strange)).rejects.toThrow(OpenAI.NotFoundError);
