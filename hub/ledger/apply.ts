@@ -1,11 +1,15 @@
 // The fold: one log entry onto the ledger. Pure and synchronous; the same entries give the same rows
 // on every hub, for ever.
 //
-// L1. A refused command writes no row (asserted), and its reply is an error record.
+// L1. A refused command writes no row (asserted) but the ledger's time and, for a command of a client
+//     session, the session's own; its reply is an error record.
 // L2. Positions are log positions of commands: 1, 2, 3 ... over all entries, without a gap.
 // L3. A command with a `replay` key runs at most once; the same request gets the first answer again,
 //     another request under the same key is refused.
 // L4. One journal row per entry: its audit rows and events (journal.ts).
+// L5. The ledger's time is the greatest time of all commands, refused ones too: it never goes back.
+//     Every expiry is judged by it, so a hub whose clock is behind revives nothing.
+// L6. A command of a client session runs only when it is its number's turn (domains/sessions.ts).
 
 import { assert } from "@gantry/shared/base/assert.ts";
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -13,14 +17,17 @@ import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Command, CommandOf, CommandType, Reply } from "@gantry/shared/contract/commands.ts";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { AuditRow } from "@gantry/shared/contract/rows.ts";
-import type { Context } from "./context.ts";
+import { type Context, ledgerTimeMs, TIME_ID } from "./context.ts";
 import * as asking from "./domains/asking.ts";
+import * as cluster from "./domains/cluster.ts";
 import * as confirmations from "./domains/confirmations.ts";
 import * as flags from "./domains/flags.ts";
 import * as jobs from "./domains/jobs.ts";
+import * as locks from "./domains/locks.ts";
 import * as nodes from "./domains/nodes.ts";
 import * as people from "./domains/people.ts";
 import * as prints from "./domains/prints.ts";
+import * as sessions from "./domains/sessions.ts";
 import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
 import type { Rows } from "./rows.ts";
 
@@ -59,6 +66,17 @@ const HANDLERS: Handlers = {
   jobCancelled: jobs.jobCancelled,
   jobRequeued: jobs.jobRequeued,
   jobDropped: jobs.jobDropped,
+  reignBegan: cluster.reignBegan,
+  hubJoined: cluster.hubJoined,
+  hubChanged: cluster.hubChanged,
+  hubLeft: cluster.hubLeft,
+  sessionOpened: sessions.sessionOpened,
+  sessionClosed: sessions.sessionClosed,
+  lockAcquired: locks.lockAcquired,
+  lockRenewed: locks.lockRenewed,
+  lockReleased: locks.lockReleased,
+  lockExpired: locks.lockExpired,
+  locksCheckpointed: locks.locksCheckpointed,
   flagSet: flags.flagSet,
   flagDeleted: flags.flagDeleted,
 };
@@ -83,6 +101,8 @@ export function applyEntry(ledger: Ledger, commands: readonly Command[]): Applie
   const audit: AuditRow[] = [];
   const events: LedgerEvent[] = [];
   let meta: LedgerMeta = before;
+  const timeBeforeMs = ledgerTimeMs(rows);
+  let nowMs = timeBeforeMs;
 
   const emit: Context["emit"] = (type, subject, data, person) => {
     const event = { id: ledger.position, type, atMs: command.atMs, subject, data };
@@ -100,9 +120,12 @@ export function applyEntry(ledger: Ledger, commands: readonly Command[]): Applie
   const replies: Reply[] = [];
   for (command of commands) {
     ledger.position += 1; // L2
-    replies.push(applyOne({ rows, command, position: ledger.position, emit, audit: chain }));
+    nowMs = Math.max(nowMs, command.atMs); // L5
+    const { position } = ledger;
+    replies.push(applyOne({ rows, command, position, nowMs, emit, audit: chain }));
   }
 
+  if (nowMs > timeBeforeMs) rows.put("time", TIME_ID, nowMs);
   if (audit.length + events.length > 0) {
     rows.cool("journal", journalId(first), { audit, events }); // L4
     rows.put("meta", META_ID, meta);
@@ -111,6 +134,16 @@ export function applyEntry(ledger: Ledger, commands: readonly Command[]): Applie
 }
 
 function applyOne(context: Context): Reply {
+  const { session } = context.command;
+  if (session === undefined) return runOnce(context);
+  const answered = sessions.sessionReplyOf(context, session); // L6
+  if (answered !== undefined) return answered;
+  const reply = runOnce(context);
+  sessions.keepSessionReply(context, session, reply);
+  return reply;
+}
+
+function runOnce(context: Context): Reply {
   const { command, position, rows } = context;
   const replayed = command.replay === undefined ? undefined : replayOf(context, command.replay);
   if (replayed !== undefined) return replayed;
@@ -131,11 +164,11 @@ type ReplayKey = NonNullable<Command["replay"]>;
 
 /** L3. */
 function replayOf(
-  { rows, command, position }: Context,
+  { rows, nowMs, position }: Context,
   { key, requestSha256 }: ReplayKey,
 ): Reply | undefined {
   const row = rows.get("replay", key);
-  if (row === undefined || row.atMs + LIFE.idempotencyMs < command.atMs) return undefined;
+  if (row === undefined || row.atMs + LIFE.idempotencyMs < nowMs) return undefined;
   if (row.requestSha256 === requestSha256) return row.reply as Reply; // keepReplay wrote it
   const error: ErrorRecord = {
     code: "idempotency_mismatch",
@@ -146,7 +179,7 @@ function replayOf(
 
 /** A bounded ring, as the answer cache is one. Refusals are not kept: the cause may have passed. */
 function keepReplay(
-  { rows, command }: Context,
+  { rows, nowMs }: Context,
   { key, requestSha256 }: ReplayKey,
   reply: Reply,
 ): void {
@@ -159,5 +192,5 @@ function keepReplay(
   }
   rows.cool("order", slot, key);
   rows.cool("count", "replays", made + 1);
-  rows.cool("replay", key, { key, requestSha256, reply, atMs: command.atMs, slot });
+  rows.cool("replay", key, { key, requestSha256, reply, atMs: nowMs, slot });
 }

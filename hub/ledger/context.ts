@@ -12,9 +12,17 @@ export interface Context {
   readonly command: Command;
   /** Place of this command in the log; also the revision and fencing token it hands out. */
   readonly position: number;
+  /** The ledger's time: the greatest of all commands so far, this one's included. Judges every expiry. */
+  readonly nowMs: number;
   emit(type: EventType, subject: string, data: unknown, person?: string): void;
   audit(action: string, object: string, detail?: Readonly<Record<string, unknown>>): void;
 }
+
+/** The one row of the table `time`. */
+export const TIME_ID = "ledger";
+
+/** The ledger's time, ms since 1970; it never goes back. 0 before the first command. */
+export const ledgerTimeMs = (rows: Rows): number => rows.get("time", TIME_ID) ?? 0;
 
 export type Handler<C extends Command> = (context: Context, command: C) => unknown;
 

@@ -18,13 +18,17 @@ import type {
   ConversationRow,
   DeviceRow,
   FlagRow,
+  HubRow,
   JobRow,
   JoinCodeRow,
+  LockRow,
   MessageRow,
   NodeRow,
   PrintRow,
   QuestionRow,
+  ReignRow,
   ReplayRow,
+  SessionRow,
   SpendRow,
   TokenRow,
 } from "@gantry/shared/contract/rows.ts";
@@ -33,6 +37,12 @@ import type { JournalRow, LedgerMeta } from "./journal.ts";
 /** Every table with the type of its rows. */
 export interface Tables {
   readonly meta: LedgerMeta;
+  /** `ledger`: the greatest time of all commands so far, ms since 1970. */
+  readonly time: number;
+  readonly reign: ReignRow;
+  readonly hub: HubRow;
+  readonly session: SessionRow;
+  readonly lock: LockRow;
   readonly token: TokenRow;
   readonly joinCode: JoinCodeRow;
   readonly node: NodeRow;

@@ -51,6 +51,19 @@ export const ERRORS = {
     "This Idempotency-Key belongs to another request",
     "Use a new key for a new request.",
   ),
+  bad_selector: kind(400, 64, false, "The selector cannot be read", "`details.at` is the place."),
+  // Sessions, locks and leadership.
+  session_expired: kind(410, 75, false, "There is no such session", "Open a new session."),
+  stale_sequence: kind(
+    409,
+    65,
+    false,
+    "A later request of this session was answered already",
+    "Count on from the session's last number.",
+  ),
+  sequence_gap: kind(409, 65, false, "A number of this session is missing", "Send that one first."),
+  lock_held: kind(409, 75, true, "Somebody holds this lock", "`details.holder` says who."),
+  stale_term: kind(409, 70, false, "Another hub leads since", "Nothing was done."),
   gone: kind(410, 66, false, "It is no longer kept", "It was archived or has expired."),
   // Confirmations.
   phrase_mismatch: kind(409, 65, false, "That is not the phrase", "Type the phrase exactly."),

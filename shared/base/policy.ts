@@ -69,6 +69,15 @@ export const TIMEOUT = {
   heartbeatMs: second,
   leaseMs: 5 * second,
   nodeRemovedMs: 72 * hour,
+  /** How long a node that flaps is held in `suspect`, the first time; doubled each time after. */
+  nodeHoldFirstMs: 30 * second,
+  nodeHoldMaxMs: 15 * minute,
+  /** Losses of a node this close together are one flapping. */
+  nodeFlapWindowMs: 5 * minute,
+  /** Between two records of how long locks still have. */
+  lockCheckpointMs: 10 * second,
+  /** The longest silence of a watch: a progress mark ends it. */
+  watchProgressMs: 5 * second,
   stopMs: 10 * second,
   sseHeartbeatMs: 15 * second,
 } as const;
@@ -79,6 +88,9 @@ export const LIFE = {
   approvalMs: 24 * hour,
   answerCacheMs: 12 * hour,
   idempotencyMs: 24 * hour,
+  /** A client session without a request. */
+  clientSessionMs: 10 * minute,
+  lockMs: 30 * second,
   joinCodeMs: 15 * minute,
   /** A question cut off by a crash is asked again if it is younger than this. */
   questionResumeMs: 10 * minute,
@@ -99,6 +111,16 @@ export const LIMIT = {
   streams: { max: 500, whenFull: "429 busy" },
   eventRing: { max: 10_000, whenFull: "the oldest event is dropped; a reader gets `gap`" },
   cacheRows: { max: 10_000, whenFull: "the oldest answer is dropped" },
+  clientSessions: { max: 10_000, whenFull: "429 busy, after the expired ones have been dropped" },
+  locks: { max: 10_000, whenFull: "429 busy" },
+  nodeFlaps: { max: 16, whenFull: "the oldest loss of a node is forgotten" },
+  selectorChars: { max: 1_000, whenFull: "400 bad_selector" },
+  selectorTerms: { max: 32, whenFull: "400 bad_selector" },
+  watchRing: {
+    max: 10_000,
+    whenFull: "the oldest change is dropped; who needs it gets a snapshot",
+  },
+  watchLag: { max: 4_096, whenFull: "the watcher is told `compacted` and gets a snapshot" },
   replays: { max: 100_000, whenFull: "the oldest key is dropped" },
   conversationsHot: { max: 1_000, whenFull: "the least used leaves memory, not the disk" },
   proposalsWaiting: { max: 20_000, whenFull: "429 busy" },

@@ -11,12 +11,14 @@ import type {
   Capabilities,
   Effect,
   GcodeFacts,
+  HubFacts,
   JobClass,
   NodeState,
   Routing,
   Usage,
 } from "./rows.ts";
 import type { HazardClass, Role } from "./roles.ts";
+import type { SessionStamp } from "./sessions.ts";
 
 /** Carried by every command. */
 export interface Envelope {
@@ -25,6 +27,7 @@ export interface Envelope {
   readonly actor: string;
   readonly requestId: string;
   readonly replay?: { readonly key: string; readonly requestSha256: string };
+  readonly session?: SessionStamp;
 }
 
 /** Creates a confirmation together with what it confirms. */
@@ -108,6 +111,14 @@ export type CommandBody =
       readonly node: string;
       readonly bootId: string;
       readonly state: NodeState;
+      /** What the hub had seen when it judged: refused if the node has registered again since. */
+      readonly registeredAt?: number;
+      /** Number of the last heartbeat heard; for the audit alone. */
+      readonly beatSeq?: number;
+      /** Term in which it was judged: refused (`stale_term`) if another reign has begun since. */
+      readonly term?: number;
+      /** Only the loss of a `silent` node counts as flapping. */
+      readonly why?: "silent" | "heard" | "bye" | "timeout" | "person";
     }
   /** Phases and faults of printers; temperatures and progress are soft state and never logged. */
   | {
@@ -220,6 +231,46 @@ export type CommandBody =
   | { readonly type: "jobCancelled"; readonly job: string }
   | { readonly type: "jobRequeued"; readonly job: string }
   | { readonly type: "jobDropped"; readonly job: string }
+  // hubs
+  /** The first command of each new leader. */
+  | { readonly type: "reignBegan"; readonly hub: string; readonly term: number }
+  | ({ readonly type: "hubJoined"; readonly hub: string } & HubFacts)
+  | ({ readonly type: "hubChanged"; readonly hub: string } & Partial<HubFacts>)
+  | { readonly type: "hubLeft"; readonly hub: string }
+  // client sessions
+  // (`session` is the envelope's: the session in which a command is sent)
+  | { readonly type: "sessionOpened"; readonly clientSession: string }
+  | { readonly type: "sessionClosed"; readonly clientSession: string }
+  // locks
+  | {
+      readonly type: "lockAcquired";
+      readonly name: string;
+      readonly owner: string;
+      readonly ttlMs: number;
+      readonly node?: string;
+      /** Id of the client session it ends with. */
+      readonly boundTo?: string;
+    }
+  | { readonly type: "lockRenewed"; readonly name: string; readonly token: number }
+  | { readonly type: "lockReleased"; readonly name: string; readonly token: number }
+  /** Judged by the leader; refused if it was renewed or acquired anew since, or in an older term. */
+  | {
+      readonly type: "lockExpired";
+      readonly name: string;
+      readonly token: number;
+      readonly revision: number;
+      readonly term: number;
+    }
+  /** How long locks still have, by the leader's memory, so that the next leader does not start anew. */
+  | {
+      readonly type: "locksCheckpointed";
+      readonly term: number;
+      readonly locks: readonly {
+        readonly name: string;
+        readonly token: number;
+        readonly remainingMs: number;
+      }[];
+    }
   // flags
   | {
       readonly type: "flagSet";

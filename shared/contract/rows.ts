@@ -64,6 +64,77 @@ export interface NodeRow {
   readonly capabilitiesDigest: string;
   readonly enrolledAtMs: number;
   readonly changedAtMs: number;
+  /** Log position of the last registration; what was judged before it counts no more. */
+  readonly registeredAt?: number;
+  /** When it was lost, the newest last: only losses of the last TIMEOUT.nodeFlapWindowMs. */
+  readonly lostAtMs?: readonly number[];
+  /** How often in a row it was held for flapping. */
+  readonly holds?: number;
+  /** Until then it is `suspect` at best. */
+  readonly heldUntilMs?: number;
+}
+
+/** A hub of the cluster, as the others reach it. */
+export interface HubFacts {
+  /** `tcp://HOST:PORT` and CURVE key, for other hubs and for node agents. */
+  readonly peerAddress: string;
+  readonly peerKey: string;
+  readonly agentAddress: string;
+  readonly agentKey: string;
+  readonly httpAddress: string;
+  readonly version: string;
+  readonly bootId: string;
+}
+
+export interface HubRow extends HubFacts {
+  readonly id: string;
+  readonly joinedAtMs: number;
+  readonly changedAtMs: number;
+}
+
+/** Who leads, as the log knows it: the one row `cluster` of its table. */
+export interface ReignRow {
+  readonly hub: string;
+  readonly term: number;
+  /** Log position at which it began. */
+  readonly position: number;
+  readonly atMs: number;
+}
+
+/** A client that numbers its requests, so that each has its effect once. */
+export interface SessionRow {
+  readonly id: string;
+  /** Who opened it; nobody else may use it. */
+  readonly actor: string;
+  readonly openedAtMs: number;
+  readonly usedAtMs: number;
+  /** Number of the last request answered; the first one is 1. */
+  readonly seq: number;
+  /** The one reply kept: of request `seq`. */
+  readonly reply?: unknown;
+  readonly requestSha256?: string;
+}
+
+export interface LockRow {
+  readonly name: string;
+  /** Names the holder within `by`. */
+  readonly owner: string;
+  /** The person or node that acquired it. */
+  readonly by: string;
+  /** Fencing token: log position of the acquisition. */
+  readonly token: number;
+  readonly ttlMs: number;
+  readonly acquiredAtMs: number;
+  /** Log position of the acquisition or of the last logged renewal or checkpoint. */
+  readonly revision: number;
+  /** Earliest end that the log knows of; keep-alives in the leader's memory put it off. */
+  readonly expiresAtMs: number;
+  /** Of `ttlMs`, as of `revision`: what a new leader starts from. */
+  readonly remainingMs: number;
+  /** It ends with the lease of this node. */
+  readonly node?: string;
+  /** It ends with this client session. */
+  readonly session?: string;
 }
 
 /** pure: may be repeated at will · idempotent: repeated with its key · once: never repeated blindly. */
@@ -134,7 +205,11 @@ export type Tier = (typeof TIERS)[number];
 export interface Routing {
   readonly tier: Tier;
   readonly model: string;
-  /** 0..1: 1 for rules and exact cache hits; 0.5 for a model, which says nothing about itself yet. */
+  /**
+   * 0..1: 1 for rules; for a model the mean probability of the tokens it sampled; from the cache what
+   * it was when the answer was new. 0 together with metadata.confidence "unknown" where the node took
+   * no probabilities, as with answers that follow a JSON schema.
+   */
   readonly confidence: number;
   readonly cached: boolean;
   readonly latencyMs: number;

@@ -73,6 +73,36 @@ const fenced = <T extends CommandBody & { job: string; token: number }>(
 const type = <T extends string>(name: T): fc.Arbitrary<T> => fc.constant(name);
 const token = fc.integer({ min: 1, max: 40 });
 
+const term = fc.integer({ min: 1, max: 3 });
+const hubFacts = {
+  peerAddress: type("tcp://a:1"),
+  peerKey: type("k"),
+  agentAddress: type("tcp://a:2"),
+  agentKey: type("k"),
+  httpAddress: oneOf("http://a", "http://b"),
+  version: type("1"),
+  bootId: boot,
+};
+
+type LockWord = Extract<CommandBody, { type: `lock${string}` }>;
+
+/** Mostly with the present token, revision and term. */
+const locked = (made: fc.Arbitrary<LockWord>): fc.Arbitrary<Body> =>
+  fc.tuple(made, fc.nat(4)).map(([command, draw]) => (rows) => {
+    if (draw === 0 || command.type === "lockAcquired") return command;
+    const reign = rows.get("reign", "cluster")?.term ?? 0;
+    if (command.type === "locksCheckpointed") {
+      const locks = command.locks.map((one) => ({ ...one, token: tokenOf(rows, one) }));
+      return { ...command, locks, term: reign };
+    }
+    const known = { ...command, token: tokenOf(rows, command) };
+    if (known.type !== "lockExpired") return known;
+    return { ...known, term: reign, revision: rows.get("lock", known.name)?.revision ?? 0 };
+  });
+
+const tokenOf = (rows: Rows, { name, token: other }: { name: string; token: number }): number =>
+  rows.get("lock", name)?.token ?? other;
+
 const bodies = fc.oneof(
   body(
     fc.record({
@@ -121,6 +151,40 @@ const bodies = fc.oneof(
       bootId: boot,
       state: oneOf("alive", "suspect", "down", "alive", "removed"),
     }),
+  ),
+  body(
+    fc.record({
+      type: type("nodeStateChanged"),
+      node: few("node"),
+      bootId: boot,
+      state: oneOf("alive", "suspect", "down"),
+      why: oneOf("silent", "heard"),
+      term,
+    }),
+  ),
+  body(fc.record({ type: type("reignBegan"), hub: few("hub"), term })),
+  body(fc.record({ type: oneOf("hubJoined", "hubChanged"), hub: few("hub"), ...hubFacts })),
+  body(fc.record({ type: type("hubLeft"), hub: few("hub") })),
+  body(fc.record({ type: oneOf("sessionOpened", "sessionClosed"), clientSession: few("ses") })),
+  body(
+    fc
+      .tuple(few("lock"), few("owner"), oneOf({}, { node: "node_1" }, { boundTo: "ses_1" }))
+      .map(([name, owner, bound]) => ({
+        type: "lockAcquired" as const,
+        name,
+        owner,
+        ttlMs: 5_000,
+        ...bound,
+      })),
+  ),
+  locked(fc.record({ type: oneOf("lockRenewed", "lockReleased"), name: few("lock"), token })),
+  locked(fc.record({ type: type("lockExpired"), name: few("lock"), token, revision: token, term })),
+  locked(
+    fc.tuple(few("lock"), token, term, fc.nat(6_000)).map(([name, its, at, remainingMs]) => ({
+      type: "locksCheckpointed" as const,
+      term: at,
+      locks: [{ name, token: its, remainingMs }],
+    })),
   ),
   body(fc.record({ type: type("printersChanged"), node: few("node"), printers })),
   body(
@@ -246,9 +310,11 @@ const bodies = fc.oneof(
 );
 
 const replay = fc.record({ key: few("key"), requestSha256: oneOf("one", "two") });
+const session = fc.record({ id: few("ses"), seq: fc.integer({ min: 1, max: 3 }) });
 const envelope = fc.oneof(
   { weight: 4, arbitrary: fc.record({ atMs, actor: oneOf("ada", "ada", "bob", "hub") }) },
   { weight: 1, arbitrary: fc.record({ atMs, actor: type("ada"), replay }) },
+  { weight: 1, arbitrary: fc.record({ atMs, actor: type("ada"), session }) },
 );
 
 /** Up to `maxLength` commands. */

@@ -3,7 +3,7 @@
 // H1. Consuming a confirmation and making its job ready is one command: never one without the other.
 // H2. It is consumed at most once; afterwards the phrase does nothing.
 // H3. The phrase must be the phrase (confirm-phrase.ts), from the person who asked, before it expires
-//     by the time inside the command. Another person may press the button if the role is `safety`.
+//     by the ledger's time. Another person may press the button if the role is `safety`.
 // H4. What is agreed to is the hash of the action; the action cannot change under the confirmation.
 // H5. A conversation waits for at most one; a newer one withdraws the older.
 
@@ -25,7 +25,7 @@ export function confirmationConsumed(
   command: CommandOf<"confirmationConsumed">,
 ): unknown {
   const row = rowOf(context, "confirmation", command.confirmation, "confirmation");
-  check(row, command);
+  check(row, command, context.nowMs);
   if (command.question !== undefined) openQuestion(context, command.question);
   const job = carryOut(context, row.action);
   close(context, row, "consumed");
@@ -46,7 +46,11 @@ export function confirmationConsumed(
   return { confirmation: row.id, job };
 }
 
-function check(row: ConfirmationRow, command: CommandOf<"confirmationConsumed">): void {
+function check(
+  row: ConfirmationRow,
+  command: CommandOf<"confirmationConsumed">,
+  nowMs: number,
+): void {
   switch (row.state) {
     case "consumed":
       throw new GantryError("confirmation_used", `${row.summary}: it was confirmed already`); // H2
@@ -59,7 +63,7 @@ function check(row: ConfirmationRow, command: CommandOf<"confirmationConsumed">)
     default:
       unreachable(row.state);
   }
-  if (row.expiresAtMs <= command.atMs) {
+  if (row.expiresAtMs <= nowMs) {
     throw new GantryError("confirmation_expired", `${row.summary}: the time to confirm is over`);
   }
   const needed = HAZARD_POLICY[row.hazardClass].role;
@@ -98,19 +102,19 @@ export function confirmationCancelled(
   return { confirmation: row.id };
 }
 
-/** Notice at 240 s, expiry at 300 s of the command's own time; both once. */
+/** Notice at 240 s, expiry at 300 s of the ledger's time; both once. */
 export function confirmationsTicked(
   context: Context,
-  command: CommandOf<"confirmationsTicked">,
+  _command: CommandOf<"confirmationsTicked">,
 ): unknown {
-  const { rows } = context;
+  const { rows, nowMs } = context;
   let moved = 0;
   for (const row of inOrder(context, "confirmation")) {
-    if (row.expiresAtMs <= command.atMs) {
+    if (row.expiresAtMs <= nowMs) {
       withdraw(context, row, "expired");
       moved += 1;
-    } else if (isNoticeDue(row, command.atMs)) {
-      rows.put("confirmation", row.id, { ...row, noticedAtMs: command.atMs });
+    } else if (isNoticeDue(row, nowMs)) {
+      rows.put("confirmation", row.id, { ...row, noticedAtMs: nowMs });
       context.emit("confirmation.notice", row.id, row, row.person);
       moved += 1;
     }

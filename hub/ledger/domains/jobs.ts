@@ -66,7 +66,7 @@ function checkRoom({ rows }: Context, jobClass: JobClass): void {
 
 export function jobLeased(context: Context, command: CommandOf<"jobLeased">): unknown {
   const row = rowOf(context, "job", command.job, "job");
-  if (row.state !== "ready" || row.notBeforeMs > command.atMs) {
+  if (row.state !== "ready" || row.notBeforeMs > context.nowMs) {
     throw new GantryError("conflict", `The job is ${row.state} and cannot be leased now`);
   }
   const { node, bootId, atMs } = command;

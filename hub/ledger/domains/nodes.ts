@@ -3,6 +3,10 @@
 // N1. A join code is used once; its fifth wrong secret burns it.
 // N2. A device belongs to the node that first named it, until that node is removed.
 // N3. A node that was removed never comes back; its machine enrols anew, under another id.
+// N5. A judgement of a node counts only if the node has not registered again since, and in the reign
+//     in which it was made (cluster.ts G2).
+// N6. What a node holds by lock ends when it is down (locks.ts X4); its printers are then offline. A
+//     suspect node keeps both, and is given nothing new.
 // N4. Only facts that change rarely are here; temperatures, progress and load are soft state.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
@@ -15,6 +19,9 @@ import type {
   NodeRow,
 } from "@gantry/shared/contract/rows.ts";
 import { checkNew, type Context, inOrder, rowOf } from "../context.ts";
+import { checkReign } from "./cluster.ts";
+import { releaseLocksOf } from "./locks.ts";
+import { afterLoss, isHeld } from "./node-flaps.ts";
 import { losePrintsOf } from "./prints.ts";
 
 const WRONG_TRIES_MAX = 5;
@@ -74,7 +81,7 @@ function openCode(context: Context, command: CommandOf<"nodeEnrolled">): JoinCod
     if (node !== undefined && isSame) return node.id;
     throw new GantryError("join_code_used", "This join code was used already");
   }
-  if (code.expiresAtMs <= command.atMs) {
+  if (code.expiresAtMs <= context.nowMs) {
     throw new GantryError("gone", "This join code has expired; make a new one");
   }
   return code;
@@ -84,18 +91,21 @@ export function nodeRegistered(context: Context, command: CommandOf<"nodeRegiste
   const row = rowOf(context, "node", command.node, "node");
   checkKept(row);
   const { bootId, labels, capabilities, capabilitiesDigest, atMs } = command;
-  const isNew = row.bootId !== bootId || row.state !== "alive";
+  const state = isHeld(row, context.nowMs) ? "suspect" : "alive"; // node-flaps.ts F2
+  const isNew = row.bootId !== bootId || row.state !== state;
+  if (row.bootId !== bootId) releaseLocksOf(context, "node", row.id); // who held them is no more
   context.rows.put("node", row.id, {
     ...row,
     bootId,
+    registeredAt: context.position,
     labels,
     capabilities: { ...capabilities, printers: capabilities.printers.map(stableFacts) },
     capabilitiesDigest,
-    state: "alive",
+    state,
     changedAtMs: atMs,
   });
   if (isNew) context.audit("node.registered", row.id, { name: row.name, bootId });
-  context.emit("node.registered", row.id, { name: row.name, bootId, state: "alive" });
+  context.emit("node.registered", row.id, { name: row.name, bootId, state });
   takePrinters(context, row.id, capabilities.printers, true);
   return { node: row.id };
 }
@@ -108,12 +118,29 @@ export function nodeStateChanged(
   if (row.bootId !== command.bootId && command.state !== "removed") {
     throw new GantryError("superseded", `${row.name} has started again since`);
   }
+  checkReign(context, command.term); // N5
+  if (command.registeredAt !== undefined && command.registeredAt !== (row.registeredAt ?? 0)) {
+    throw new GantryError("superseded", `${row.name} has registered again since`);
+  }
   if (row.state === command.state) return { node: row.id };
   checkKept(row);
-  context.rows.put("node", row.id, { ...row, state: command.state, changedAtMs: command.atMs });
-  context.audit("node.state", row.id, { name: row.name, from: row.state, to: command.state });
-  context.emit("node.state", row.id, { name: row.name, state: command.state });
-  if (command.state !== "alive") setOffline(context, row.id);
+  const { state, why, beatSeq, atMs } = command;
+  if (state === "alive" && isHeld(row, context.nowMs)) {
+    throw new GantryError("conflict", `${row.name} was lost too often; it is held in suspect`);
+  }
+  const isLoss = row.state === "alive" && why === "silent";
+  const flaps = isLoss ? afterLoss(row, context.nowMs) : {};
+  context.rows.put("node", row.id, { ...row, ...flaps, state, changedAtMs: atMs });
+  const seen = {
+    ...(why === undefined ? {} : { why }),
+    ...(beatSeq === undefined ? {} : { beatSeq }),
+  };
+  context.audit("node.state", row.id, { name: row.name, from: row.state, to: state, ...seen });
+  context.emit("node.state", row.id, { name: row.name, state });
+  if (state === "down" || state === "removed") {
+    setOffline(context, row.id);
+    releaseLocksOf(context, "node", row.id); // N6
+  }
   if (command.state === "removed") losePrintsOf(context, row.id);
   return { node: row.id };
 }
@@ -140,7 +167,7 @@ function takePrinters(
   const { rows, command } = context;
   for (const printer of printers) {
     const before = rows.get("device", printer.id);
-    if (before !== undefined && before.node !== node && isHeld(context, before)) continue; // N2
+    if (before !== undefined && before.node !== node && isOwned(context, before)) continue; // N2
     const after: DeviceRow = {
       id: printer.id,
       node,
@@ -161,7 +188,7 @@ function takePrinters(
   setOffline(context, node, listed);
 }
 
-const isHeld = ({ rows }: Context, device: DeviceRow): boolean =>
+const isOwned = ({ rows }: Context, device: DeviceRow): boolean =>
   rows.get("node", device.node)?.state !== "removed";
 
 const isSameDevice = (before: DeviceRow, after: DeviceRow): boolean =>

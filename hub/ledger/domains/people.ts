@@ -31,7 +31,7 @@ export function tokenRevoked(context: Context, command: CommandOf<"tokenRevoked"
       other.id !== row.id &&
       other.role === "admin" &&
       other.revokedAtMs === undefined &&
-      (other.expiresAtMs ?? Infinity) > command.atMs,
+      (other.expiresAtMs ?? Infinity) > context.nowMs,
   );
   if (row.role === "admin" && otherAdmins.length === 0) {
     throw new GantryError("conflict", "This is the last admin token; make another one first");
