@@ -177,13 +177,13 @@ export function makeAsk(parts: AskParts): Ask {
       tier,
       model,
       reason,
+      confidence = 1,
       cached = false,
       metadata = {},
       usage = FREE,
       effects = [],
     } = decision;
     const latencyMs = Math.round((hub.clock.monotonic() - startMs) * 100) / 100;
-    const confidence = tier === "rule" || cached ? 1 : 0.5;
     const routing: Routing = { tier, model, confidence, cached, latencyMs, reason, metadata };
     const key = decision.cacheKey;
     const kept =

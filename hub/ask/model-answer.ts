@@ -102,10 +102,18 @@ export function answerFromCache(hub: Hub, key: string, counts: CacheCounts): Dec
   }
   counts.hits += 1;
   hub.metrics.cacheLookups.inc({ result: "hit" });
-  const { tier, model, metadata } = row.routing;
+  const { tier, model, confidence, metadata } = row.routing;
   const ageS = Math.round((nowMs - row.atMs) / 1_000);
   const reason = "the same question was answered before";
-  return { text: row.text, tier, model, cached: true, reason, metadata: { ...metadata, ageS } };
+  return {
+    text: row.text,
+    tier,
+    model,
+    confidence,
+    cached: true,
+    reason,
+    metadata: { ...metadata, ageS },
+  };
 }
 
 export const cacheUntilMs = (hub: Hub): number => hub.clock.now() + LIFE.answerCacheMs;
@@ -130,8 +138,14 @@ export async function askModel(
       wanted === undefined
         ? "no built-in intent; the least busy local model"
         : "the model was asked for by name",
+    confidence: rounded(generated.confidence ?? 0),
     usage: { promptTokens, completionTokens, cachedTokens, costMicroUsd: 0 },
-    metadata: { node: node.name, finishReason, ...timesOf(generated) },
+    metadata: {
+      node: node.name,
+      finishReason,
+      ...timesOf(generated),
+      ...(generated.confidence === undefined && { confidence: "unknown" }),
+    },
     ...(key === undefined || !isWhole ? {} : { cacheKey: key }),
   };
 }
@@ -143,4 +157,4 @@ function timesOf({ completionTokens, firstTokenMs, totalMs }: Generated): Record
   return { tokensPerSecond, firstTokenMs: rounded(firstTokenMs), modelMs: rounded(totalMs) };
 }
 
-const rounded = (ms: number): number => Math.round(ms * 100) / 100;
+const rounded = (value: number): number => Math.round(value * 100) / 100;

@@ -55,6 +55,8 @@ export interface Decision {
   readonly tier: Tier;
   readonly model: string;
   readonly reason: string;
+  /** As in Routing; a rule is sure: 1 where it is missing. */
+  readonly confidence?: number;
   readonly cached?: boolean;
   readonly usage?: Usage;
   readonly metadata?: Routing["metadata"];

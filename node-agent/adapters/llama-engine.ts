@@ -25,6 +25,7 @@ import {
   type Token,
   TokenBias,
 } from "node-llama-cpp";
+import { type Confidence, confidenceTokens, watchConfidence } from "./llama-confidence.ts";
 import { readModelFile } from "./llama-file.ts";
 import { chooseSlot } from "../rules/slots.ts";
 import type {
@@ -51,6 +52,7 @@ interface Slot {
   readonly writer:
     | { readonly kind: "chat"; readonly chat: LlamaChat }
     | { readonly kind: "plain"; readonly completion: LlamaCompletion };
+  readonly confidence: Confidence;
   busy: boolean;
   usedAtMs: number;
 }
@@ -123,6 +125,7 @@ function openSlots(model: LlamaModel, context: LlamaContext): Slot[] {
   let wrapper: LlamaChat["chatWrapper"] | "auto" = "auto";
   while (context.sequencesLeft > 0) {
     const sequence = context.getSequence();
+    const confidence = watchConfidence(sequence); // before a writer takes the sequence
     let writer: Slot["writer"];
     if (hasChatTemplate(model)) {
       const chat: LlamaChat = new LlamaChat({ contextSequence: sequence, chatWrapper: wrapper });
@@ -131,7 +134,7 @@ function openSlots(model: LlamaModel, context: LlamaContext): Slot[] {
     } else {
       writer = { kind: "plain", completion: new LlamaCompletion({ contextSequence: sequence }) };
     }
-    slots.push({ sequence, writer, busy: false, usedAtMs: 0 });
+    slots.push({ sequence, writer, confidence, busy: false, usedAtMs: 0 });
   }
   return slots;
 }
@@ -149,6 +152,7 @@ async function generate(
     const roomTokens = slot.sequence.contextSize - tokens.length - 1;
     if (roomTokens < 1) throw tooLong(tokens.length, slot.sequence.contextSize);
     const before = slot.sequence.tokenMeter.getState();
+    slot.confidence.begin(confidenceTokens(prompt.temperature, prompt.grammar !== undefined));
     let firstTokenMs = 0;
     const outcome = await write(llama, slot, {
       ...prompt,
@@ -159,6 +163,7 @@ async function generate(
       bias,
     });
     const used = slot.sequence.tokenMeter.diff(before);
+    const confidence = slot.confidence.mean();
     return {
       text: outcome.text,
       finishReason: finishReason(outcome.stopReason),
@@ -168,6 +173,7 @@ async function generate(
       cachedTokens: Math.max(0, tokens.length - 1 - used.usedInputTokens),
       firstTokenMs: Math.round(firstTokenMs * 10) / 10,
       totalMs: Math.round((performance.now() - startedMs) * 10) / 10,
+      ...(confidence === undefined ? {} : { confidence }),
     };
   } finally {
     slot.busy = false;

@@ -112,6 +112,26 @@ describe.skipIf(!hasModelFiles)(
       expect(warm.cachedTokens).toBeGreaterThanOrEqual(warm.promptTokens - 1);
     });
 
+    it("[K15] says how probable its words were: sure of its story, unsure at a temperature, silent with a grammar", async () => {
+      const greedy = await story.generate(
+        ask("Once upon a time", { maxTokens: 60 }),
+        silent,
+        never,
+      );
+      expect(greedy.confidence).toBeGreaterThan(0.6);
+      expect(greedy.confidence).toBeLessThanOrEqual(1);
+      const noise = ask("Once upon a time", { maxTokens: 60, temperature: 2, seed: 1 });
+      const guessed = await story.generate(noise, silent, never);
+      expect(guessed.confidence).toBeGreaterThan(0);
+      expect(guessed.confidence).toBeLessThan((greedy.confidence ?? 0) - 0.2);
+      // tiny-random.gguf has random weights: no token of its vocabulary is probable.
+      const clueless = await random.generate(ask("hello", { maxTokens: 20 }), silent, never);
+      expect(clueless.confidence).toBeGreaterThan(0);
+      expect(clueless.confidence).toBeLessThan(0.2);
+      const schema = ask("Once", { maxTokens: 40, jsonSchema: { type: "boolean" } });
+      expect((await story.generate(schema, silent, never)).confidence).toBeUndefined();
+    });
+
     it("uses the model's own chat template where it has one", async () => {
       expect(story.state).toMatchObject({ kind: "ready", facts: { hasChatTemplate: false } });
       expect(random.state).toMatchObject({ kind: "ready", facts: { hasChatTemplate: true } });

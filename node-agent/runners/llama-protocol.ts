@@ -57,6 +57,8 @@ export interface Generation {
   readonly cachedTokens: number;
   readonly firstTokenMs: number;
   readonly totalMs: number;
+  /** Mean probability of the sampled tokens that were looked at (adapters/llama-confidence.ts), 0 to 1. */
+  readonly confidence?: number;
 }
 
 export type ToChild =

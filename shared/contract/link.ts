@@ -59,6 +59,8 @@ export const generatedSchema = z.object({
   cachedTokens: z.number().int(),
   firstTokenMs: z.number(),
   totalMs: z.number(),
+  /** Mean probability of the tokens sampled; missing where the node cannot say. */
+  confidence: z.number().min(0).max(1).optional(),
 });
 export type Generated = z.infer<typeof generatedSchema>;
 

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import OpenAI from "openai";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Appliance, MODELS, until } from "../support/appliance.ts";
-import { auditTrail, PATIENCE_MS, startFast, untilModel } from "./steps.ts";
+import { allMessages, auditTrail, PATIENCE_MS, startFast, untilModel } from "./steps.ts";
 
 const MODEL = "stories260K";
 const PATH = join(MODELS, `${MODEL}.gguf`);
@@ -57,6 +57,35 @@ describe.skipIf(!existsSync(PATH))("the openai client", { timeout: 2 * PATIENCE_
     const [one, two] = [await tokensOf("a bed"), await tokensOf("a hot bed of glass")];
     expect([one > 0, two > one]).toEqual([true, true]);
     expect(await tokensOf("a bed", "a hot bed of glass")).toBe(one + two);
+  });
+
+  it("[K15] routing.confidence is what the model made of its own words, also from the cache", async () => {
+    // This model seldom ends by itself, and only a whole answer is kept.
+    const story = { ...say("Once upon a time there was a cat"), stop: ["."] };
+    const texts = [
+      await openai.chat.completions.create(story),
+      await openai.chat.completions.create(story),
+    ].map(({ choices }) => choices[0]?.message.content);
+    const routings = (await allMessages(a))
+      .filter(({ text, role }) => role === "assistant" && text === texts[0])
+      .flatMap(({ routing }) => routing ?? []);
+    expect(new Set(routings.map(({ cached }) => cached))).toEqual(new Set([false, true]));
+    expect(routings[0]?.confidence).toBe(routings[1]?.confidence);
+    expect(routings[0]?.confidence).toBeGreaterThan(0.3);
+    expect(routings[0]?.confidence).toBeLessThan(1);
+    expect(routings[0]?.metadata["confidence"]).toBeUndefined();
+  });
+
+  it("[K15] an answer that follows a schema says that nobody knows how sure it is", async () => {
+    const response_format = {
+      type: "json_schema" as const,
+      json_schema: { name: "yes", schema: { type: "boolean" } },
+    };
+    await openai.chat.completions.create({ ...say("Is a cat a dog?"), response_format });
+    const unknown = (await allMessages(a)).filter(
+      ({ routing }) => routing?.metadata["confidence"] === "unknown",
+    );
+    expect(unknown.map(({ routing }) => routing?.confidence)).toEqual([0]);
   });
 
   it("tells its errors as the client knows them", async () => {
