@@ -15,20 +15,28 @@ const keysSchema = z.object({ publicKey: z.string().length(40), secretKey: z.str
 export type CurveKeys = Readonly<z.infer<typeof keysSchema>>;
 
 /** Reads the keys, or makes them at the first start. Throws data_damaged (HK1), io_error. */
-export async function openHubKeys(dataDir: string): Promise<CurveKeys> {
-  const path = join(dataDir, "keys", "link.json");
+export function openHubKeys(dataDir: string): Promise<CurveKeys> {
+  const advice = "restore it from a backup, or delete it and enrol every node again";
+  return openKeysFile(join(dataDir, "keys", "link.json"), curveKeyPair, advice);
+}
+
+/** A key pair in a file of its own. `advice`: what to do when it is damaged. */
+export async function openKeysFile(
+  path: string,
+  make: () => CurveKeys,
+  advice: string,
+): Promise<CurveKeys> {
   const text = await readIfThere(path);
-  if (text !== undefined) return parseKeys(path, text);
-  const keys = curveKeyPair();
+  if (text !== undefined) return parseKeys(path, text, advice);
+  const keys = make();
   await writeFileDurably(path, `${JSON.stringify(keys)}\n`, 0o600);
   return keys;
 }
 
-function parseKeys(path: string, text: string): CurveKeys {
+function parseKeys(path: string, text: string, advice: string): CurveKeys {
   try {
     return keysSchema.parse(JSON.parse(text));
   } catch (cause) {
-    const advice = "restore it from a backup, or delete it and enrol every node again";
     throw new GantryError("data_damaged", `${path} does not hold the hub's keys; ${advice}`, {
       cause,
     });
