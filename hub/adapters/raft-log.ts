@@ -14,7 +14,7 @@
 //     lost: until then this hub might have acknowledged, or voted, what it no longer knows.
 
 import { assert } from "@gantry/shared/base/assert.ts";
-import type { Entry, HardState, Membership } from "../consensus/types.ts";
+import type { Entry, HardState, Membership, Restored } from "../consensus/types.ts";
 import type { LogStore, OrderedStore, StoreOperation } from "../ports.ts";
 import { makeLogMemory } from "./raft-log-memory.ts";
 import type { LogMemory, LogOffset } from "./raft-log-memory.ts";
@@ -87,7 +87,14 @@ export async function openRaftLog(
   let isDamageStored = store.getSync(DAMAGE_KEY) !== undefined && damage !== undefined;
   // The index is never above what is readable: a damaged log may end before it.
   const membership = scanned.membership ?? { membership: founders, index: memory.offset.index };
-  const membershipIndex = Math.min(membership.index, scanned.lastIndex);
+  let restored: Restored = {
+    hardState,
+    membership: membership.membership,
+    membershipIndex: Math.min(membership.index, scanned.lastIndex),
+    lastIndex: scanned.lastIndex,
+    lastTerm: scanned.lastTerm,
+    appliedIndex: 0,
+  };
   let unstoredMembership = scanned.membership === undefined ? membership : undefined;
   let writing: Promise<unknown> = Promise.resolve();
 
@@ -206,17 +213,20 @@ export async function openRaftLog(
     isDamageStored = damage !== undefined;
     ({ hardState, rewrites } = next);
     unstoredMembership = undefined;
+    restored = {
+      hardState,
+      membership: snapshot.membership,
+      membershipIndex: index,
+      lastIndex: index,
+      lastTerm: term,
+      appliedIndex: 0,
+    };
     writeMark();
   }
 
   return {
-    restored: {
-      hardState: scanned.hardState,
-      membership: membership.membership,
-      membershipIndex,
-      lastIndex: scanned.lastIndex,
-      lastTerm: scanned.lastTerm,
-      appliedIndex: 0,
+    get restored() {
+      return restored;
     },
     log: {
       get offset() {

@@ -92,6 +92,12 @@ export interface Rows {
   /** W3. Call `batchStored` when it is on disk, before taking the next. */
   takeBatch(): readonly RowChange[];
   batchStored(): void;
+  /**
+   * Everything under HOT_PREFIX as a snapshot left it takes the place of all rows, and every change
+   * not yet on disk is forgotten: the snapshot holds it. Whoever holds these rows or a table of them
+   * sees the new ones.
+   */
+  reload(hotRows: Iterable<readonly [string, unknown]>): void;
 }
 
 const hotKey = (table: TableName, id: string): string => `hot/${table}/${id}`;
@@ -116,10 +122,13 @@ export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown
     return rows;
   }
 
-  for (const [key, row] of hotRows) {
-    const [, table = "", ...id] = key.split("/");
-    tableOf(table).set(id.join("/"), row);
+  function load(loaded: Iterable<readonly [string, unknown]>): void {
+    for (const [key, row] of loaded) {
+      const [, table = "", ...id] = key.split("/");
+      tableOf(table).set(id.join("/"), row);
+    }
   }
+  load(hotRows);
 
   function write(key: string, row: unknown): void {
     dirty.set(key, row);
@@ -166,6 +175,12 @@ export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown
     batchStored() {
       assert(storing !== undefined, "W3: no batch is being stored");
       storing = undefined;
+    },
+    reload(loaded) {
+      for (const rows of tables.values()) rows.clear();
+      dirty = new Map();
+      storing = undefined;
+      load(loaded);
     },
   };
 }

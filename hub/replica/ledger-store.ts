@@ -2,7 +2,8 @@
 // one batch of every row that changed, together with the log index it is true for; what came after
 // it is replayed from the log at start.
 //
-//   applied           {index, position}: the log entry and the last command that the rows show
+//   applied           {index, term, position, membership, membershipIndex}: the log entry and the last
+//                     command that the rows show, and who counts there
 //   hot/..., cold/... rows as JSON (hub/ledger/rows.ts)
 //
 // K1. Rows and `applied` are written in one batch: never one without the other.
@@ -12,6 +13,7 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
+import type { Membership } from "../consensus/types.ts";
 import { HOT_PREFIX, makeRows, type RowChange, type Rows } from "../ledger/rows.ts";
 import type { OrderedStore, StoreOperation } from "../ports.ts";
 
@@ -24,6 +26,11 @@ const decoder = new TextDecoder();
 export interface AppliedMark {
   readonly index: number;
   readonly position: number;
+  /** Of the entry; undefined, as the membership, in a mark of a release that knew one hub only. */
+  readonly term?: number;
+  /** In force at `index`; made by the change at `membershipIndex` <= `index`. */
+  readonly membership?: Membership;
+  readonly membershipIndex?: number;
 }
 
 export interface LoadedLedger {
@@ -38,16 +45,30 @@ export const readApplied = (value: Uint8Array | undefined): AppliedMark =>
     : (JSON.parse(decoder.decode(value)) as AppliedMark); // written below
 
 export async function loadLedger(store: OrderedStore): Promise<LoadedLedger> {
-  const applied = readApplied(store.getSync(APPLIED_KEY));
-  const hot: (readonly [string, unknown])[] = [];
-  for await (const [key, value] of store.entries({ gte: HOT_PREFIX, lt: AFTER_HOT })) {
-    hot.push([key, JSON.parse(decoder.decode(value))]);
-  }
   const view = (key: string): string | undefined => {
     const value = store.getSync(key);
     return value === undefined ? undefined : decoder.decode(value);
   };
-  return { rows: makeRows(view, hot), applied };
+  return { rows: makeRows(view, await readHot(store)), applied: appliedIn(store) };
+}
+
+/**
+ * Puts what the store now holds in the place of everything in `rows`, which stay the same object:
+ * after a snapshot was restored under a running hub. No checkpoint may be under way.
+ */
+export async function reloadLedger(store: OrderedStore, rows: Rows): Promise<AppliedMark> {
+  rows.reload(await readHot(store));
+  return appliedIn(store);
+}
+
+const appliedIn = (store: OrderedStore): AppliedMark => readApplied(store.getSync(APPLIED_KEY));
+
+async function readHot(store: OrderedStore): Promise<readonly (readonly [string, unknown])[]> {
+  const hot: (readonly [string, unknown])[] = [];
+  for await (const [key, value] of store.entries({ gte: HOT_PREFIX, lt: AFTER_HOT })) {
+    hot.push([key, JSON.parse(decoder.decode(value))]);
+  }
+  return hot;
 }
 
 /** K1, K2, K3. `changes` are not changed meanwhile. */

@@ -27,7 +27,7 @@ import { applyEntry, type Ledger } from "../ledger/apply.ts";
 import type { OrderedStore } from "../ports.ts";
 import { decodeEntry, encodeEntry } from "./entry-codec.ts";
 import { loadLedger, storeCheckpoint } from "./ledger-store.ts";
-import { recoverLedger } from "./recover.ts";
+import { recoverLedger } from "./recover-alone.ts";
 import { listSnapshots, type Snapshot, writeSnapshot } from "./snapshot.ts";
 
 const TICK_MS = 10;
