@@ -22,9 +22,14 @@ export type MembershipStep =
   | { readonly type: "addLearner"; readonly hub: HubId }
   | { readonly type: "remove"; readonly hub: HubId };
 
-/** Empty `steps` leave the joint configuration. */
+/** Empty `steps` without a `transition` leave the joint configuration. */
 export interface MembershipChange {
   readonly steps: readonly MembershipStep[];
+  /**
+   * Absent: one step is applied simply, several by a joint configuration that is left by itself.
+   * `joint`: joint even for one step. `jointByHand`: left only by a change with empty `steps`.
+   */
+  readonly transition?: "joint" | "jointByHand";
 }
 
 // ── the log ─────────────────────────────────────────────────────────────────────────────────────
