@@ -44,7 +44,9 @@ export interface DeskCallOptions {
 /** One item of the feed. A ledger item is all events of one command; `id` is its log position. */
 export type FeedItem =
   | { readonly kind: "ledger"; readonly id: number; readonly events: readonly LedgerEvent[] }
-  | { readonly kind: "soft"; readonly event: SoftEvent };
+  | { readonly kind: "soft"; readonly event: SoftEvent }
+  /** This hub took over the state of another: events between are not told. */
+  | { readonly kind: "lapse" };
 
 /** What a door may ask of the hub. Calls reject with GantryError only. */
 export interface Desk {
@@ -74,6 +76,8 @@ export interface BlobStore {
   /** `sizeBytes` bytes, fewer at the end. Throws not_found, or data_damaged for other bytes than it is named for. */
   read(sha256: string, offset: number, sizeBytes: number): Promise<Uint8Array>;
   has(sha256: string): Promise<boolean>;
+  /** In bytes; undefined where there is no such blob. */
+  size(sha256: string): Promise<number | undefined>;
   /** Deletes what `isReferenced` does not name and is older than `olderThanMs`. */
   sweep(isReferenced: (sha256: string) => boolean, olderThanMs: number): Promise<number>;
 }
@@ -94,6 +98,10 @@ export interface AgentLink {
   send(node: string, messages: readonly HubMessage[]): "sent" | "absent" | "full";
   /** Ends a node's session at once, e.g. after it was removed. */
   drop(node: string): void;
+  /** This hub leads no more: every node is told so, and by whom it is led, and its session ends. */
+  dropAll(leader?: string): void;
+  /** The list of hubs has changed: every node with a session hears it. */
+  tellHubs(): void;
   /** Nodes with a session, and how long ago each was heard, ms. */
   heard(): ReadonlyMap<string, number>;
   close(): Promise<void>;
@@ -115,8 +123,11 @@ export interface AgentLinkHandler {
   received(node: string, messages: readonly NodeMessage[]): void;
   /** The answer to a heartbeat. */
   beat(node: string, digest: string): "ok" | "unknown" | "mismatch";
-  /** The session ended: superseded, dropped, said `bye`, or not heard for TIMEOUT.leaseMs. */
-  left(node: string, why: "bye" | "silent" | "superseded" | "dropped"): void;
+  /**
+   * The session ended: superseded, dropped, said `bye`, not heard for TIMEOUT.leaseMs, or `deposed`:
+   * this hub leads no more, which says nothing about the node.
+   */
+  left(node: string, why: "bye" | "silent" | "superseded" | "dropped" | "deposed"): void;
 }
 
 /** Counters that the link keeps for /metrics. */

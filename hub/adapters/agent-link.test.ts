@@ -320,6 +320,62 @@ test("[S19] [S52] AL4: a silent node is left after the lease, one that beats sta
   expect(performance.now() - fromMs).toBeLessThan(1_000);
 });
 
+test("AL6: a hub that does not lead opens no session, and says who leads and where", async () => {
+  const hubs = [{ id: "hub_2", address: "tcp://127.0.0.1:1", publicKey: "k".repeat(40) }];
+  let isLeading = false;
+  const asked: string[] = [];
+  const { link, told } = await openHub(
+    {
+      hello: async () => {
+        asked.push("hello");
+        return undefined;
+      },
+      enrol: async () => {
+        asked.push("enrol");
+        return { type: "enrolled", node: "node_1" };
+      },
+    },
+    { leading: () => ({ isLeading, leaderId: "hub_2" }), hubs: () => hubs },
+  );
+  const peer = connect(link);
+  const refusal = [
+    { type: "hubs", hubs },
+    { type: "denied", error: { code: "not_leader", details: { hub: "hub_2" } } },
+  ];
+  await peer.say(NO_SESSION, hello());
+  await vi.waitFor(() => expect(peer.messages()).toMatchObject(refusal), WAIT);
+  await peer.say(NO_SESSION, { type: "enrol", code: "c", name: "n", publicKey: "k", secret: "s" });
+  await vi.waitFor(() => expect(peer.messages()).toMatchObject([...refusal, ...refusal]), WAIT);
+  expect([asked, told]).toEqual([[], []]);
+
+  isLeading = true; // elected
+  await peer.say(NO_SESSION, hello());
+  await vi.waitFor(
+    () => expect(peer.messages().at(-1)).toMatchObject({ type: "welcome", hubs }),
+    WAIT,
+  );
+});
+
+test("AL6: a hub that steps down tells every node, ends its session, and takes no word of it any more", async () => {
+  const { link, told, received } = await openHub();
+  const peer = await join(link);
+  link.tellHubs();
+  await vi.waitFor(() => expect(peer.messages().at(-1)).toEqual({ type: "hubs", hubs: [] }), WAIT);
+  link.dropAll("hub_3");
+  await vi.waitFor(
+    () => expect(peer.messages().at(-1)).toEqual({ type: "notLeader", hub: "hub_3" }),
+    WAIT,
+  );
+  expect(told.at(-1)).toBe("left node_1 deposed");
+  expect([link.heard().size, link.send("node_1", [{ type: "cancel", id: "x" }])]).toEqual([
+    0,
+    "absent",
+  ]);
+  await peer.say(peer.session, { type: "printers", printers: [] });
+  await vi.waitFor(() => expect(peer.messages().at(-1)).toMatchObject({ answer: "unknown" }), WAIT);
+  expect(received).toEqual([]);
+});
+
 test("AL4: our own stall accuses nobody", async () => {
   const { link, told } = await openHub({}, { leaseMs: 500 });
   const peer = await join(link);

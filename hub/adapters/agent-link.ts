@@ -10,15 +10,17 @@
 // AL4. A node is called silent only by a monotonic clock, and never for a time in which our own loop
 //      stood still.
 // AL5. Of two hellos of one node, the one that arrived later wins, whichever is judged first.
+// AL6. A hub that does not lead opens no session. It says who does, and where all hubs are.
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { mintId } from "@gantry/shared/base/ids.ts";
-import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Random } from "@gantry/shared/base/prng.ts";
 import { decodeLinkFrame, NO_SESSION, SESSION_BYTES } from "@gantry/shared/contract/frames.ts";
 import {
+  type HubFact,
   type HubMessage,
   type NodeMessage,
   nodeMessageSchema,
@@ -26,8 +28,9 @@ import {
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
-import { Context, Router } from "zeromq";
+import { Context } from "zeromq";
 import type { AgentLink, AgentLinkHandler, LinkCounts } from "../ports.ts";
+import { bindAgentSocket, makeAgentSocket } from "./agent-socket.ts";
 import type { CurveKeys } from "./hub-keys.ts";
 import { makeRoute, type Route, startRouterWriter } from "./router-writer.ts";
 import { startZap } from "./zap.ts";
@@ -42,7 +45,15 @@ export interface AgentLinkOptions {
   readonly log: Logger;
   readonly signal: AbortSignal;
   /** What `welcome` says of this hub. Default: its public key, term 0. */
-  readonly identity?: () => { readonly hub: string; readonly term: number };
+  readonly identity?: () => {
+    readonly hub: string;
+    readonly term: number;
+    readonly cluster?: string;
+  };
+  /** Whether this hub may have sessions (AL6). Default: it always leads. */
+  readonly leading?: () => { readonly isLeading: boolean; readonly leaderId?: string };
+  /** Where nodes reach the hubs of the cluster. Default: none are named. */
+  readonly hubs?: () => readonly HubFact[];
   /** Silence after which a session ends; default TIMEOUT.leaseMs. */
   readonly leaseMs?: number;
 }
@@ -71,15 +82,16 @@ type Enrol = Extract<NodeMessage, { type: "enrol" }>;
 const FRAMES_PER_TURN_MAX = 64;
 const MESSAGES_PER_FRAME_MAX = 8_192;
 const GREETINGS_MAX = 256;
-const HANDSHAKE_MS = 5_000; // libzmq's default is 30 s; half-open connections must not pile up
 const STALL_SLACK_MS = 250;
-const ROUTE_FRAMES_MAX = 64;
 
 /** Binds and serves until `signal` aborts or `close`. Throws port_busy, bad_config (the address). */
 export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgentLink> {
   const { keys, handler, clock, random, log } = options;
   const leaseMs = options.leaseMs ?? TIMEOUT.leaseMs;
   const identity = options.identity ?? (() => ({ hub: keys.publicKey, term: 0 }));
+  const leading: NonNullable<AgentLinkOptions["leading"]> =
+    options.leading ?? (() => ({ isLeading: true }));
+  const hubs = options.hubs ?? (() => []);
   const scope = makeScope((name, error) => log.error({ task: name, error }, "agent link"));
   const counts = { framesIn: 0, framesOut: 0, framesRefused: 0, handshakesDenied: 0 };
   const byNode = new Map<string, Session>();
@@ -93,8 +105,8 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
     log.warn({ address }, "a key without leave knocked");
   };
   await startZap({ context, allows: (key) => handler.allows(key), onDenied }, scope);
-  const socket = makeSocket(context, keys.secretKey, () => (counts.handshakesDenied += 1));
-  await bind(socket, options.bind).catch(async (error: unknown) => {
+  const socket = makeAgentSocket(context, keys.secretKey, () => (counts.handshakesDenied += 1));
+  await bindAgentSocket(socket, options.bind).catch(async (error: unknown) => {
     socket.close();
     await scope.close();
     throw error;
@@ -177,15 +189,27 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
     });
   }
 
+  /** AL6. False, and the node is told who leads, where this hub does not. */
+  function mayOpen(route: Route): boolean {
+    const { isLeading, leaderId } = leading();
+    if (isLeading) return true;
+    const all = hubs();
+    const list: HubMessage[] = all.length === 0 ? [] : [{ type: "hubs", hubs: [...all] }];
+    writer.post(route, [...list, notLeading(leaderId)]);
+    return false;
+  }
+
   async function enrol(route: Route, message: Enrol): Promise<void> {
+    if (!mayOpen(route)) return;
     const answer = await handler.enrol(message);
     log.info({ name: message.name, answer: answer.type }, "enrolment");
     writer.post(route, [answer]);
   }
 
   async function hello(route: Route, message: Hello, arrival: number): Promise<void> {
+    if (!mayOpen(route)) return;
     const denied = await handler.hello(message);
-    if (scope.signal.aborted) return;
+    if (scope.signal.aborted || !mayOpen(route)) return; // it may have stepped down meanwhile
     if (denied !== undefined) {
       log.warn({ node: message.node, code: denied.error.code }, "hello denied");
       writer.post(route, [denied]);
@@ -212,7 +236,12 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
 
   function open(route: Route, { node, bootId }: Hello, arrival: number): void {
     const secret = randomBytes(SESSION_BYTES);
-    const welcome = { type: "welcome", session: secret.toString("hex"), ...identity() } as const;
+    const welcome = {
+      type: "welcome" as const,
+      session: secret.toString("hex"),
+      ...identity(),
+      hubs: [...hubs()],
+    };
     route.session = secret;
     const session: Session = {
       id: mintId("ses", clock.now(), random),
@@ -229,7 +258,7 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
     handler.joined(node, bootId);
   }
 
-  function end(session: Session, why: "bye" | "silent" | "superseded" | "dropped"): void {
+  function end(session: Session, why: Parameters<AgentLinkHandler["left"]>[1]): void {
     if (byNode.get(session.node) !== session) return;
     byNode.delete(session.node);
     byRoute.delete(session.route.key);
@@ -286,6 +315,20 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
       const session = byNode.get(node);
       if (session !== undefined) end(session, "dropped");
     },
+    dropAll(leader) {
+      const told: HubMessage = {
+        type: "notLeader",
+        ...(leader === undefined ? {} : { hub: leader }),
+      };
+      for (const session of byNode.values()) {
+        writer.post(session.route, [told]);
+        end(session, "deposed");
+      }
+    },
+    tellHubs() {
+      const list: HubMessage = { type: "hubs", hubs: [...hubs()] };
+      for (const { route } of byNode.values()) writer.post(route, [list]);
+    },
     heard() {
       const nowMs = clock.monotonic();
       return new Map([...byNode].map(([node, { heardMs }]) => [node, nowMs - heardMs]));
@@ -302,6 +345,15 @@ const SUPERSEDED: HubMessage = {
   type: "denied",
   error: { code: "superseded", message: "A newer start of this node took over" },
 };
+
+const notLeading = (leaderId: string | undefined): HubMessage => ({
+  type: "denied",
+  error: {
+    code: "not_leader",
+    message: "This hub does not lead",
+    ...(leaderId === undefined ? {} : { details: { hub: leaderId } }),
+  },
+});
 
 const isEmpty = (session: Uint8Array): boolean => session.every((byte) => byte === 0);
 
@@ -321,37 +373,3 @@ const isChunk = (item: unknown): item is Extract<NodeMessage, { type: "chunk" }>
   typeof item.id === "string" &&
   "text" in item &&
   typeof item.text === "string";
-
-function makeSocket(context: Context, secretKey: string, onDenied: () => void): Router {
-  const socket = new Router({
-    context,
-    curveServer: true,
-    curveSecretKey: secretKey,
-    zapDomain: "gantry",
-    linger: 0,
-    mandatory: true,
-    sendTimeout: 0,
-    sendHighWaterMark: ROUTE_FRAMES_MAX,
-    maxMessageSize: LIMIT.frameBytes.max,
-    handshakeInterval: HANDSHAKE_MS,
-    heartbeatInterval: TIMEOUT.heartbeatMs,
-    heartbeatTimeout: TIMEOUT.leaseMs,
-  });
-  // A NULL or PLAIN client, or one that has the wrong key for this hub.
-  socket.events.on("handshake:error:protocol", onDenied);
-  socket.events.on("handshake:error:other", onDenied);
-  return socket;
-}
-
-async function bind(socket: Router, address: string): Promise<void> {
-  try {
-    await socket.bind(address);
-  } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE") {
-      const advice = "stop the other program or set GANTRY_AGENT_BIND";
-      throw new GantryError("port_busy", `${address} is in use; ${advice}`, { cause });
-    }
-    const advice = "GANTRY_AGENT_BIND must be tcp://ADDRESS:PORT of this machine";
-    throw new GantryError("bad_config", `${address} cannot be bound: ${advice}`, { cause });
-  }
-}

@@ -249,7 +249,7 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
     },
     left(node, why) {
       calls.left(node);
-      if (why === "superseded") return;
+      if (why === "superseded" || why === "deposed") return;
       inOrder(node, () => duties.nodeLeft(node));
     },
   };

@@ -203,6 +203,8 @@ export function makeAgent(options: AgentOptions, ports: AgentPorts): Agent {
           throw deniedBy(message.error);
         case "enrolled":
         case "welcome":
+        case "hubs":
+        case "notLeader":
           return; // the answer to an older question
       }
     }
@@ -306,7 +308,9 @@ const isAboutSession = (message: HubMessage): message is Exclude<HubMessage, Wor
   message.type === "beat" ||
   message.type === "denied" ||
   message.type === "enrolled" ||
-  message.type === "welcome";
+  message.type === "welcome" ||
+  message.type === "hubs" ||
+  message.type === "notLeader";
 
 const lost = (why: string): GantryError =>
   new GantryError("unreachable", `The hub is not there: ${why}`);

@@ -19,7 +19,10 @@ const REPEAT_BEATS = 2;
 const SETTLE_MS = TIMEOUT.stopMs / 2;
 
 /** Messages that concern the session itself are the loop's. */
-export type WorkMessage = Exclude<HubMessage, { type: "enrolled" | "welcome" | "denied" | "beat" }>;
+export type WorkMessage = Exclude<
+  HubMessage,
+  { type: "enrolled" | "welcome" | "denied" | "beat" | "hubs" | "notLeader" }
+>;
 
 export interface WorkPorts {
   readonly hands: Hands;

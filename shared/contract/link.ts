@@ -4,6 +4,9 @@
 // L2. Work that must happen once (`print`) carries a fencing token; the node keeps the highest token
 //     per printer on disk and answers a lower one with `stale_token`.
 // L3. `result` and `printJob` reports are repeated by the node until the hub says `recorded`.
+// L4. Only the hub that leads has sessions. Another one says `denied` with `not_leader`, and one that
+//     steps down says `notLeader`; both name the leader if they know it. `hubs` may come on any
+//     connection; it is how a node learns where to go.
 
 import { z } from "zod";
 import { JOB_PHASES, printerSchema } from "./bridge.ts";
@@ -63,6 +66,18 @@ export const generatedSchema = z.object({
   confidence: z.number().min(0).max(1).optional(),
 });
 export type Generated = z.infer<typeof generatedSchema>;
+
+/** A hub as node agents reach it. `publicKey`: CURVE, Z85. */
+export const hubFactSchema = z.object({
+  id: z.string(),
+  address: z.string(),
+  publicKey: z.string().length(40),
+});
+export type HubFact = z.infer<typeof hubFactSchema>;
+
+/** Far more than may vote; a longer list is not taken. */
+const HUBS_MAX = 32;
+export const hubFactsSchema = z.array(hubFactSchema).max(HUBS_MAX);
 
 /** Node to hub. */
 export const nodeMessageSchema = z.discriminatedUnion("type", [
@@ -143,9 +158,18 @@ export const hubMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("welcome"),
     session: z.string(),
     hub: z.string(),
+    /** Never falls in one cluster: a node refuses the orders of a lower one than it was welcomed with. */
     term: z.number().int(),
+    /** Missing from a hub that has always been alone. */
+    cluster: z.string().optional(),
+    hubs: hubFactsSchema.optional(),
   }),
+  /** `not_leader`: `details.hub` is the leader's id, if it is known. */
   z.object({ type: z.literal("denied"), error: errorSchema }),
+  /** All hubs that a node may say hello to; a full list. */
+  z.object({ type: z.literal("hubs"), hubs: hubFactsSchema }),
+  /** The session is over because this hub stepped down. `hub`: the leader's id, if it is known. */
+  z.object({ type: z.literal("notLeader"), hub: z.string().optional() }),
   z.object({
     type: z.literal("beat"),
     seq: z.number().int(),

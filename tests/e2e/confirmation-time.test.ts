@@ -173,6 +173,8 @@ const noLink: AgentLink = {
   publicKey: "",
   send: () => "absent",
   drop: () => {},
+  dropAll: () => {},
+  tellHubs: () => {},
   heard: () => new Map(),
   close: () => Promise.resolve(),
 };
