@@ -11,19 +11,27 @@ const FORMAT = 1;
 export interface DataDir {
   readonly root: string;
   readonly log: string;
+  /** The tail mark of the log (tail-mark.ts). */
+  readonly logTail: string;
   readonly ledger: string;
+  readonly snapshots: string;
   readonly blobs: string;
   readonly gcode: string;
   readonly token: string;
+  /** Room that is given up when the disk is full (disk-room.ts). */
+  readonly ballast: string;
 }
 
 export const pathsIn = (root: string): DataDir => ({
   root,
   log: join(root, "log"),
+  logTail: join(root, "log.tail"),
   ledger: join(root, "ledger"),
+  snapshots: join(root, "snapshots"),
   blobs: join(root, "blobs"),
   gcode: join(root, "gcode"),
   token: join(root, "token"),
+  ballast: join(root, "ballast"),
 });
 
 /** Throws data_dir_version for a folder of another release, io_error. */

@@ -37,8 +37,8 @@ it.skipIf(!mayMount())(
       for (let count = 0; count < 50; count += 1)
         expect(await put(a, kept, `before.${count}`)).toBe(200);
 
-      const ballast = join(a.dataDir, "ballast");
-      fill(ballast);
+      const filler = join(a.dataDir, "filler");
+      fill(filler);
       const refusal = await untilRefused(a, kept);
       expect(refusal).toBe(507);
       expect((await a.api("PUT", "/api/flags/one.more", { value: 1 })).body).toMatchObject({
@@ -53,7 +53,7 @@ it.skipIf(!mayMount())(
       expect((await a.api("GET", "/healthz")).status).toBe(200);
       await expectAllKept(a, kept);
 
-      rmSync(ballast);
+      rmSync(filler);
       await until(
         "room to be found",
         async () => (await put(a, kept, "after.0")) === 200,
