@@ -7,7 +7,8 @@
 // D2. A round starts only at a leader that has committed an entry of its own term (etcd #7331).
 // D3. What waits is bounded; over the bound a read is given back as lost, to be asked again.
 // D4. A hub that asks the leader uses ids that no earlier life of it has used: they begin at a
-//     random number. An answer serves every batch asked up to it, since those readers wait longer.
+//     random number. An answer to a batch that waits serves it and every batch asked before it, since
+//     those readers have waited longer; an answer to any other id serves nobody.
 
 import type { HubId } from "./types.ts";
 
@@ -92,27 +93,15 @@ export function startBatch(reads: Reads): number | undefined {
 }
 
 /**
- * The question may have been lost: a new id for all that is under way (D4). An answer to an earlier
- * id is then out of date, which costs a round trip and no more.
+ * The question may have been lost: the id to repeat, whose answer serves all that is under way (D4).
+ * Whichever of its repetitions is answered, the leader has met the question after these reads began.
  */
-export function askAgain(reads: Reads): number | undefined {
-  if (reads.asked.length === 0) return undefined;
-  const readers = reads.asked.flatMap((batch) => batch.readers);
-  reads.nextBatch += 1;
-  reads.asked = [{ id: reads.nextBatch, readers }];
-  return reads.nextBatch;
-}
+export const askAgain = ({ asked }: Reads): number | undefined => asked.at(-1)?.id;
 
-/** Readers whose batch is answered by `id`. */
+/** Readers whose batch is answered by `id`; nobody if this life of the hub has not asked with it (D4). */
 export function takeAnswered(reads: Reads, id: number): readonly number[] {
-  const readers: number[] = [];
-  let count = 0;
-  while (count < reads.asked.length && (reads.asked[count]?.id ?? Infinity) <= id) {
-    for (const reader of reads.asked[count]?.readers ?? []) readers.push(reader);
-    count += 1;
-  }
-  reads.asked.splice(0, count);
-  return readers;
+  const count = reads.asked.findIndex((batch) => batch.id === id) + 1;
+  return count === 0 ? [] : reads.asked.splice(0, count).flatMap((batch) => batch.readers);
 }
 
 /** The leader is another one, or none: own readers whose reads are lost; others ask again themselves. */

@@ -61,6 +61,11 @@ export function makeFakeDisk(terms: readonly number[], commit: number, known: Me
       assert(first.index > offset.index && first.index <= lastIndex() + 1, "no hole in the log");
       entries = [...entries.slice(0, first.index - offset.index - 1), ...added];
     },
+    /** What lies at the offset, if anything was compacted. */
+    snapshot: () =>
+      offset.index === 0
+        ? undefined
+        : { index: offset.index, indexTerm: offset.term, membership: snapshot.membership },
     stored: () => ({ term: hardState.term, index: lastIndex(), lastTerm: lastTerm() }),
     compact(index: number, membership: Membership): void {
       const term = log.termAt(index);

@@ -139,10 +139,17 @@ export function makeNet(options: NetOptions) {
     const hub = get(id);
     const wanted = hub.install;
     if (wanted === undefined) return false;
+    while (store(id)); // a snapshot takes its turn behind the writes before it
     hub.install = undefined;
     hub.disk.reset(wanted.index, wanted.indexTerm, wanted.membership);
     hub.applied = [];
     hub.core.step({ type: "installed", index: wanted.index, isDone: true });
+    hub.core.step({
+      type: "snapshotKept",
+      index: wanted.index,
+      indexTerm: wanted.indexTerm,
+      membership: wanted.membership,
+    });
     return true;
   }
 
@@ -251,6 +258,9 @@ export function makeNet(options: NetOptions) {
       hub.reads = [];
       hub.config = { ...hub.config, ...config };
       hub.core = makeRaft(hub.config, hub.disk.restored(), hub.disk.log);
+      // A snapshot outlives its hub; the driver names it again.
+      const kept = hub.disk.snapshot();
+      if (kept !== undefined) step(id, { type: "snapshotKept", ...kept });
     },
     /** A snapshot up to `index` replaces the entries that it covers. */
     compact(id: HubId, index: number): void {
