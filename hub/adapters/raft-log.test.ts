@@ -175,6 +175,21 @@ describe("the log", () => {
     expect((await disk.open()).damage).toBeUndefined();
   });
 
+  it("lets appends through while it trims a long log", async () => {
+    const disk = makeDisk();
+    const log = await disk.open();
+    await store(log, entriesOf(1, 2_000, 1), hard(1, 2_000));
+    const trimming = log.trim(1_900);
+    await store(log, [entry(2_001, 1)]);
+    expect(log.log.offset.index).toBeLessThan(1_900);
+    await trimming;
+    for (const each of [log, await disk.open()]) {
+      expect(each.damage).toBeUndefined();
+      expect(listed(each).map(({ index }) => index)).toHaveLength(101);
+    }
+    expect((await Array.fromAsync(disk.store.entries({ gte: "l/", lt: "l0" }))).length).toBe(101);
+  });
+
   it("is replaced by a snapshot: nothing kept, term and membership of the snapshot", async () => {
     const disk = makeDisk();
     const log = await disk.open();

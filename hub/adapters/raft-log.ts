@@ -43,6 +43,7 @@ import {
 } from "./raft-log-scan.ts";
 
 const CACHE_BYTES = 8 * 1_048_576; // some seconds of a busy hub: what a follower may lag behind
+const TRIM_ENTRIES = 256; // in one batch: about 2 ms
 const NOBODY: Membership = {
   voters: [],
   outgoing: [],
@@ -172,9 +173,16 @@ export async function openRaftLog(
     });
   }
 
-  async function trim(asked: number): Promise<void> {
-    const index = Math.min(asked, memory.lastIndex);
-    const { offset } = memory;
+  /** Piece by piece, so that no append waits for long. Each piece is whole by itself. */
+  async function trim(through: number): Promise<void> {
+    while (memory.offset.index < Math.min(through, memory.lastIndex)) {
+      await inOrder(() => trimPiece(through));
+    }
+  }
+
+  async function trimPiece(through: number): Promise<void> {
+    const { offset } = memory; // a reset may have come in between
+    const index = Math.min(through, memory.lastIndex, offset.index + TRIM_ENTRIES);
     if (index <= offset.index) return;
     const term = memory.termAt(index);
     assert(term !== undefined, "a stored entry has a term");
@@ -253,7 +261,7 @@ export async function openRaftLog(
     setMembership(now, index) {
       unstoredMembership = { membership: now, index };
     },
-    trim: (through) => inOrder(() => trim(through)),
+    trim,
     reset: (snapshot) => inOrder(() => reset(snapshot)),
   };
 }

@@ -5,7 +5,7 @@
 //
 // T1. One write is under way at most; of those that come meanwhile only the last is written.
 
-import { type FileHandle, open } from "node:fs/promises";
+import { type FileHandle, open, readFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { TailMark } from "./raft-log.ts";
@@ -55,6 +55,11 @@ export async function openTailMark(path: string): Promise<TailMarkFile> {
       await file.close();
     },
   };
+}
+
+/** For readers such as the doctor: changes nothing. Undefined when there is none that is whole. */
+export async function readTailMark(path: string): Promise<Mark | undefined> {
+  return decodeMark(await readFile(path).catch(() => Buffer.alloc(0)));
 }
 
 export function encodeMark(mark: Mark): Buffer {

@@ -6,13 +6,16 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import type { CommandBody } from "@gantry/shared/contract/commands.ts";
-import { command, NEVER, openTestReplica } from "../../tests/support/hub-parts.ts";
+import { command, NEVER, openAlone, openTestReplica } from "../../tests/support/hub-parts.ts";
 import { openBlobFiles } from "../adapters/blob-files.ts";
 import { openDataDir, pathsIn } from "../adapters/data-dir.ts";
 import { openLevelStore } from "../adapters/level-store.ts";
+import { openTailMark } from "../adapters/tail-mark.ts";
+import { openSnapshotFiles } from "../replica/snapshot-files.ts";
 import type { JournalRow } from "../ledger/journal.ts";
 import * as made from "../ledger/testing/rig.ts";
 import { examine, type Report } from "./doctor.ts";
+import { stateOf } from "./state.ts";
 import { parseRow } from "./table.ts";
 
 const GCODE = "G28\n";
@@ -66,10 +69,12 @@ async function withDataDir(
     await writer.finish();
     const log = await openLevelStore(paths.log, { createIfMissing: true });
     const ledger = await openLevelStore(paths.ledger, { createIfMissing: true });
+    const tail = await openTailMark(paths.logTail);
     const replica = await openTestReplica(log, ledger, {
       checkpointMs: 3_600_000,
+      logStore: await openAlone(log, tail),
       snapshots: {
-        folder: join(root, "snapshots"),
+        store: await openSnapshotFiles(paths.snapshots),
         logEntries: options.isTrimmed === true ? 1 : 1e9,
       },
     });
@@ -79,6 +84,7 @@ async function withDataDir(
       await replica.maintain();
     }
     await replica.close();
+    await tail.close();
     await ledger.close();
     await log.close();
     await use(root);
@@ -212,12 +218,53 @@ describe("the doctor", () => {
       const db = await openLevelStore(pathsIn(root).log, { createIfMissing: false });
       const key = "l/0000000000000004";
       const value = db.getSync(key)?.slice() ?? new Uint8Array();
-      value[20] = (value[20] ?? 0) ^ 1;
+      value[40] = (value[40] ?? 0) ^ 1;
       await db.batch([{ type: "put", key, value }], { sync: true });
       await db.close();
       const report = await examine(root, quiet);
       expect(faultsOf(report, "log")).toBe("Log entry 4 does not match its checksum");
       expect(failedIn(report)).toEqual(["log", "replay"]);
+    }));
+
+  it("[M83] sees by the tail mark that the end of the log is gone", () =>
+    withDataDir(async (root) => {
+      const db = await openLevelStore(pathsIn(root).log, { createIfMissing: false });
+      const last = await Array.fromAsync(
+        db.entries({ gte: "l/", lt: "l0", reverse: true, limit: 1 }),
+      );
+      const [[key] = [""]] = last;
+      await db.batch([{ type: "del", key }], { sync: true });
+      await db.close();
+      const report = await examine(root, quiet);
+      expect(faultsOf(report, "log")).toMatch(/had been synced|was committed/);
+      expect(failedIn(report)).toEqual(["log", "replay"]);
+    }));
+
+  it("[M83] sees a membership in which nobody votes, or that the checkpoint does not know", () =>
+    withDataDir(async (root) => {
+      await tamper(root, "applied", (mark) => ({
+        ...mark,
+        membership: { ...(mark["membership"] as object), learners: ["hub-1"] },
+      }));
+      const report = await examine(root, quiet);
+      expect(faultsOf(report, "membership")).toMatch(/has hub-1 as voter and as learner/);
+      expect(faultsOf(report, "membership")).toMatch(/Log and checkpoint disagree/);
+      expect(failedIn(report)).toEqual(["membership"]);
+    }));
+
+  it("tells the state at any entry that is kept, the same from checkpoint and log alone", () =>
+    withDataDir(async (root) => {
+      const before = await fingerprint(root);
+      const last = await stateOf(root);
+      expect(last.sha256).toMatch(/^[0-9a-f]{64}$/);
+      const earlier = await stateOf(root, last.index - 1);
+      expect(earlier.sha256).not.toBe(last.sha256);
+      expect(earlier.position).toBe(last.position - 1);
+      await expect(stateOf(root, last.index + 1)).rejects.toMatchObject({ code: "not_found" });
+      expect(await fingerprint(root)).toEqual(before);
+      await rm(pathsIn(root).ledger, { recursive: true });
+      await (await openLevelStore(pathsIn(root).ledger, { createIfMissing: true })).close();
+      expect(await stateOf(root, earlier.index)).toEqual(earlier); // from the log alone
     }));
 
   it("does not examine what a running hub holds (DC2), nor what is no data folder", () =>

@@ -3,12 +3,14 @@
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { conversations, counts, references } from "./books.ts";
 import type { Check, Finding } from "./finding.ts";
+import { membership } from "./membership.ts";
 import { openPatient, type Patient } from "./patient.ts";
 import { audit, format, log, replay, snapshots } from "./stored.ts";
 
 const CHECKS: readonly Check[] = [
   format,
   log,
+  membership,
   snapshots,
   audit,
   replay,

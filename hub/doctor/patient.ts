@@ -10,12 +10,16 @@ import { basename, join } from "node:path";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { type DataDir, pathsIn } from "../adapters/data-dir.ts";
 import { openLevelStore } from "../adapters/level-store.ts";
-import type { OrderedStore } from "../ports.ts";
+import { openRaftLog } from "../adapters/raft-log.ts";
+import { readTailMark } from "../adapters/tail-mark.ts";
+import type { LogStore, OrderedStore } from "../ports.ts";
 
 export interface Patient extends AsyncDisposable {
   readonly paths: DataDir;
-  readonly snapshots: string;
-  readonly log: OrderedStore;
+  /** Reads the whole log at the first call. Throws data_dir_version. */
+  readonly log: () => Promise<LogStore>;
+  /** Without a mark the loss of the log's end cannot be seen. */
+  readonly isMarked: boolean;
   readonly ledger: OrderedStore;
   /** A temp folder for what a check needs to build; removed at the end. */
   readonly scratch: string;
@@ -24,7 +28,6 @@ export interface Patient extends AsyncDisposable {
 /** Throws not_found, data_dir_locked, data_damaged or io_error. */
 export async function openPatient(root: string): Promise<Patient> {
   const paths = pathsIn(root);
-  const snapshots = join(root, "snapshots");
   for (const folder of [paths.log, paths.ledger]) await checkFree(root, folder);
   await using stack = new AsyncDisposableStack();
   const scratch = await mkdtemp(join(tmpdir(), "gantry-doctor-"));
@@ -34,10 +37,15 @@ export async function openPatient(root: string): Promise<Patient> {
     stack.defer(() => store.close());
     return store;
   };
-  const [log, ledger] = [await open(paths.log), await open(paths.ledger)];
+  const [logDisk, ledger] = [await open(paths.log), await open(paths.ledger)];
+  const mark = await readTailMark(paths.logTail);
+  let opened: Promise<LogStore> | undefined;
+  const log = (): Promise<LogStore> =>
+    (opened ??= openRaftLog(logDisk, { read: () => mark, write: () => {} })); // DC1
   const held = stack.move();
   const dispose = (): Promise<void> => held.disposeAsync();
-  return { paths, snapshots, log, ledger, scratch, [Symbol.asyncDispose]: dispose };
+  const isMarked = mark !== undefined;
+  return { paths, log, isMarked, ledger, scratch, [Symbol.asyncDispose]: dispose };
 }
 
 /** DC2: Linux lists who holds which lock; LevelDB's is on the file LOCK. */

@@ -1,24 +1,16 @@
 // Checks of the bytes: format, log, snapshots, the audit chain, and the replay of it all.
 
-import { join } from "node:path";
-import { GantryError } from "@gantry/shared/base/errors.ts";
-import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { readFormat } from "../adapters/data-dir.ts";
-import { openLevelStore } from "../adapters/level-store.ts";
-import { type LogStore, openLogStore } from "../adapters/log-store.ts";
-import { applyEntry, type Ledger } from "../ledger/apply.ts";
 import { EMPTY_META, findBrokenAudit, META_ID } from "../ledger/journal.ts";
-import { startStateHash } from "../ledger/state-hash.ts";
 import type { OrderedStore } from "../ports.ts";
 import { decodeEntry } from "../replica/entry-codec.ts";
-import { APPLIED_KEY, loadLedger, readApplied, storeCheckpoint } from "../replica/ledger-store.ts";
-import { listSnapshots, readSnapshot, restoreSnapshot } from "../replica/snapshot.ts";
+import { APPLIED_KEY, readApplied } from "../replica/ledger-store.ts";
+import { readSnapshotFile, snapshotPaths } from "../replica/snapshot-files.ts";
 import { type Check, makeFaults } from "./finding.ts";
-import type { Patient } from "./patient.ts";
-import { parseRow, rowAt, tableOf } from "./table.ts";
+import { entriesOf, rebuild, stateHashOf, STATE_ROWS } from "./state.ts";
+import { rowAt, tableOf } from "./table.ts";
 
 const PROGRESS_EVERY = 5_000;
-const CHECKPOINT_ROWS = 4_000;
 const RESTORE = "Restore the newest backup; keep this folder for whoever looks into it.";
 const REBUILD =
   "Stop the hub, move DATA_DIR/ledger aside and start it: the ledger is made anew from log and snapshots.";
@@ -34,22 +26,25 @@ export const format: Check = {
   },
 };
 
+/** Every entry against its checksum and the chain, the end against the tail mark. */
 export const log: Check = {
   name: "log",
-  advice: RESTORE,
+  advice: `In a cluster: remove this hub from it and join it anew. Alone: ${RESTORE}`,
   async examine(patient, onProgress) {
-    const store = await openLogStore(patient.log);
-    let [entries, commands, term] = [0, 0, 0];
-    for await (const entry of store.read(store.firstIndex)) {
-      if (entry.term < term) return faulty(`Log entry ${entry.index} has an older term`);
-      term = entry.term;
+    const store = await patient.log();
+    const faults = makeFaults();
+    if (store.damage !== undefined) faults.add(store.damage);
+    let [entries, commands] = [0, 0];
+    for (const entry of entriesOf(store)) {
       entries += 1;
-      commands += decodeEntry(entry.index, entry.data).length;
+      if (entry.kind === "commands") commands += decodeEntry(entry.index, entry.data).length;
       if (entries % PROGRESS_EVERY === 0) onProgress(`log entry ${entry.index}`);
     }
-    const { lastIndex } = store.restored;
-    const note = `entries ${store.firstIndex} to ${lastIndex}, ${commands} commands`;
-    return { note, faults: [] };
+    const { lastIndex, lastTerm } = store.restored;
+    const from = store.log.offset.index + 1;
+    const mark = patient.isMarked ? "" : ", no tail mark";
+    const note = `entries ${from} to ${lastIndex}, ${commands} commands, term ${lastTerm}${mark}`;
+    return { note, faults: faults.list() };
   },
 };
 
@@ -58,15 +53,15 @@ export const snapshots: Check = {
   advice: "Remove the named file; the other snapshot and the log give the whole ledger.",
   async examine(patient) {
     const faults = makeFaults();
-    const found = await listSnapshots(patient.snapshots);
+    const found = await snapshotPaths(patient.paths.snapshots);
     for (const { path } of found) {
       try {
-        for await (const _rows of readSnapshot(path));
+        for await (const _rows of readSnapshotFile(path));
       } catch (error) {
         faults.add(messageOf(error));
       }
     }
-    const { firstIndex } = await openLogStore(patient.log);
+    const firstIndex = (await patient.log()).log.offset.index + 1;
     const isClosed = firstIndex === 1 || found.some(({ index }) => index + 1 >= firstIndex);
     if (!isClosed) faults.add(`The log begins at ${firstIndex}, and no snapshot reaches it`);
     return { note: `${found.length} of them`, faults: faults.list() };
@@ -101,73 +96,23 @@ export const replay: Check = {
   advice: REBUILD,
   async examine(patient, onProgress) {
     const mark = readApplied(patient.ledger.getSync(APPLIED_KEY));
-    const logStore = await openLogStore(patient.log);
-    const { lastIndex } = logStore.restored;
+    const { lastIndex } = (await patient.log()).restored;
     if (mark.index > lastIndex) {
       return faulty(`The ledger shows log entry ${mark.index}, the log ends at ${lastIndex}`);
     }
-    const fresh = await openLevelStore(join(patient.scratch, "replayed"), {
-      createIfMissing: true,
-    });
-    try {
-      const { index, position } = await rebuild(patient, logStore, fresh, mark.index, onProgress);
-      const [stored, replayed] = [await hashOf(patient.ledger), await hashOf(fresh)];
-      const note = `state ${stored.slice(0, 12)} at entry ${index}, command ${position}`;
-      if (stored === replayed && position === mark.position) return { note, faults: [] };
-      const key = await firstDifference(patient.ledger, fresh);
-      return { note, faults: [`A replay of the log gives another state; first at ${key}`] };
-    } finally {
-      await fresh.close();
-    }
+    await using fresh = await rebuild(patient, mark.index, onProgress);
+    const { index, position, store } = fresh;
+    const [stored, replayed] = [await stateHashOf(patient.ledger), await stateHashOf(store)];
+    const note = `state ${stored.slice(0, 12)} at entry ${index}, command ${position}`;
+    if (stored === replayed && position === mark.position) return { note, faults: [] };
+    const key = await firstDifference(patient.ledger, store);
+    return { note, faults: [`A replay of the log gives another state; first at ${key}`] };
   },
 };
 
-/** The ledger at log entry `until`, built in `store` from the oldest fitting snapshot and the log. */
-async function rebuild(
-  patient: Patient,
-  logStore: LogStore,
-  store: OrderedStore,
-  until: number,
-  onProgress: (note: string) => void,
-): Promise<{ index: number; position: number }> {
-  const { firstIndex } = logStore;
-  if (firstIndex > 1) {
-    const fitting = (await listSnapshots(patient.snapshots)).findLast(
-      (snapshot) => snapshot.index + 1 >= firstIndex && snapshot.index <= until,
-    );
-    if (fitting === undefined) throw new GantryError("data_damaged", "No snapshot fits the log");
-    await restoreSnapshot(fitting, store);
-  }
-  const { rows, applied } = await loadLedger(store);
-  const ledger: Ledger = { rows, position: applied.position };
-  let { index } = applied;
-  const checkpoint = async (): Promise<void> => {
-    const mark = { index, position: ledger.position };
-    await storeCheckpoint(store, rows.takeBatch(), mark, systemClock);
-    rows.batchStored();
-  };
-  for await (const entry of logStore.read(index + 1)) {
-    if (entry.index > until) break;
-    applyEntry(ledger, decodeEntry(entry.index, entry.data));
-    index = entry.index;
-    if (rows.dirtyCount >= CHECKPOINT_ROWS) await checkpoint();
-    if (index % PROGRESS_EVERY === 0) onProgress(`replayed log entry ${index} of ${until}`);
-  }
-  await checkpoint();
-  return { index, position: ledger.position };
-}
-
-const ROWS = { gte: "cold/", lt: "hot0" };
-
-async function hashOf(store: OrderedStore): Promise<string> {
-  const hasher = startStateHash();
-  for await (const [key, value] of store.entries(ROWS)) hasher.add(key, parseRow(value));
-  return hasher.hex();
-}
-
 async function firstDifference(stored: OrderedStore, replayed: OrderedStore): Promise<string> {
-  const others = replayed.entries(ROWS)[Symbol.asyncIterator]();
-  for await (const [key, value] of stored.entries(ROWS)) {
+  const others = replayed.entries(STATE_ROWS)[Symbol.asyncIterator]();
+  for await (const [key, value] of stored.entries(STATE_ROWS)) {
     const other = await others.next();
     const isSame =
       other.done !== true && other.value[0] === key && Buffer.compare(other.value[1], value) === 0;
