@@ -35,7 +35,8 @@ export function advanceCommit(raft: Raft, index: number): boolean {
 
 /** At start: finds the membership changes that the log holds beyond the membership restored. */
 export function findChanges(raft: Raft): void {
-  let from = raft.membershipIndex + 1;
+  // What was trimmed away was committed, and its changes are in the membership already.
+  let from = Math.max(raft.membershipIndex, raft.log.disk.offset.index) + 1;
   while (from <= raft.log.last) {
     const entries = entriesFrom(raft.log, from, raft.log.last, SCAN_BYTES);
     assert(entries[0]?.index === from, "the log since the last membership can be read");
