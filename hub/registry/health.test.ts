@@ -8,6 +8,7 @@ import {
   isUnfit,
   judge,
   silenceOf,
+  type Stall,
 } from "./health.ts";
 
 const node = (id: string, state: NodeState, facts: Partial<NodeRow> = {}): NodeRow => ({
