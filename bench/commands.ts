@@ -9,7 +9,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLevelStore } from "../hub/adapters/level-store.ts";
-import { openLogStore } from "../hub/adapters/log-store.ts";
+import { openTailMark } from "../hub/adapters/tail-mark.ts";
+import { openAlone } from "../tests/support/hub-parts.ts";
 import { openReplica, type Replica } from "../hub/replica/replica.ts";
 import type { Command } from "@gantry/shared/contract/commands.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
@@ -45,7 +46,8 @@ export async function benchCommands(inFlight: number, runMs = RUN_MS): Promise<C
   const ledgerStore = await openLevelStore(join(folder, "ledger"), { createIfMissing: true });
   const replica = await openReplica({
     hubId: "hub-1",
-    logStore: await openLogStore(logDisk),
+    logStore: await openAlone(logDisk, await openTailMark(join(folder, "log.tail"))),
+    random: Math.random,
     ledgerStore,
     clock: systemClock,
     log: silentLogger,

@@ -1,37 +1,42 @@
 // The composition root of the hub: the only place that knows which adapter serves which port.
 //
-//   start   configuration -> data folder -> [doors | log + ledger] at once -> link -> duties -> ready
-//   stop    doors take no more -> duties end -> link -> log and ledger with a last checkpoint
+//   start   configuration -> data folder -> [doors | log + ledger + links] -> agents -> serving
+//   reign   while this hub leads: duties, questions that were left open, live values for the others
+//   stop    hand over -> doors take no more -> duties end -> links -> log and ledger with a checkpoint
 
 import { readFileSync } from "node:fs";
 import { chmod, readFile } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import { join, resolve } from "node:path";
-import { monitorEventLoopDelay } from "node:perf_hooks";
 import { writeFileDurably } from "@gantry/shared/adapters/durable-file.ts";
 import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { HubConfig } from "@gantry/shared/contract/config.ts";
-import { systemClock } from "@gantry/shared/flow/clock.ts";
-import type { Logger } from "@gantry/shared/flow/logger.ts";
+import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import type { HubFacts } from "@gantry/shared/contract/rows.ts";
+import { reasonOf, systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { type OpenAgentLink, openAgentLink } from "./adapters/agent-link.ts";
 import { openBlobFiles } from "./adapters/blob-files.ts";
 import { type DataDir, openDataDir } from "./adapters/data-dir.ts";
 import { openHubKeys } from "./adapters/hub-keys.ts";
-import { openLevelStore } from "./adapters/level-store.ts";
-import { openLogStore } from "./adapters/log-store.ts";
-import { makeStrongRandom } from "./adapters/strong-random.ts";
 import { makeAsk } from "./ask/ask.ts";
 import { makeLibrary } from "./ask/library.ts";
+import { makeAgreement, tellStamps } from "./cluster/agreement.ts";
+import { makeClusterBlobs } from "./cluster/blobs.ts";
+import { makeClusterDesk } from "./cluster/desk.ts";
+import { serveHubs } from "./cluster/serve.ts";
+import { describeHubs, factsOf } from "./cluster/describe.ts";
+import { doReign } from "./cluster/reign.ts";
+import { clusterState } from "./cluster/state.ts";
+import { relaySoft } from "./cluster/soft-relay.ts";
 import { readConfig } from "./config.ts";
+import { META_ID } from "./ledger/journal.ts";
 import { makeSecret } from "./desk/records.ts";
 import { makeDesk } from "./desk/desk.ts";
 import { makeDeskGate } from "./door/gate.ts";
 import { type DoorWorker, startDoor } from "./door/workers.ts";
-import { makeFeed } from "./feed/feed.ts";
-import { makeSoftState } from "./feed/soft.ts";
 import { makeCalls } from "./hands/calls.ts";
 import { makeDuties } from "./hands/duties.ts";
 import { makeInbox } from "./hands/inbox.ts";
@@ -40,29 +45,34 @@ import { untilNodesBack } from "./hands/nodes-back.ts";
 import { makeStop } from "./hands/stop.ts";
 import { makeHealthBoard } from "./health.ts";
 import { act, byHub, type Hub, newId } from "./hub.ts";
-import { countEvents, exposeGauges, makeMetrics } from "./metrics.ts";
+import { countEvents } from "./metrics.ts";
 import { sweepBlobs } from "./hands/sweep.ts";
-import { openReplica } from "./replica/replica.ts";
+import type { Desk, PrintUpload } from "./ports.ts";
+import type { Reign } from "./replica/replica.ts";
+import { openHubCore } from "./roots/core.ts";
+import { watchParts } from "./roots/gauges.ts";
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "package.json"), "utf8")) as {
   version: string;
 };
 const CONSOLE_DIR = join(import.meta.dirname, "console", "dist");
-const LEADING_MS = 10_000;
 /** Our own broker has no bound on what comes before a login: never on a network. */
 const BROKER_HOST = "127.0.0.1";
-
-const strongRandom = makeStrongRandom();
+const HAND_OVER_MS = 1_000;
 
 async function main(): Promise<void> {
+  const clock = systemClock;
   const config = readConfig(process.env);
   const log = makeLogger(config.logLevel, { hub: config.hubId });
-  if (config.token !== undefined) registerSecret(config.token);
-  const board = makeHealthBoard(version, systemClock);
-  board.expect("ledger", "http", "mqtt", "agents", "desk");
+  for (const secret of [config.token, config.clusterSecret, config.clusterCode]) {
+    if (secret !== undefined) registerSecret(secret);
+  }
+  const board = makeHealthBoard(version, clock);
+  board.expect("ledger", "log", "http", "mqtt", "agents", "desk");
   const scope = makeScope((task, error) =>
     log.error({ task, error: toErrorRecord(error), text: String(error) }, "a task failed"),
   );
+  const never = scope.signal;
   const paths = await openDataDir(resolve(config.dataDir));
 
   const gate = makeDeskGate(() => board.report());
@@ -74,7 +84,7 @@ async function main(): Promise<void> {
         data: { ...data, logLevel: config.logLevel },
         desk: gate.desk,
         scope,
-        clock: systemClock,
+        clock,
         log,
       }),
     );
@@ -83,21 +93,58 @@ async function main(): Promise<void> {
   if (mqtt !== undefined) doors.push(door("mqtt", "./mqtt/worker.ts", mqtt));
   else board.watch("mqtt", () => ({ state: "off" }));
 
-  const [hubParts, ...opened] = await Promise.all([openCore(config, paths, log, board), ...doors]);
-  const { hub, ledgerStore, logDisk } = hubParts;
-  const never = scope.signal;
+  // ── log, ledger, links to other hubs ──
+
+  let reigning: Promise<void> | undefined;
+  let leadingDesk: Desk | undefined;
+  let changed = Promise.withResolvers<void>();
+  const tellChange = (): void => {
+    changed.resolve();
+    changed = Promise.withResolvers();
+  };
+  let reignNow: ((reign: Reign | undefined) => void) | undefined;
+  let early: Reign | undefined;
+  const blobs = await openBlobFiles(paths.blobs);
+  const opening = board.starting("ledger", () =>
+    openHubCore(config, paths, log, {
+      onReign(reign) {
+        early = reign;
+        reignNow?.(reign);
+        tellChange();
+      },
+      onLeader: tellChange,
+      onConnected: tellChange,
+      blobPiece: async (hash, offset, sizeBytes) => {
+        const totalBytes = await blobs.size(hash);
+        if (totalBytes === undefined) return undefined;
+        return { bytes: await blobs.read(hash, offset, sizeBytes), totalBytes };
+      },
+    }),
+  );
+  const [core, ...opened] = await Promise.all([opening, ...doors]);
+  const { hub, ledgerStore, members, network, calls: peerCalls } = core;
+
+  // ── hands and desk ──
+
   let link: OpenAgentLink | undefined;
   const theLink = (): OpenAgentLink => {
     if (link === undefined) throw new GantryError("starting", "The agent link is not open yet");
     return link;
   };
-
-  const blobs = await openBlobFiles(paths.blobs);
-  const calls = makeCalls(theLink, systemClock);
+  const clusterBlobs = makeClusterBlobs({
+    local: blobs,
+    link: () => network.current,
+    calls: peerCalls,
+    others: () => members.stateful(),
+    clock,
+    log,
+  });
+  const calls = makeCalls(theLink, clock);
   const duties = makeDuties(hub, theLink, never);
   const stop = makeStop(hub, calls, theLink);
   const models = makeModels(hub, calls);
-  const ask = makeAsk({ hub, models, stop, library: makeLibrary(hub.rows, blobs, paths.gcode) });
+  const library = makeLibrary(hub.rows, clusterBlobs.store, paths.gcode);
+  const ask = makeAsk({ hub, models, stop, library });
   const desk = makeDesk({
     hub,
     ask,
@@ -107,30 +154,118 @@ async function main(): Promise<void> {
     link: theLink,
     ledgerStore,
     health: () => board.report(),
+    cluster: { state: (signal) => clusterState(core, signal) },
   });
-
-  await giveOwnerToken(hub, config, paths, never);
+  const leader = (): string | undefined => {
+    const { leader: id } = hub.replica.status();
+    return id === null || id === hub.id ? undefined : id;
+  };
+  const clusterDesk = makeClusterDesk({
+    local: (route, request) => (isLocal(route, request.query) ? desk : undefined),
+    leading: () => leadingDesk,
+    leader,
+    change: (signal) => untilSettled(changed.promise, signal),
+    prepare: async (route, request, signal) => {
+      if (route === "printSubmitted")
+        await clusterBlobs.spread((request.body as PrintUpload).gcode.sha256, signal);
+    },
+    calls: peerCalls,
+    authenticate: (hash) => authenticate(desk, hub, hash),
+    watch: (onItems, signal) => desk.watch(onItems, signal),
+    clock,
+  });
+  const inbox = makeInbox({
+    hub,
+    calls,
+    duties,
+    blobs: clusterBlobs.store,
+    link: theLink,
+    signal: never,
+  });
   link = await board.starting("agents", async () =>
     openAgentLink({
       bind: config.agentBind,
       keys: await openHubKeys(paths.root),
-      handler: makeInbox({ hub, calls, duties, blobs, link: theLink, signal: never }),
-      clock: systemClock,
-      random: strongRandom,
+      handler: inbox,
+      clock,
+      random: hub.random,
       log,
       signal: never,
       identity: () => ({ hub: hub.id, term: hub.replica.status().term }),
     }),
   );
-  watchParts(hub, board, theLink);
-  countEvents(hub.metrics, hub.feed, never);
-  scope.start("duties", (signal) => duties.run(signal));
-  scope.start("resume questions", async (signal) => {
-    if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, theLink, signal);
-    await ask.resume(signal);
+  const facts = (): HubFacts =>
+    factsOf(core, {
+      config,
+      agentEndpoint: theLink().endpoint,
+      agentKey: theLink().publicKey,
+      httpAddress: opened[0]?.address ?? "",
+      version,
+    });
+  const agreement = makeAgreement();
+  let disagreement: string | undefined;
+  hub.feed.watch(() => {
+    const hash = hub.rows.get("meta", META_ID)?.auditHash;
+    if (hash !== undefined) agreement.applied({ position: hub.replica.ledger.position, hash });
+  }, never);
+  serveHubs({
+    core,
+    desk: () => leadingDesk,
+    blobs: clusterBlobs,
+    facts,
+    agreement,
+    onDisagreement({ position }, from) {
+      disagreement = `the ledger differs from that of ${from} at position ${position}`;
+      log.error(
+        { position, from },
+        "the ledger differs from the leader's; remove this hub and add it again",
+      );
+    },
   });
+  watchParts(core, board, theLink);
+  board.watch("log", () =>
+    disagreement === undefined ? logState(hub) : { state: "degraded", note: disagreement },
+  );
+  countEvents(hub.metrics, hub.feed, never);
+
+  // ── reigns ──
+
+  reignNow = (reign) => {
+    if (reign === undefined) {
+      leadingDesk = undefined;
+      theLink().dropAll(leader());
+      return;
+    }
+    const parts = {
+      hub,
+      members,
+      calls: peerCalls,
+      first: [(signal: AbortSignal) => giveOwnerToken(hub, config, paths, signal)],
+      onServing() {
+        leadingDesk = desk;
+        tellChange();
+      },
+      tasks: {
+        "describe hubs": (signal: AbortSignal) => describeHubs(core, facts, signal),
+        duties: (signal: AbortSignal) => duties.run(signal),
+        "resume questions": async (signal: AbortSignal) => {
+          if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, theLink, signal);
+          await ask.resume(signal);
+        },
+        "compare ledgers": (signal: AbortSignal) => tellStamps(core, agreement, signal),
+        "relay live values": (signal: AbortSignal) =>
+          relaySoft(
+            { soft: hub.soft, calls: peerCalls, others: () => members.stateful(), clock },
+            signal,
+          ),
+      },
+    };
+    const before = reigning ?? Promise.resolve();
+    reigning = before.then(() => doReign(parts, reign));
+  };
+  if (early !== undefined) reignNow(early);
   scope.start("sweep blobs", (signal) => sweepBlobs(hub, blobs, signal));
-  gate.open(desk);
+  gate.open(clusterDesk);
   board.ready("desk");
   log.info(
     {
@@ -146,57 +281,18 @@ async function main(): Promise<void> {
   await untilToldToStop();
   log.info({}, "stopping");
   board.stopping();
+  if (members.stateful().length > 0 && hub.replica.status().role === "leader") {
+    await hub.replica
+      .transfer(undefined, clock.timeout(HAND_OVER_MS))
+      .catch((error: unknown) => log.warn({ error: toErrorRecord(error) }, "nobody took over"));
+  }
   await Promise.all(opened.map((each) => each.stop()));
   await hub.replica.checkpoint();
   await theLink().close();
   await scope.close();
-  await hub.replica.close();
-  await ledgerStore.close();
-  await logDisk.close();
+  await core.close();
+  await reigning;
   log.info({}, "stopped");
-}
-
-async function openCore(
-  config: HubConfig,
-  paths: DataDir,
-  log: Logger,
-  board: ReturnType<typeof makeHealthBoard>,
-) {
-  const logDisk = await openLevelStore(paths.log, { createIfMissing: true });
-  const ledgerStore = await openLevelStore(paths.ledger, { createIfMissing: true });
-  const feed = makeFeed();
-  const replica = await board.starting("ledger", async () => {
-    const opened = await openReplica({
-      hubId: config.hubId,
-      logStore: await openLogStore(logDisk),
-      ledgerStore,
-      clock: systemClock,
-      log,
-      checkpointMs: config.checkpointMs,
-      snapshots: { folder: join(paths.root, "snapshots") },
-      onEvents: (events) => feed.publish(events),
-    });
-    await opened.barrier(systemClock.timeout(LEADING_MS));
-    return opened;
-  });
-  board.watch("log", () => {
-    const { isDiskFull } = replica.status();
-    return isDiskFull
-      ? { state: "degraded", note: "the disk does not take writes" }
-      : { state: "ready" };
-  });
-  const hub: Hub = {
-    id: config.hubId,
-    replica,
-    rows: replica.ledger.rows,
-    feed,
-    soft: makeSoftState(feed),
-    clock: systemClock,
-    random: strongRandom,
-    log,
-    metrics: makeMetrics(),
-  };
-  return { hub, ledgerStore, logDisk };
 }
 
 function httpData(config: HubConfig, paths: DataDir): Record<string, unknown> {
@@ -225,7 +321,7 @@ function mqttData(config: HubConfig): Record<string, unknown> | undefined {
     : undefined;
 }
 
-/** The first start makes the owner's token, or takes the one it was given, and writes it down once. */
+/** The first reign makes the owner's token, or takes the one it was given, and writes it down once. */
 async function giveOwnerToken(
   hub: Hub,
   config: HubConfig,
@@ -238,82 +334,59 @@ async function giveOwnerToken(
   registerSecret(secret);
   await writeFileDurably(paths.token, `${secret}\n`, 0o600);
   await chmod(paths.token, 0o600);
-  await act(
-    hub,
-    {
-      type: "tokenMade",
-      token: newId(hub, "tok"),
-      person: "owner",
-      role: "admin",
-      secretSha256: sha256(secret),
-    },
-    byHub(hub),
-    signal,
+  const token = newId(hub, "tok");
+  const secretSha256 = sha256(secret);
+  const body = { type: "tokenMade", token, person: "owner", role: "admin", secretSha256 } as const;
+  await act(hub, body, byHub(hub), signal);
+}
+
+/** What every hub answers from its own rows, without the leader. */
+function isLocal(route: RouteName, query: Readonly<Record<string, unknown>>): boolean {
+  const { consistency } = query;
+  return (
+    LOCAL.has(route) ||
+    (route === "flag" && (consistency === "local" || consistency === "linearizable"))
   );
 }
+const LOCAL: ReadonlySet<RouteName> = new Set(["live", "ready", "metrics", "events"]);
 
-function watchParts(
-  hub: Hub,
-  board: ReturnType<typeof makeHealthBoard>,
-  link: () => OpenAgentLink,
-): void {
-  const delay = monitorEventLoopDelay({ resolution: 20 });
-  delay.enable();
-  const alive = (): number =>
-    [...hub.rows.hot("node").values()].filter(({ state }) => state === "alive").length;
-  board.watch("nodes", () => ({ state: "ready", note: `${alive()} alive` }));
-  exposeGauges(hub.metrics, {
-    gauges: {
-      gantry_raft_term: { help: "Term of the log", read: () => hub.replica.status().term },
-      gantry_raft_leader: {
-        help: "1 while this hub leads",
-        read: () => (hub.replica.status().role === "leader" ? 1 : 0),
-      },
-      gantry_raft_applied_index: {
-        help: "Last log entry applied",
-        read: () => hub.replica.status().appliedIndex,
-      },
-      gantry_nodes_alive: { help: "Node agents that are alive", read: alive },
-      gantry_agent_sessions: {
-        help: "Open sessions of node agents",
-        read: () => link().heard().size,
-      },
-      gantry_frames_refused: {
-        help: "Frames of node agents that were refused",
-        read: () => link().counts().framesRefused,
-      },
-      gantry_zap_denied: {
-        help: "Handshakes that were denied",
-        read: () => link().counts().handshakesDenied,
-      },
-      gantry_prints_open: {
-        help: "Print jobs that have not ended",
-        read: () => hub.rows.hot("print").size,
-      },
-      gantry_jobs_open: {
-        help: "Queued jobs that have not ended",
-        read: () => hub.rows.hot("job").size,
-      },
-      gantry_confirmations_pending: {
-        help: "Confirmations that wait",
-        read: () => hub.rows.hot("confirmation").size,
-      },
-      gantry_ledger_dirty_rows: {
-        help: "Rows that wait for the checkpoint",
-        read: () => hub.rows.dirtyCount,
-      },
-      gantry_event_loop_lag_p99_seconds: {
-        help: "Lag of the main thread since the last scrape",
-        read: () => readLag(delay),
-      },
-    },
-  });
+function logState({ replica, id }: Hub): {
+  state: "ready" | "degraded" | "starting";
+  note?: string;
+} {
+  const { isDiskFull, damage, leader, role } = replica.status();
+  if (damage !== undefined) return { state: "degraded", note: `this hub may not vote: ${damage}` };
+  if (isDiskFull) return { state: "degraded", note: "the disk does not take writes" };
+  if (leader === null) return { state: "starting", note: "no hub leads" };
+  return { state: "ready", note: role === "leader" ? "leads" : `follows ${leader ?? id}` };
 }
 
-function readLag(delay: ReturnType<typeof monitorEventLoopDelay>): number {
-  const seconds = delay.percentile(99) / 1e9;
-  delay.reset();
-  return Number.isFinite(seconds) ? seconds : 0;
+/** A token that was made a moment ago at the leader may not be here: then this hub catches up first. */
+async function authenticate(
+  desk: Desk,
+  { replica, clock }: Hub,
+  secretSha256: string,
+): ReturnType<Desk["authenticate"]> {
+  const found = await desk.authenticate(secretSha256);
+  if (found !== undefined || replica.status().role === "leader") return found;
+  const isCurrent = await replica.barrier(clock.timeout(CATCH_UP_MS)).then(
+    () => true,
+    () => false,
+  );
+  return isCurrent ? desk.authenticate(secretSha256) : undefined;
+}
+const CATCH_UP_MS = 500;
+
+function untilSettled(promise: Promise<void>, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.reject(reasonOf(signal));
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(reasonOf(signal));
+    signal.addEventListener("abort", onAbort, { once: true });
+    void promise.finally(() => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    });
+  });
 }
 
 const untilToldToStop = (): Promise<unknown> =>

@@ -9,6 +9,7 @@ import type { LedgerEvent, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
+import type { SessionStamp } from "@gantry/shared/contract/sessions.ts";
 import type {
   Entry,
   HardState,
@@ -31,6 +32,8 @@ export interface DeskRequest {
   readonly body: unknown;
   /** Of the Idempotency-Key header: scoped to token and route, with the hash of the body. */
   readonly replay?: { readonly key: string; readonly requestSha256: string };
+  /** Of the Gantry-Session header, with the hash of the request. */
+  readonly session?: SessionStamp;
   /** Of the If-Match header. */
   readonly ifRevision?: number;
 }

@@ -71,6 +71,12 @@ export async function openBlobFiles(dir: string): Promise<BlobStore> {
         () => false,
       ),
 
+    size: (sha256) =>
+      stat(pathOf(sha256)).then(
+        (found) => found.size,
+        () => undefined,
+      ),
+
     async sweep(isReferenced, olderThanMs) {
       let swept = 0;
       for (const name of await readdir(tempDir)) {

@@ -8,7 +8,13 @@ import type { Models } from "../hands/models.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { By, Hub } from "../hub.ts";
 import type { AgentLink, DeskCallOptions, DeskRequest, OrderedStore } from "../ports.ts";
+import type { ClusterState } from "../cluster/state.ts";
 import type { Health } from "@gantry/shared/contract/schemas.ts";
+
+/** What the use cases about the cluster itself need. */
+export interface ClusterHands {
+  state(signal: AbortSignal): Promise<ClusterState>;
+}
 
 export interface DeskParts {
   readonly hub: Hub;
@@ -19,6 +25,7 @@ export interface DeskParts {
   readonly link: () => AgentLink;
   readonly ledgerStore: OrderedStore;
   readonly health: () => Health;
+  readonly cluster: ClusterHands;
 }
 
 /** `request.body` is what the route's schema has let through; a use case names its type. */
@@ -31,9 +38,13 @@ export function actorOf({ actor }: DeskRequest): Actor {
 }
 
 export function byOf(request: DeskRequest): By {
-  const { requestId, replay } = request;
-  const by = { actor: actorOf(request).person, requestId };
-  return replay === undefined ? by : { ...by, replay };
+  const { requestId, replay, session } = request;
+  return {
+    actor: actorOf(request).person,
+    requestId,
+    ...(replay === undefined ? {} : { replay }),
+    ...(session === undefined ? {} : { session }),
+  };
 }
 
 export function paramOf({ params }: DeskRequest, name: string): string {

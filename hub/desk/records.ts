@@ -152,7 +152,8 @@ export async function flag(
   if (request.query["consistency"] === "linearizable") await hub.replica.barrier(signal);
   const row = hub.rows.get("flag", key);
   if (row === undefined) throw new GantryError("not_found", `There is no flag ${key}`);
-  return { key, value: row.value, revision: row.revision, age_ms: 0 };
+  const ageMs = request.query["consistency"] === "local" ? hub.replica.status().ageMs : 0;
+  return { key, value: row.value, revision: row.revision, age_ms: ageMs };
 }
 
 export async function flagSet(
@@ -299,10 +300,11 @@ export function registry({ hub, link }: DeskParts): unknown {
   return { revision: hub.replica.ledger.position, nodes };
 }
 
-export function cluster({ hub }: DeskParts): unknown {
-  const { role, term, leader, commitIndex, appliedIndex } = hub.replica.status();
-  return { leader, term, hubs: [{ id: hub.id, role, commitIndex, appliedIndex, reachable: true }] };
-}
+export const cluster = (
+  { cluster: hands }: DeskParts,
+  _: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> => hands.state(signal);
 
 export const health = (parts: DeskParts): unknown => parts.health();
 

@@ -11,6 +11,8 @@ export interface Feed {
   publish(events: readonly LedgerEvent[]): void;
   publishSoft(event: SoftEvent): void;
   watch(watcher: Watcher, signal: AbortSignal): void;
+  /** The rows were replaced as a whole: who follows events must read everything anew. */
+  lapse(): void;
   readonly watchers: number;
 }
 
@@ -26,6 +28,7 @@ export function makeFeed(): Feed {
     publishSoft(event) {
       if (watchers.size > 0) tell([{ kind: "soft", event }]);
     },
+    lapse: () => tell([{ kind: "lapse" }]),
     watch(watcher, signal) {
       if (signal.aborted) return;
       watchers.add(watcher);

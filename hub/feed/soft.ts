@@ -9,15 +9,19 @@ export interface SoftState {
   printer(id: string): Printer | undefined;
   report(printers: readonly Printer[]): void;
   forget(ids: Iterable<string>): void;
+  /** The newest report of each printer that was reported since the last call. */
+  takeChanged(): readonly Printer[];
 }
 
 export function makeSoftState(feed: Feed): SoftState {
   const printers = new Map<string, Printer>();
+  const changed = new Set<string>();
   return {
     printer: (id) => printers.get(id),
     report(reported) {
       for (const printer of reported) {
         printers.set(printer.id, printer);
+        changed.add(printer.id);
         const { id: device, phase, temperatures, job, progress, remainingS } = printer;
         feed.publishSoft({
           type: "telemetry",
@@ -32,6 +36,11 @@ export function makeSoftState(feed: Feed): SoftState {
     },
     forget(ids) {
       for (const id of ids) printers.delete(id);
+    },
+    takeChanged() {
+      const taken = [...changed].flatMap((id) => printers.get(id) ?? []);
+      changed.clear();
+      return taken;
     },
   };
 }

@@ -102,6 +102,11 @@ export async function startMqttDoor(options: MqttDoorOptions): Promise<MqttDoor>
         if (item.event.type === "telemetry") views.touch("device", item.event.device);
         continue;
       }
+      if (item.kind === "lapse") {
+        views.touchAll();
+        scope.start("recheck", () => broker.recheck());
+        continue;
+      }
       for (const event of item.events) onEvent(event);
     }
     ring();

@@ -155,6 +155,7 @@ describe("group commit", () => {
     const replica = await openTestReplica(log.store, disks.ledger, { checkpointMs: HOUR_MS });
     log.hold();
     const first = replica.propose(set(0), NEVER);
+    await Promise.resolve(); // the first is being written
     const waiting = Array.from({ length: LIMIT.proposalsWaiting.max }, (_, value) =>
       replica.propose(set(value), NEVER),
     );

@@ -1,18 +1,20 @@
-// The replica: drives the consensus core, the log store and the ledger. The only place where a
-// command becomes a fact.
+// The replica: drives the consensus core, the log store, the links to other hubs and the ledger. The
+// only place where a command becomes a fact.
 //
-//   propose -> waiting -> [one batch at a time] core -> log store (sync) -> core -> apply -> reply
+//   propose -> waiting -> [batch] core -> other hubs
+//                                     -> disk queue (sync) -> core -> apply -> reply
 //
 // D1. Group commit without a timer: while one batch is being synced, the next one gathers. At low
 //     load a batch is one command and costs one sync.
-// D2. A reply is given only after the entry with its command is stored and applied.
+// D2. A reply is given only after the entry with its command is committed and applied here.
 // D3. Proposals that wait are bounded; over the bound they are refused with `busy`.
-// D4. When the disk is full, proposals fail with `disk_full` and nothing is half done: the batch is
-//     offered to the disk again when the next proposal comes, and the rest of the hub stays up.
+// D4. When the disk is full, proposals fail with `disk_full` and nothing is half done: the write is
+//     tried again until it succeeds, and the rest of the hub stays up. A leader of several hubs
+//     commits with the disks of the others meanwhile.
 // D5. Checkpoints and snapshots run beside all this and never hold up a commit.
-// D6. While one batch is being synced the batch before it is applied and answered: disk and processor
-//     work at the same time.
-// D7. The log is trimmed only behind the older of two snapshots (snapshot.ts).
+// D6. Messages to other hubs never wait for our own disk; answers that promise something do.
+// D7. The log is trimmed only behind the older of two snapshots (upkeep.ts).
+// D8. A leader whose own write takes longer than an election hands over to a hub with a faster disk.
 
 import { assert } from "@gantry/shared/base/assert.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -21,224 +23,333 @@ import type { Command, Reply } from "@gantry/shared/contract/commands.ts";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
-import type { LogStore } from "../adapters/log-store.ts";
-import { type Entry, makeCore, type Ready, type Status } from "../consensus/core.ts";
+import { makeRaft } from "../consensus/raft.ts";
+import type {
+  Entry,
+  HubId,
+  Input,
+  MakeCore,
+  Membership,
+  MembershipChange,
+  Message,
+  Ready,
+  Status,
+} from "../consensus/types.ts";
 import { applyEntry, type Ledger } from "../ledger/apply.ts";
-import type { OrderedStore } from "../ports.ts";
+import type { LogStore, OrderedStore, PeerLink } from "../ports.ts";
+import { makeDiskQueue } from "./disk-queue.ts";
 import { decodeEntry, encodeEntry } from "./entry-codec.ts";
-import { loadLedger, storeCheckpoint } from "./ledger-store.ts";
-import { recoverLedger } from "./recover-alone.ts";
-import { listSnapshots, type Snapshot, writeSnapshot } from "./snapshot.ts";
+import { installSnapshot } from "./install.ts";
+import { loadLedger } from "./ledger-store.ts";
+import { makeProposals } from "./proposals.ts";
+import { makeReads } from "./reads.ts";
+import { recoverLedger } from "./recover.ts";
+import type { SnapshotStore } from "./snapshot-store.ts";
+import { makeUpkeep } from "./upkeep.ts";
 
 const TICK_MS = 10;
-const ELECTION_TICKS = 1; // one voter has nobody to wait for
 const CHECKPOINT_ROWS = 4_000; // dirty rows that bring a checkpoint forward
-const DISK_RETRY_MS = 500;
-const SNAPSHOT_LOG_BYTES = 64 * 1_048_576; // of log, about 0.5 s of replay
-const SNAPSHOT_LOG_ENTRIES = 50_000;
+const APPLY_SLICE_MS = 2;
+const HAND_OVER_PAUSE_TICKS = 500;
+
+/** In ticks of 10 ms. */
+export interface RaftTiming {
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+}
+export const FAST_TIMING: RaftTiming = { electionTicks: 25, heartbeatTicks: 5 };
+export const SLOW_TIMING: RaftTiming = { electionTicks: 100, heartbeatTicks: 10 };
 
 export interface ReplicaOptions {
-  readonly hubId: string;
+  readonly hubId: HubId;
   readonly logStore: LogStore;
   readonly ledgerStore: OrderedStore;
   readonly clock: Clock;
+  /** Uniform in [0, 1), for election clocks. */
+  readonly random: () => number;
   readonly log: Logger;
   /** Between checkpoints. */
   readonly checkpointMs: number;
   /** Events of one entry, in order, after it was applied. Must not throw. */
   readonly onEvents: (events: readonly LedgerEvent[]) => void;
+  /** This hub leads and shows every fact of earlier terms, or leads no more. Must not throw. */
+  readonly onReign?: (reign: Reign | undefined) => void;
+  /** Another hub leads, or none. Must not throw. */
+  readonly onLeader?: (leader: HubId | null) => void;
+  /** A synced write took this long, ms. */
+  readonly onSync?: (tookMs: number) => void;
+  /** The membership in force has changed, or is known at start. Must not throw. */
+  readonly onMembership?: (membership: Membership) => void;
+  /** The rows were replaced by a snapshot: what was derived from events must be made anew. */
+  readonly onInstalled?: () => void;
+  /** To the other hubs; without it this hub is alone. */
+  readonly peers?: Pick<PeerLink, "send" | "fetch">;
+  readonly timing?: RaftTiming;
+  /** Votes and keeps the log; has no rows and serves nothing. */
+  readonly isWitness?: boolean;
+  readonly witnesses?: ReadonlySet<HubId>;
   /** Where snapshots are; without, the log is never trimmed. */
   readonly snapshots?: {
-    readonly folder: string;
+    readonly store: SnapshotStore;
     /** Log after which a snapshot is taken; 64 MiB and 50,000 entries where left out. */
     readonly logBytes?: number;
     readonly logEntries?: number;
+    readonly keptEntries?: number;
   };
   /** For tests: called at named steps, to cut the power there. */
   readonly probe?: (step: ReplicaStep) => void;
+  /** For the simulator: tiny bounds, planted bugs. */
+  readonly makeCore?: MakeCore;
+  readonly bounds?: Partial<CoreBounds>;
+}
+
+interface CoreBounds {
+  readonly uncommittedBytesMax: number;
+  readonly inflightMax: number;
+  readonly inflightBytesMax: number;
+  readonly messageBytesMax: number;
+}
+
+const BOUNDS: CoreBounds = {
+  uncommittedBytesMax: 64 * 1_048_576,
+  inflightMax: 256,
+  inflightBytesMax: 16 * 1_048_576,
+  messageBytesMax: 1_048_576,
+};
+
+export interface Reign {
+  readonly term: number;
+  /** Aborts when this hub leads no more. */
+  readonly signal: AbortSignal;
 }
 
 export type ReplicaStep = "beforeStore" | "afterStore" | "afterApply" | "afterReply";
 
+export interface ReplicaStatus extends Status {
+  readonly appliedIndex: number;
+  readonly isDiskFull: boolean;
+  /** Ms since the oldest write that is not synced began; 0 when none. */
+  readonly writeAgeMs: number;
+  readonly damage: string | undefined;
+  /** How old what a local read shows may be at most: 0 at a leader, else ms since the leader was heard. */
+  readonly ageMs: number;
+}
+
 export interface Replica {
   readonly ledger: Ledger;
   /**
-   * Makes a command a fact and gives the ledger's reply. Rejects with busy, no_leader, stopping,
-   * disk_full or io_error: then the command may or may not become a fact, unless the error is
-   * busy, no_leader or stopping, where it surely does not.
+   * Makes a command a fact and gives the ledger's reply. Rejects with busy, no_leader, stopping (it
+   * surely did not become one), or with disk_full, io_error, outcome_unknown (it may have).
    */
   propose(command: Command, signal: AbortSignal): Promise<Reply>;
-  /** Resolves when everything known at the call has been applied: what follows reads its writes. */
+  /**
+   * Resolves when everything committed anywhere at the call has been applied here: a linearizable
+   * read may follow (ReadIndex). Waits while no hub leads. Rejects with stopping or the signal's reason.
+   */
   barrier(signal: AbortSignal): Promise<void>;
-  status(): Status & { readonly appliedIndex: number; readonly isDiskFull: boolean };
+  /** Messages of other hubs, in order. */
+  receive(messages: readonly Message[]): void;
+  /** The connection to `hub` broke. */
+  unreachable(hub: HubId): void;
+  /** Leader: changes the membership; resolves when it is committed. Rejects with conflict, no_leader. */
+  change(change: MembershipChange, signal: AbortSignal): Promise<void>;
+  /** Leader: hands over to `to`, or to the hub that is furthest; resolves when another hub leads. */
+  transfer(to: HubId | undefined, signal: AbortSignal): Promise<void>;
+  status(): ReplicaStatus;
   /** Writes every row that had changed at the call. A failure is logged and tried again later. */
   checkpoint(): Promise<void>;
-  /**
-   * Snapshots the ledger and trims the log when it has grown enough since the last time, as the
-   * replica does by itself after a checkpoint.
-   */
+  /** Snapshots the ledger and trims the log when it has grown enough, as it does by itself. */
   maintain(): Promise<void>;
   /** Refuses new proposals, finishes those that wait, writes a checkpoint. */
   close(): Promise<void>;
 }
 
-interface Waiting {
-  readonly command: Command;
-  readonly encoded: string;
-  readonly settle: (result: Reply | GantryError) => void;
-}
+const noLeader = (leader: HubId | null): GantryError =>
+  new GantryError("no_leader", leader === null ? "No hub leads now" : `${leader} leads`, {
+    details: { retryAfterS: 1, ...(leader === null ? {} : { leader }) },
+  });
 
 export async function openReplica(options: ReplicaOptions): Promise<Replica> {
-  const { logStore, ledgerStore, clock, log } = options;
-  await recoverLedger(logStore, ledgerStore, options.snapshots?.folder, log);
+  const { hubId, logStore, ledgerStore, clock, log, peers } = options;
+  const { isWitness = false, timing = FAST_TIMING } = options;
+  if (!isWitness) await recoverLedger(logStore, ledgerStore, options.snapshots?.store, log);
   const { rows, applied } = await loadLedger(ledgerStore);
   const ledger: Ledger = { rows, position: applied.position };
-  let appliedIndex = applied.index;
-  await replay();
+  let appliedIndex = isWitness ? logStore.log.offset.index : applied.index;
+  const { damage } = logStore;
+  const isAlone = isOnlyVoter(logStore.restored.membership, hubId);
+  if (damage !== undefined && isAlone) throw new GantryError("data_damaged", damage);
+  if (damage !== undefined) log.error({ damage }, "the log is damaged: this hub does not vote");
 
-  const core = makeCore(
+  const core = (options.makeCore ?? makeRaft)(
     {
-      id: options.hubId,
-      voters: [options.hubId],
-      electionTicks: ELECTION_TICKS,
-      uncommittedBytesMax: 64 * 1_048_576,
+      id: hubId,
+      electionTicks: timing.electionTicks,
+      heartbeatTicks: timing.heartbeatTicks,
+      random: options.random,
+      isWitness,
+      ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
+      isBarred: damage !== undefined,
+      ...BOUNDS,
+      ...options.bounds,
     },
-    logStore.restored,
+    { ...logStore.restored, appliedIndex },
+    logStore.log,
   );
-  const proposed = new Map<number, readonly Waiting[]>(); // by entry index
-  let waiting: Waiting[] = [];
-  let stored = {
-    term: logStore.restored.hardState.term,
-    index: logStore.restored.lastIndex,
-    lastTerm: logStore.restored.lastTerm,
-  };
-  const reads = new Map<number, { resolve: () => void; reject: (error: Error) => void }>();
-  let nextRead = 1;
-  let isPumping = false;
-  let pumping = Promise.resolve();
-  let isClosing = false;
-  let isDiskFull = false;
-  let checkpointing: Promise<void> | undefined;
-  let maintaining: Promise<void> | undefined;
-  const folder = options.snapshots?.folder;
-  let snapshots = folder === undefined ? [] : await listSnapshots(folder); // newest first
-  let loggedBytes = 0; // since the last snapshot or start
+  let status = core.status();
+  let toldMembershipIndex = -1;
+  let toldLeader: HubId | null = null;
+  let heardMs = clock.monotonic(); // of the leader, for the age of local reads
   const stopped = new AbortController();
+  const proposals = makeProposals();
+  const reads = makeReads((id) => step({ type: "read", id }));
+  const disk = makeDiskQueue({
+    logStore,
+    clock,
+    signal: stopped.signal,
+    onFault: onDiskFault,
+    onSync: options.onSync,
+  });
+  const upkeep = await makeUpkeep({
+    rows,
+    ledgerStore,
+    logStore,
+    snapshots: options.snapshots?.store,
+    clock,
+    log,
+    applied: () => ({
+      index: appliedIndex,
+      term: logStore.log.termAt(appliedIndex) ?? appliedTerm,
+      position: ledger.position,
+      membership: status.membership,
+      membershipIndex: status.membershipIndex,
+    }),
+    neededFrom,
+    onSnapshot({ index, term, membership }) {
+      if (term !== undefined && membership !== undefined)
+        core.step({ type: "snapshotKept", index, indexTerm: term, membership });
+    },
+    ...options.snapshots,
+  });
+  let appliedTerm = applied.term ?? 0;
+  let toApply: Entry[] = [];
+  let isApplying = false;
+  let reign: AbortController | undefined;
+  let changes: { readonly index: number; settle: (error?: GantryError) => void }[] = [];
+  let handOverTicks = 0;
+  let readTicks = 0;
+  let isTurning = false;
+  let isClosing = false;
+  let isInstalling = false;
 
-  /** Entries after the checkpoint. With one voter, what is stored is committed. */
-  async function replay(): Promise<void> {
-    const startMs = clock.monotonic();
-    const from = appliedIndex + 1;
-    if (from > logStore.restored.lastIndex) return;
-    for await (const entry of logStore.read(from)) {
-      applyEntry(ledger, decodeEntry(entry.index, entry.data));
-      appliedIndex = entry.index;
-    }
-    const tookMs = Math.round(clock.monotonic() - startMs);
-    log.info({ from, to: appliedIndex, tookMs }, "replayed the log");
+  // ── one turn: all inputs are in, now do what they ask for ─────────────────────────────────────
+
+  function step(input: Input): ReturnType<typeof core.step> {
+    const outcome = core.step(input);
+    startTurn();
+    return outcome;
   }
 
-  /** Takes what waits into one entry, bounded by count and bytes. */
-  function proposeBatch(): void {
-    if (waiting.length === 0 || core.status().role !== "leader") return;
-    let count = 0;
-    let sizeBytes = 0;
-    for (const { encoded } of waiting) {
-      if (count >= LIMIT.batchCommands.max || sizeBytes > LIMIT.batchBytes.max) break;
-      count += 1;
-      sizeBytes += encoded.length;
-    }
-    const batch = waiting.slice(0, count);
-    const outcome = core.step({
-      type: "propose",
-      data: encodeEntry(batch.map(({ encoded }) => encoded)),
-    });
-    if (outcome === "refused") return; // the core is at its bound; the batch waits for a commit
-    waiting = waiting.slice(count);
-    proposed.set(core.status().lastIndex, batch);
+  function startTurn(): void {
+    if (isTurning) return;
+    isTurning = true;
+    queueMicrotask(turn);
   }
 
-  /** Works until nothing is left: one `ready` at a time, so that one sync serves many (D1). */
-  async function pump(): Promise<void> {
-    isPumping = true;
-    try {
-      for (;;) {
-        proposeBatch();
-        const ready = core.ready();
-        if (ready === undefined) {
-          if (waiting.length === 0 || core.status().role !== "leader") return;
-          continue;
-        }
-        await handle(ready);
-      }
-    } finally {
-      isPumping = false;
-    }
-  }
-
-  async function handle(ready: Ready): Promise<void> {
-    const isToStore = ready.hardState !== undefined || ready.entries.length > 0;
-    if (isToStore) options.probe?.("beforeStore");
-    const storing = isToStore ? storeUntilDone(ready) : undefined;
-    storing?.catch(() => {}); // awaited below, unless applying throws first
-    for (const entry of ready.committed) applyCommitted(entry); // D6
-    for (const { id } of ready.reads) {
-      reads.get(id)?.resolve();
-      reads.delete(id);
-    }
-    if (storing === undefined) return;
-    await storing;
-    options.probe?.("afterStore");
-    const tail = ready.entries.at(-1);
-    stored = {
-      term: ready.hardState?.term ?? stored.term,
-      index: tail?.index ?? stored.index,
-      lastTerm: tail?.term ?? stored.lastTerm,
-    };
-    core.step({ type: "stored", ...stored });
-  }
-
-  /** D4: those who wait are told; the entry itself must reach the disk before any later one. */
-  async function storeUntilDone(ready: Ready): Promise<void> {
+  function turn(): void {
+    isTurning = false;
+    if (stopped.signal.aborted) return;
     for (;;) {
-      try {
-        await logStore.append(ready.hardState, ready.entries);
-        if (isDiskFull) log.info({}, "the disk takes writes again");
-        isDiskFull = false;
-        return;
-      } catch (error) {
-        const fault =
-          error instanceof GantryError
-            ? error
-            : new GantryError("io_error", "The log cannot be written", { cause: error });
-        if (!isDiskFull)
-          log.error({ code: fault.code, message: fault.message }, "the log cannot be written");
-        isDiskFull = true;
-        failAll(fault);
-        if (isClosing) throw fault;
-        await clock.sleep(DISK_RETRY_MS, stopped.signal);
-      }
+      status = core.status();
+      proposeBatch();
+      const ready = core.ready();
+      if (ready === undefined) break;
+      status = core.status();
+      handle(ready);
     }
+    afterTurn();
   }
 
-  function failAll(fault: GantryError): void {
-    for (const batch of proposed.values()) for (const { settle } of batch) settle(fault);
-    for (const { settle } of waiting) settle(fault);
-    proposed.clear();
-    waiting = [];
+  /** Takes what waits into one entry (D1). With a stalled disk, once the entry before is committed. */
+  function proposeBatch(): void {
+    if (proposals.waiting === 0 || status.role !== "leader") return;
+    if (!disk.isIdle && proposals.lastIndex > status.commitIndex) return;
+    const batch = proposals.nextBatch();
+    const data = encodeEntry(batch.map(({ encoded }) => encoded));
+    if (core.step({ type: "propose", data }) !== "taken") return; // at its bound, or handing over
+    status = core.status();
+    proposals.sent(batch, status.lastIndex, status.term);
+  }
+
+  function handle(ready: Ready): void {
+    if (ready.messages.length > 0) send(ready.messages); // D6
+    if (ready.write !== undefined) store(ready.write);
+    if (ready.committed.length > 0) toApply.push(...ready.committed);
+    applySlice();
+    for (const { id, index } of ready.reads) reads.confirmed(id, index);
+    reads.applied(appliedIndex);
+    if (ready.install !== undefined) install(ready.install).catch(crash);
+  }
+
+  function send(messages: readonly Message[]): void {
+    const lost = peers === undefined ? [] : peers.send(messages);
+    for (const hub of lost) core.step({ type: "unreachable", hub });
+  }
+
+  function store({ hardState, entries, after, isSync }: NonNullable<Ready["write"]>): void {
+    options.probe?.("beforeStore");
+    const { term } = status;
+    const tail = entries.at(-1);
+    disk.push({
+      hardState,
+      entries,
+      isSync,
+      done() {
+        options.probe?.("afterStore");
+        if (after.length > 0) send(after);
+        step({
+          type: "stored",
+          term: hardState?.term ?? term,
+          index: tail?.index ?? 0,
+          lastTerm: tail?.term ?? 0,
+        });
+      },
+    });
+  }
+
+  // ── applying ──────────────────────────────────────────────────────────────────────────────────
+
+  /** A batch at once; more than that gives way to other work every APPLY_SLICE_MS. */
+  function applySlice(): void {
+    if (isApplying || isInstalling || toApply.length === 0) return;
+    const endMs = clock.monotonic() + APPLY_SLICE_MS;
+    let count = 0;
+    for (const entry of toApply) {
+      applyCommitted(entry);
+      count += 1;
+      if (entry.kind === "commands" && clock.monotonic() >= endMs) break;
+    }
+    toApply = count === toApply.length ? [] : toApply.slice(count);
+    if (toApply.length === 0) return;
+    isApplying = true;
+    setImmediate(() => {
+      isApplying = false;
+      startTurn();
+    });
   }
 
   function applyCommitted(entry: Entry): void {
     assert(entry.index === appliedIndex + 1, "entries are applied in order, each once");
-    const batch = proposed.get(entry.index);
-    proposed.delete(entry.index);
+    const batch = proposals.committed(entry);
+    appliedIndex = entry.index;
+    appliedTerm = entry.term;
+    upkeep.logged(entry.data.length);
+    if (entry.kind === "membership" || isWitness) return settleChanges();
     const commands =
       batch === undefined
         ? decodeEntry(entry.index, entry.data)
         : batch.map(({ command }) => command);
     const { replies, events } = applyEntry(ledger, commands);
-    appliedIndex = entry.index;
-    loggedBytes += entry.data.length;
     options.probe?.("afterApply");
     batch?.forEach(({ settle }, place) => {
       const reply = replies[place];
@@ -246,169 +357,285 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     });
     options.probe?.("afterReply");
     if (events.length > 0) options.onEvents(events);
-    if (rows.dirtyCount >= CHECKPOINT_ROWS) void startCheckpoint();
+    if (rows.dirtyCount >= CHECKPOINT_ROWS) void upkeep.startCheckpoint();
   }
 
-  /** D5. One at a time: who comes while one runs waits for it, and then for what came since. */
-  async function checkpoint(): Promise<void> {
-    if (checkpointing !== undefined) await checkpointing;
-    await startCheckpoint();
+  function settleChanges(): void {
+    const isJoint = status.membership.outgoing.length > 0;
+    if (isJoint) return; // done when the joint configuration is left
+    const done = changes.filter(({ index }) => index <= appliedIndex);
+    changes = changes.filter(({ index }) => index > appliedIndex);
+    for (const { settle } of done) settle();
   }
 
-  function startCheckpoint(): Promise<void> {
-    checkpointing ??= writeCheckpoint().finally(() => {
-      checkpointing = undefined;
-    });
-    return checkpointing;
+  // ── what follows from a turn ──────────────────────────────────────────────────────────────────
+
+  function afterTurn(): void {
+    applySlice();
+    reads.applied(appliedIndex);
+    tellMembership();
+    tellReign();
+    tellLeader();
+    if (status.role !== "leader" && proposals.waiting > 0)
+      proposals.failWaiting(noLeader(status.leader));
+    if (status.role !== "leader" && changes.length > 0) failChanges(noLeader(status.leader));
   }
 
-  let unstored:
-    | { changes: ReturnType<typeof rows.takeBatch>; mark: { index: number; position: number } }
-    | undefined;
-  async function writeCheckpoint(): Promise<void> {
-    if (unstored === undefined) {
-      if (rows.dirtyCount === 0) return;
-      unstored = {
-        changes: rows.takeBatch(),
-        mark: { index: appliedIndex, position: ledger.position },
-      };
+  function tellMembership(): void {
+    if (status.membershipIndex === toldMembershipIndex) return;
+    toldMembershipIndex = status.membershipIndex;
+    logStore.setMembership(status.membership, status.membershipIndex);
+    options.onMembership?.(status.membership);
+  }
+
+  function tellLeader(): void {
+    if (status.leader === toldLeader) return;
+    toldLeader = status.leader;
+    if (toldLeader !== null) reads.ask();
+    options.onLeader?.(toldLeader);
+  }
+
+  function tellReign(): void {
+    const isLeading = status.role === "leader" && status.isReadable && !isWitness;
+    if (isLeading && reign === undefined && appliedIndex >= status.commitIndex) {
+      reign = new AbortController();
+      log.info({ term: status.term }, "this hub leads");
+      options.onReign?.({ term: status.term, signal: reign.signal });
+    } else if (!isLeading && reign !== undefined) {
+      const ended = reign;
+      reign = undefined;
+      log.warn({ term: status.term, leader: status.leader }, "this hub leads no more");
+      ended.abort(noLeader(status.leader));
+      options.onReign?.(undefined);
     }
-    try {
-      await storeCheckpoint(ledgerStore, unstored.changes, unstored.mark, clock);
-    } catch (error) {
-      log.error({ error: toErrorRecord(error) }, "the checkpoint failed; it is tried again");
-      return;
+  }
+
+  function failChanges(fault: GantryError): void {
+    const failed = changes;
+    changes = [];
+    for (const { settle } of failed) settle(fault);
+  }
+
+  function onDiskFault(fault: GantryError | undefined): void {
+    if (fault === undefined) return log.info({}, "the disk takes writes again");
+    log.error({ code: fault.code, message: fault.message }, "the log cannot be written");
+    if (status.membership.voters.length === 1) proposals.failAll(fault); // D4
+    return undefined;
+  }
+
+  /** The lowest index that every other hub in touch has. */
+  function neededFrom(): number {
+    let lowest = appliedIndex;
+    if (status.role !== "leader") return lowest;
+    for (const { match, isActive } of status.progress.values()) {
+      if (isActive) lowest = Math.min(lowest, match);
     }
-    unstored = undefined;
-    rows.batchStored();
+    return lowest;
   }
 
-  /** D7. One at a time; a failure is logged, and tried again after the next checkpoint. */
-  function maintain(): Promise<void> {
-    if (folder === undefined || !isSnapshotDue()) return maintaining ?? Promise.resolve();
-    maintaining ??= takeSnapshot(folder)
-      .catch((error: unknown) =>
-        log.error({ error: toErrorRecord(error) }, "no snapshot could be taken"),
-      )
-      .finally(() => {
-        maintaining = undefined;
-      });
-    return maintaining;
-  }
-
-  /** Half the size of a snapshot at least: writing them costs at most twice what the log does. */
-  function isSnapshotDue(): boolean {
-    const { logBytes = SNAPSHOT_LOG_BYTES, logEntries = SNAPSHOT_LOG_ENTRIES } =
-      options.snapshots ?? {};
-    const newest = snapshots[0];
-    const since = appliedIndex - (newest?.index ?? 0);
-    return (
-      since > 0 &&
-      (loggedBytes >= Math.max(logBytes, (newest?.sizeBytes ?? 0) / 2) || since >= logEntries)
+  async function install(offer: NonNullable<Ready["install"]>): Promise<void> {
+    if (isInstalling || peers === undefined) return;
+    isInstalling = true;
+    const isDone = await installSnapshot({
+      offer,
+      isWitness,
+      peers,
+      logStore,
+      ledgerStore,
+      ledger,
+      disk,
+      upkeep,
+      snapshots: options.snapshots?.store,
+      clock,
+      signal: stopped.signal,
+    }).then(
+      () => true,
+      (error: unknown) => {
+        if (!stopped.signal.aborted)
+          log.warn({ error: toErrorRecord(error), from: offer.from }, "no snapshot installed");
+        return false;
+      },
     );
+    isInstalling = false;
+    const { index, indexTerm, from } = offer;
+    if (isDone) {
+      toApply = toApply.filter((entry) => entry.index > index);
+      appliedIndex = index;
+      appliedTerm = indexTerm;
+      proposals.installed(index);
+      log.info({ index, from }, "installed a snapshot");
+      options.onInstalled?.();
+    }
+    step({ type: "installed", index, isDone });
   }
 
-  async function takeSnapshot(folder: string): Promise<void> {
-    await checkpoint();
-    const bytesBefore = loggedBytes;
-    const taken = await writeSnapshot(folder, ledgerStore);
-    snapshots = await listSnapshots(folder);
-    loggedBytes -= bytesBefore;
-    const older: Snapshot | undefined = snapshots[1];
-    if (older !== undefined) await logStore.trim(older.index);
-    const { index, sizeBytes } = taken;
-    log.info({ index, sizeBytes, logFrom: logStore.firstIndex }, "took a snapshot");
-  }
-
-  function startPump(): void {
-    if (isPumping) return;
-    pumping = pump().catch((error: unknown) => {
-      if (isClosing) return;
-      // A bug or an unreadable store: the process must not go on with half a truth.
-      queueMicrotask(() => {
-        throw error;
-      });
-    });
-  }
+  // ── time ──────────────────────────────────────────────────────────────────────────────────────
 
   async function keepTime(): Promise<void> {
     let sinceCheckpointMs = 0;
+    let lastMs = clock.monotonic();
     for (;;) {
-      const isLeading = core.status().role === "leader";
-      const waitMs = isLeading ? options.checkpointMs : TICK_MS;
+      const isLone = status.role === "leader" && status.progress.size === 0;
+      const waitMs = isLone ? options.checkpointMs : TICK_MS;
       await clock.sleep(waitMs, stopped.signal);
-      sinceCheckpointMs += waitMs;
-      core.step({ type: "tick" });
-      startPump();
+      const nowMs = clock.monotonic();
+      const lateTicks = isLone ? 0 : Math.max(0, Math.floor((nowMs - lastMs) / TICK_MS) - 1);
+      sinceCheckpointMs += nowMs - lastMs;
+      lastMs = nowMs;
+      step({ type: "tick", lateTicks });
+      leaveSlowDisk();
+      readTicks = (readTicks + 1) % timing.electionTicks;
+      if (readTicks === 0) reads.askAgain();
       if (sinceCheckpointMs < options.checkpointMs) continue;
       sinceCheckpointMs = 0;
-      await checkpoint();
-      await maintain();
+      void upkeep.checkpoint().then(() => upkeep.maintain());
     }
   }
-  keepTime().catch(() => {}); // ends only by `stopped`
+
+  /** D8. */
+  function leaveSlowDisk(): void {
+    handOverTicks = Math.max(0, handOverTicks - 1);
+    if (status.role !== "leader" || status.progress.size === 0 || handOverTicks > 0) return;
+    const { busySinceMs } = disk;
+    if (busySinceMs === undefined) return;
+    const ageMs = clock.monotonic() - busySinceMs;
+    if (ageMs < timing.electionTicks * TICK_MS) return;
+    const to = furthest();
+    if (to === undefined) return;
+    handOverTicks = HAND_OVER_PAUSE_TICKS;
+    log.warn({ to, ageMs: Math.round(ageMs) }, "our disk is slow: handing over");
+    step({ type: "transfer", to });
+  }
+
+  /** The voter in touch that has most of the log; never a witness. */
+  function furthest(): HubId | undefined {
+    const { voters } = status.membership;
+    const able = [...status.progress].filter(
+      ([hub, { isActive }]) =>
+        isActive && voters.includes(hub) && options.witnesses?.has(hub) !== true,
+    );
+    return able.toSorted(([, a], [, b]) => b.match - a.match)[0]?.[0];
+  }
+
+  keepTime().catch((error: unknown) => {
+    if (!stopped.signal.aborted) crash(error);
+  });
+  tellMembership();
+  if (isAlone) {
+    // Nobody else could lead: there is no silence to wait for.
+    for (let tick = 0; tick < 2 * timing.electionTicks; tick += 1) core.step({ type: "tick" });
+  }
+  startTurn();
+
+  async function until(isDone: () => boolean, signal: AbortSignal): Promise<void> {
+    while (!isDone()) await clock.sleep(1, signal);
+  }
 
   return {
     ledger,
     propose(command, signal) {
-      if (isClosing) return Promise.reject(new GantryError("stopping", "The hub is stopping"));
-      if (core.status().role !== "leader") {
-        return Promise.reject(
-          new GantryError("no_leader", "This hub is not leading yet", {
-            details: { retryAfterS: 1 },
-          }),
-        );
-      }
-      if (waiting.length >= LIMIT.proposalsWaiting.max) {
-        return Promise.reject(
-          new GantryError("busy", "Too many changes are waiting for the disk", {
-            details: { retryAfterS: 1 },
-          }),
-        ); // D3
-      }
+      if (isClosing) return Promise.reject(stopping());
+      if (status.role !== "leader") return Promise.reject(noLeader(status.leader));
+      if (proposals.waiting >= LIMIT.proposalsWaiting.max) return Promise.reject(tooMany()); // D3
       if (signal.aborted) return Promise.reject(reasonOf(signal));
       return new Promise((resolve, reject) => {
         const settle = (result: Reply | GantryError): void =>
           result instanceof GantryError ? reject(result) : resolve(result);
-        waiting.push({ command, encoded: JSON.stringify(command), settle });
-        startPump();
+        proposals.add({ command, encoded: JSON.stringify(command), settle });
+        startTurn();
       });
     },
     barrier(signal) {
-      if (isClosing) return Promise.reject(new GantryError("stopping", "The hub is stopping"));
-      if (signal.aborted) return Promise.reject(reasonOf(signal));
+      if (isClosing) return Promise.reject(stopping());
+      return reads.wait(signal);
+    },
+    receive(messages) {
+      for (const message of messages) {
+        core.step({ type: "message", message });
+        if (message.type === "append" || message.type === "heartbeat") heardMs = clock.monotonic();
+      }
+      startTurn();
+    },
+    unreachable: (hub) => void step({ type: "unreachable", hub }),
+    change(change, signal) {
+      if (status.role !== "leader") return Promise.reject(noLeader(status.leader));
+      if (core.step({ type: "change", change }) !== "taken") {
+        const message = "The membership is being changed already, or this change is not possible";
+        return Promise.reject(new GantryError("conflict", message));
+      }
+      const { lastIndex } = core.status();
+      startTurn();
       return new Promise((resolve, reject) => {
-        const id = nextRead;
-        nextRead += 1;
+        const settle = (error?: GantryError): void => {
+          signal.removeEventListener("abort", onAbort);
+          if (error === undefined) resolve();
+          else reject(error);
+        };
         const onAbort = (): void => {
-          reads.delete(id);
+          changes = changes.filter((each) => each !== waiting);
           reject(reasonOf(signal));
         };
+        const waiting = { index: lastIndex, settle };
+        changes.push(waiting);
         signal.addEventListener("abort", onAbort, { once: true });
-        reads.set(id, {
-          resolve() {
-            signal.removeEventListener("abort", onAbort);
-            resolve();
-          },
-          reject,
-        });
-        core.step({ type: "read", id });
-        startPump();
       });
     },
-    status: () => ({ ...core.status(), appliedIndex, isDiskFull }),
-    checkpoint,
-    maintain,
+    async transfer(to, signal) {
+      if (status.role !== "leader") throw noLeader(status.leader);
+      const target = to ?? furthest();
+      const isVoter = target !== undefined && status.membership.voters.includes(target);
+      if (!isVoter) throw new GantryError("conflict", "There is no other hub that could lead");
+      if (core.step({ type: "transfer", to: target }) !== "taken")
+        throw new GantryError("conflict", `Leadership cannot go to ${target}`);
+      startTurn();
+      await until(() => status.role !== "leader" || status.transferTo === null, signal);
+      if (status.role === "leader")
+        throw new GantryError("timeout", `${target} did not take over in time`);
+      await until(() => status.leader !== null || status.role === "leader", signal);
+    },
+    status: () => ({
+      ...core.status(),
+      appliedIndex,
+      isDiskFull: disk.isFailing,
+      writeAgeMs: disk.busySinceMs === undefined ? 0 : clock.monotonic() - disk.busySinceMs,
+      damage,
+      ageMs: status.role === "leader" ? 0 : Math.round(clock.monotonic() - heardMs),
+    }),
+    checkpoint: () => upkeep.checkpoint(),
+    maintain: () => upkeep.maintain(),
     async close() {
       isClosing = true;
-      await pumping; // a disk that stays full ends it with the next failed write
+      const patience = clock.timeout(CLOSE_MS);
+      const isDrained = (): boolean =>
+        (proposals.waiting === 0 && proposals.lastIndex <= appliedIndex) ||
+        status.role !== "leader" ||
+        disk.isFailing;
+      await until(isDrained, patience).catch(() => {});
+      await disk.settled();
       stopped.abort();
-      for (const { reject } of reads.values()) {
-        reject(new GantryError("stopping", "The hub is stopping"));
-      }
-      reads.clear();
-      await maintaining;
-      await checkpoint();
+      proposals.failAll(stopping());
+      reads.failAll(stopping());
+      failChanges(stopping());
+      reign?.abort(stopping());
+      await upkeep.settled();
+      await upkeep.checkpoint();
     },
   };
 }
+
+/** A bug or an unreadable store: the process must not go on with half a truth. */
+function crash(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+const isOnlyVoter = ({ voters, outgoing }: Membership, hub: HubId): boolean =>
+  outgoing.length === 0 && voters.length === 1 && voters[0] === hub;
+
+const CLOSE_MS = 2_000;
+const stopping = (): GantryError => new GantryError("stopping", "The hub is stopping");
+const tooMany = (): GantryError =>
+  new GantryError("busy", "Too many changes are waiting for the disk", {
+    details: { retryAfterS: 1 },
+  });

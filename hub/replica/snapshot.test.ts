@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { makeForgetfulStore } from "../../tests/support/forgetful-store.ts";
 import { NEVER } from "../../tests/support/hub-parts.ts";
 import type { OrderedStore } from "../ports.ts";
-import { listSnapshots } from "./snapshot.ts";
+import { openSnapshotFiles, snapshotPaths } from "./snapshot-files.ts";
 import { codeOf, type Disks, fill, hashOf, makeDisks, open, set } from "./testing/rig.ts";
 
 async function withFolder(use: (folder: string) => Promise<void>): Promise<void> {
@@ -19,7 +19,9 @@ async function withFolder(use: (folder: string) => Promise<void>): Promise<void>
 
 /** Three snapshots, and some log after the last. */
 async function trimmed(disks: Disks, folder: string): Promise<void> {
-  const replica = await open(disks, { snapshots: { folder, logEntries: 1 } });
+  const replica = await open(disks, {
+    snapshots: { store: await openSnapshotFiles(folder), logEntries: 1 },
+  });
   for (let round = 0; round < 3; round += 1) {
     for (let value = 0; value < 5; value += 1) {
       await replica.propose(set(10 * round + value), NEVER);
@@ -48,11 +50,14 @@ describe("snapshots", () => {
     withFolder(async (folder) => {
       const disks = makeDisks();
       await trimmed(disks, folder);
-      const kept = await listSnapshots(folder);
+      const kept = await snapshotPaths(folder);
       expect(kept).toHaveLength(2);
       expect(await firstIndexOf(disks.log)).toBe((kept[1]?.index ?? 0) + 1);
       const ledger = makeForgetfulStore();
-      const again = await open({ log: disks.log, ledger }, { snapshots: { folder } });
+      const again = await open(
+        { log: disks.log, ledger },
+        { snapshots: { store: await openSnapshotFiles(folder) } },
+      );
       expect(again.ledger.rows.hot("flag").size).toBe(19);
       await again.checkpoint();
       expect(await hashOf(ledger)).toBe(await hashOf(disks.ledger));
@@ -63,17 +68,19 @@ describe("snapshots", () => {
     withFolder(async (folder) => {
       const disks = makeDisks();
       await trimmed(disks, folder);
-      const [newest, older] = await listSnapshots(folder);
+      const [newest, older] = await snapshotPaths(folder);
       await flip(newest?.path);
       const again = await open(
         { log: disks.log, ledger: makeForgetfulStore() },
-        { snapshots: { folder } },
+        { snapshots: { store: await openSnapshotFiles(folder) } },
       );
       expect(again.ledger.rows.hot("flag").size).toBe(19);
       await again.close();
       await flip(older?.path);
       const lost = { log: disks.log, ledger: makeForgetfulStore() };
-      expect(await codeOf(open(lost, { snapshots: { folder } }))).toBe("data_damaged");
+      expect(
+        await codeOf(open(lost, { snapshots: { store: await openSnapshotFiles(folder) } })),
+      ).toBe("data_damaged");
       expect(await codeOf(open(lost))).toBe("data_damaged");
     }));
 
@@ -84,7 +91,10 @@ describe("snapshots", () => {
       const ledger = makeForgetfulStore();
       const stale = { type: "put", key: "hot/flag/stale", value: new Uint8Array([49]) } as const;
       await ledger.batch([stale], { sync: true }); // rows, but no mark
-      const again = await open({ log: disks.log, ledger }, { snapshots: { folder } });
+      const again = await open(
+        { log: disks.log, ledger },
+        { snapshots: { store: await openSnapshotFiles(folder) } },
+      );
       expect(again.ledger.rows.get("flag", "stale")).toBeUndefined();
       await again.close();
     }));
@@ -92,9 +102,11 @@ describe("snapshots", () => {
   it("that cannot be written leave log and hub as they are", () =>
     withFolder(async (folder) => {
       const disks = makeDisks();
-      const snapshots = { folder: join(folder, "a file"), logEntries: 1 };
-      await writeFile(snapshots.folder, "in the way");
-      const replica = await open(disks, { snapshots });
+      const inner = join(folder, "snapshots");
+      const store = await openSnapshotFiles(inner);
+      await rm(inner, { recursive: true });
+      await writeFile(inner, "in the way");
+      const replica = await open(disks, { snapshots: { store, logEntries: 1 } });
       await fill(replica, 3);
       await replica.maintain();
       expect(await firstIndexOf(disks.log)).toBe(1);

@@ -79,6 +79,8 @@ export const TIMEOUT = {
   /** The longest silence of a watch: a progress mark ends it. */
   watchProgressMs: 5 * second,
   stopMs: 10 * second,
+  /** One piece of a blob or snapshot between hubs. */
+  pieceMs: 5 * second,
   sseHeartbeatMs: 15 * second,
 } as const;
 

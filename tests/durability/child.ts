@@ -4,6 +4,7 @@
 import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { openLevelStore } from "../../hub/adapters/level-store.ts";
+import { openSnapshotFiles } from "../../hub/replica/snapshot-files.ts";
 import { NEVER, command, openTestReplica } from "../support/hub-parts.ts";
 
 const IN_FLIGHT = 40;
@@ -13,7 +14,7 @@ const logDisk = await openLevelStore(join(folder, "log"), { createIfMissing: tru
 const ledgerDisk = await openLevelStore(join(folder, "ledger"), { createIfMissing: true });
 const replica = await openTestReplica(logDisk, ledgerDisk, {
   checkpointMs: 5,
-  snapshots: { folder: join(folder, "snapshots"), logEntries: 50 },
+  snapshots: { store: await openSnapshotFiles(join(folder, "snapshots")), logEntries: 50 },
 });
 
 let value = Number(from);

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { expect, it } from "vitest";
+import { openSnapshotFiles } from "../../hub/replica/snapshot-files.ts";
 import { openLevelStore } from "../../hub/adapters/level-store.ts";
 import { EMPTY_META, findBrokenAudit, type JournalRow } from "../../hub/ledger/journal.ts";
 import { openTestReplica } from "../support/hub-parts.ts";
@@ -50,7 +51,7 @@ it("[M32][K63][K85] kill -9 under load: every acknowledged command is there, non
     const ledgerDisk = await openLevelStore(join(folder, "ledger"), { createIfMissing: false });
     const replica = await openTestReplica(logDisk, ledgerDisk, {
       checkpointMs: 3_600_000,
-      snapshots: { folder: join(folder, "snapshots") },
+      snapshots: { store: await openSnapshotFiles(join(folder, "snapshots")) },
     });
     const flags = replica.ledger.rows.hot("flag");
     const wrong = [...acked].filter(([key, revision]) => flags.get(key)?.revision !== revision);

@@ -158,6 +158,7 @@ async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk:
     models,
     calls,
     stop,
+    cluster: { state: () => Promise.reject(new Error("not asked here")) },
     link,
     ledgerStore,
     health: allWell,

@@ -1,7 +1,9 @@
 // Test equipment: a replica over stores of one's choice, and constructors for commands.
 
-import { openLogStore } from "../../hub/adapters/log-store.ts";
-import type { OrderedStore } from "../../hub/ports.ts";
+import { openRaftLog, type TailMark } from "../../hub/adapters/raft-log.ts";
+import { makeMemoryMark } from "../../hub/adapters/testing/memory-mark.ts";
+import type { Membership } from "../../hub/consensus/types.ts";
+import type { LogStore, OrderedStore } from "../../hub/ports.ts";
 import { openReplica, type Replica, type ReplicaOptions } from "../../hub/replica/replica.ts";
 import type { Command, CommandBody } from "@gantry/shared/contract/commands.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
@@ -16,7 +18,8 @@ export async function openTestReplica(
 ): Promise<Replica> {
   const replica = await openReplica({
     hubId: "hub-1",
-    logStore: await openLogStore(logDisk),
+    logStore: await openAlone(logDisk),
+    random: () => 0.5,
     ledgerStore: ledgerDisk,
     clock: systemClock,
     log: silentLogger,
@@ -27,6 +30,20 @@ export async function openTestReplica(
   await untilLeading(replica);
   return replica;
 }
+
+/** The log of a hub that is alone. */
+export const openAlone = (
+  disk: OrderedStore,
+  mark: TailMark = makeMemoryMark(),
+): Promise<LogStore> => openRaftLog(disk, mark, { found: ALONE });
+
+const ALONE: Membership = {
+  voters: ["hub-1"],
+  outgoing: [],
+  learners: [],
+  learnersNext: [],
+  autoLeave: false,
+};
 
 export async function untilLeading(replica: Replica): Promise<void> {
   await replica.barrier(AbortSignal.timeout(5_000));

@@ -68,6 +68,12 @@ export function makeFeed(
       takeSoft(item.event);
       return;
     }
+    if (item.kind === "lapse") {
+      onTokenChange(); // one may have been revoked meanwhile
+      tokenChanges += 1;
+      ring.lapse();
+      return;
+    }
     if (item.events.some(({ type }) => type === "token.changed")) {
       tokenChanges += 1;
       onTokenChange();

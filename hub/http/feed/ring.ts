@@ -27,6 +27,8 @@ export interface Ring {
   readonly next: number;
   readonly lastId: number | undefined;
   push(item: RingItem): void;
+  /** Items are missing from here on: every reader finds itself outside, the one that had all too. */
+  lapse(): void;
   /** Undefined if it is not kept or has not come yet. */
   at(seq: number): RingItem | undefined;
   /** The first item after position `id`; undefined if items after it may have been dropped. */
@@ -57,6 +59,10 @@ export function makeRing(itemsMax: number): Ring {
       next += 1;
       first = Math.max(first, next - itemsMax);
       lastId = item.id;
+    },
+    lapse() {
+      next += 1;
+      first = next;
     },
     at,
     seqAfter(id) {

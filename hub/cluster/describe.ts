@@ -1,0 +1,105 @@
+// Where each hub is, in the log: node agents and clients learn from it where else they may turn.
+//
+// DH1. A hub tells its own facts; the leader writes them down, and only when they have changed.
+
+import { toErrorRecord } from "@gantry/shared/base/errors.ts";
+import type { HubConfig } from "@gantry/shared/contract/config.ts";
+import type { HubFacts } from "@gantry/shared/contract/rows.ts";
+import { z } from "zod";
+import type { HubId } from "../consensus/types.ts";
+import { act, byHub } from "../hub.ts";
+import type { HubCore } from "../roots/core.ts";
+
+export const HUB_FACTS = "facts";
+const LOOK_MS = 2_000;
+const ASK_MS = 1_000;
+
+const factsSchema = z.object({
+  peerAddress: z.string(),
+  peerKey: z.string(),
+  agentAddress: z.string(),
+  agentKey: z.string(),
+  httpAddress: z.string(),
+  version: z.string(),
+  bootId: z.string(),
+});
+
+export interface OwnFacts {
+  readonly config: HubConfig;
+  readonly agentEndpoint: string;
+  readonly agentKey: string;
+  /** Where the HTTP door listens, with its true port. */
+  readonly httpAddress: string;
+  readonly version: string;
+}
+
+/** As this hub knows itself: a wildcard in an address is filled in by whoever knows more. */
+export function factsOf({ hub, members, bootId }: HubCore, own: OwnFacts): HubFacts {
+  const peer = members.peer(hub.id);
+  const { config, agentEndpoint, agentKey, httpAddress, version } = own;
+  return {
+    peerAddress: peer?.address ?? "",
+    peerKey: peer?.publicKey ?? "",
+    agentAddress: config.agentAddress ?? agentEndpoint,
+    agentKey,
+    httpAddress,
+    version,
+    bootId,
+  };
+}
+
+/** Writes down this hub's facts, then those of the others again and again. */
+export async function describeHubs(
+  core: HubCore,
+  own: () => HubFacts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { hub, members, calls } = core;
+  for (;;) {
+    await keep(core, hub.id, own(), signal);
+    for (const other of members.others()) {
+      if (
+        members.isWitness(other) ||
+        core.network.current?.links().get(other)?.isConnected !== true
+      )
+        continue;
+      try {
+        const told = await calls.call(other, HUB_FACTS, {}, { signal, timeoutMs: ASK_MS });
+        await keep(core, other, factsSchema.parse(told), signal);
+      } catch (error) {
+        if (signal.aborted) throw error;
+        hub.log.debug(
+          { hub: other, error: toErrorRecord(error) },
+          "a hub does not say where it is",
+        );
+      }
+    }
+    await hub.clock.sleep(LOOK_MS, signal);
+  }
+}
+
+/** DH1. */
+async function keep(core: HubCore, id: HubId, facts: HubFacts, signal: AbortSignal): Promise<void> {
+  const { hub, members } = core;
+  const host = hostOf(members.peer(id)?.address ?? "");
+  const known = {
+    ...facts,
+    peerAddress: members.peer(id)?.address ?? facts.peerAddress,
+    agentAddress: withHost(facts.agentAddress, host),
+    httpAddress: withHost(facts.httpAddress, host),
+  };
+  const before = hub.rows.get("hub", id);
+  const isSame =
+    before !== undefined &&
+    Object.entries(known).every(([name, value]) => before[name as keyof HubFacts] === value);
+  if (!isSame) await act(hub, { type: "hubJoined", hub: id, ...known }, byHub(hub), signal);
+}
+
+const hostOf = (address: string): string | undefined => /^tcp:\/\/(.+):\d+$/.exec(address)?.[1];
+
+/** `0.0.0.0` and the like become the host under which others reach this hub. */
+export function withHost(address: string, host: string | undefined): string {
+  return host === undefined
+    ? address
+    : address.replace(/\/\/(0\.0\.0\.0|\*|\[::\])(?=:|$)/, `//${host}`);
+}

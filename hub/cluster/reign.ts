@@ -1,0 +1,83 @@
+// What a hub does while it leads: it says so in the log, and then does the duties until another hub
+// leads. Everything here ends with the reign's signal.
+
+import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { act, byHub, type Hub } from "../hub.ts";
+import type { PeerCalls } from "../peers/calls.ts";
+import type { Reign } from "../replica/replica.ts";
+import type { Members } from "./members.ts";
+import { MEMBERS } from "./members.ts";
+import { makePromoter } from "./promote.ts";
+
+export interface ReignParts {
+  readonly hub: Hub;
+  readonly members: Members;
+  readonly calls: Pick<PeerCalls, "tell">;
+  /** Before anything else is served, in order. */
+  readonly first: readonly ((signal: AbortSignal) => Promise<void>)[];
+  /** Then all of these, by name, until the reign ends. */
+  readonly tasks: Readonly<Record<string, (signal: AbortSignal) => Promise<void>>>;
+  readonly onServing: () => void;
+}
+
+const LOOK_MS = 500;
+const TELL_MS = 2_000;
+
+/** Runs until the reign ends. Never throws. */
+export async function doReign(parts: ReignParts, { term, signal }: Reign): Promise<void> {
+  const { hub } = parts;
+  const scope = makeScope((task, error) => {
+    if (!signal.aborted)
+      hub.log.error({ task, error: toErrorRecord(error), text: String(error) }, "a task failed");
+  });
+  try {
+    await act(hub, { type: "reignBegan", hub: hub.id, term }, byHub(hub), signal);
+    for (const step of parts.first) await step(signal);
+    parts.onServing();
+    for (const [name, task] of Object.entries(parts.tasks)) {
+      scope.start(name, (ended) => task(AbortSignal.any([ended, signal])));
+    }
+    scope.start("tell members", () => tellMembers(parts, signal));
+    scope.start("promote learners", () => promoteLearners(parts, signal));
+    await new Promise((resolve) => {
+      if (signal.aborted) resolve(undefined);
+      else signal.addEventListener("abort", resolve, { once: true });
+    });
+  } catch (error) {
+    if (!signal.aborted)
+      hub.log.error({ error: toErrorRecord(error), text: String(error) }, "the reign failed");
+  } finally {
+    await scope.close();
+  }
+}
+
+/** A hub that was away when something changed hears it now. */
+async function tellMembers(
+  { hub, members, calls }: ReignParts,
+  signal: AbortSignal,
+): Promise<void> {
+  for (;;) {
+    for (const other of members.others()) calls.tell(other, MEMBERS, members.told());
+    await hub.clock.sleep(TELL_MS, signal);
+  }
+}
+
+async function promoteLearners({ hub }: ReignParts, signal: AbortSignal): Promise<void> {
+  const promoter = makePromoter();
+  for (;;) {
+    await hub.clock.sleep(LOOK_MS, signal);
+    const change = promoter.next(hub.replica.status(), hub.clock.monotonic());
+    if (change === undefined) continue;
+    try {
+      await hub.replica.change(change, signal);
+      hub.log.info({ steps: change.steps }, "learners have become voters");
+    } catch (error) {
+      if (!(error instanceof GantryError) || signal.aborted) throw error;
+      hub.log.warn(
+        { error: toErrorRecord(error) },
+        "learners could not become voters; tried again",
+      );
+    }
+  }
+}

@@ -1,0 +1,67 @@
+// What a hub does for other hubs when they call it.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { isSha256 } from "@gantry/shared/base/digest.ts";
+import type { HubFacts } from "@gantry/shared/contract/rows.ts";
+import type { HubId } from "../consensus/types.ts";
+import type { ServeOptions } from "../peers/calls.ts";
+import type { Desk } from "../ports.ts";
+import type { HubCore } from "../roots/core.ts";
+import { type Agreement, STAMP, type Stamp } from "./agreement.ts";
+import { type ClusterBlobs, KEEP_BLOB } from "./blobs.ts";
+import { HUB_FACTS } from "./describe.ts";
+import { DESK_CALL, type ForwardedRequest } from "./desk.ts";
+import { MEMBERS } from "./members.ts";
+import { SOFT_PRINTERS, takeSoft } from "./soft-relay.ts";
+import { HUB_STATE, hubState } from "./state.ts";
+
+export interface ServeParts {
+  readonly core: HubCore;
+  /** While this hub leads. */
+  readonly desk: () => Desk | undefined;
+  readonly blobs: ClusterBlobs;
+  readonly facts: () => HubFacts;
+  readonly agreement: Agreement;
+  readonly onDisagreement: (told: Stamp, from: HubId) => void;
+}
+
+type Service = (from: HubId, body: unknown, options: ServeOptions) => unknown;
+
+/** Answers calls of other hubs from now on. */
+export function serveHubs({
+  core,
+  desk,
+  blobs,
+  facts,
+  agreement,
+  onDisagreement,
+}: ServeParts): void {
+  const services: Readonly<Record<string, Service>> = {
+    [DESK_CALL](_, body, options) {
+      const { route, request } = body as ForwardedRequest; // made by a hub of this cluster
+      const own = desk();
+      if (own === undefined) throw new GantryError("no_leader", "This hub does not lead now");
+      return own.call(route, request, options);
+    },
+    [KEEP_BLOB](from, body, { signal }) {
+      const { sha256 } = body as { sha256?: unknown };
+      if (typeof sha256 !== "string" || !isSha256(sha256))
+        throw new GantryError("bad_request", "A blob is named by its sha256");
+      return blobs.keep(sha256, from, signal);
+    },
+    [MEMBERS]: (_, body) => core.members.take(body),
+    [SOFT_PRINTERS]: (_, body) => takeSoft(core.hub.soft, body),
+    [HUB_STATE]: () => hubState(core),
+    [HUB_FACTS]: () => facts(),
+    [STAMP](from, body) {
+      const told = body as Stamp;
+      if (agreement.compare(told) === "other") onDisagreement(told, from);
+    },
+  };
+  core.calls.serve(async (from, kind, body, options) => {
+    const service = services[kind];
+    if (service === undefined)
+      throw new GantryError("not_found", `This hub knows no ${kind}: both need one release`);
+    return service(from, body, options);
+  });
+}

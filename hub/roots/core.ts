@@ -1,0 +1,179 @@
+// Opens what a hub stands on: disks, log, ledger, links to other hubs, replica.
+
+import { join } from "node:path";
+import type { HubConfig } from "@gantry/shared/contract/config.ts";
+import { systemClock } from "@gantry/shared/flow/clock.ts";
+import type { Logger } from "@gantry/shared/flow/logger.ts";
+import type { DataDir } from "../adapters/data-dir.ts";
+import { openCluster } from "../adapters/cluster-file.ts";
+import { openLevelStore } from "../adapters/level-store.ts";
+import { openPeerLink } from "../adapters/peer-link.ts";
+import { openRaftLog } from "../adapters/raft-log.ts";
+import { makeStrongRandom } from "../adapters/strong-random.ts";
+import { openTailMark } from "../adapters/tail-mark.ts";
+import { foundingMembership } from "../cluster/bootstrap.ts";
+import { makeMembers, type Members } from "../cluster/members.ts";
+import { makeNetwork, type Network } from "../cluster/network.ts";
+import type { HubId } from "../consensus/types.ts";
+import { makeFeed } from "../feed/feed.ts";
+import { makeSoftState } from "../feed/soft.ts";
+import type { Hub } from "../hub.ts";
+import { makeMetrics } from "../metrics.ts";
+import { makePeerCalls, type PeerCalls } from "../peers/calls.ts";
+import type { OrderedStore, PeerLinkHandler } from "../ports.ts";
+import {
+  FAST_TIMING,
+  openReplica,
+  type RaftTiming,
+  type Reign,
+  SLOW_TIMING,
+} from "../replica/replica.ts";
+import { openSnapshotFiles } from "../replica/snapshot-files.ts";
+import { type Pulse, takePulse } from "./pulse.ts";
+
+const TICK_MS = 10;
+
+export interface CoreHooks {
+  readonly onReign: (reign: Reign | undefined) => void;
+  readonly onLeader: (leader: HubId | null) => void;
+  readonly onConnected: (hub: HubId) => void;
+  readonly blobPiece: (
+    sha256: string,
+    offset: number,
+    sizeBytes: number,
+  ) => ReturnType<PeerLinkHandler["piece"]>;
+}
+
+export interface HubCore {
+  readonly hub: Hub;
+  readonly ledgerStore: OrderedStore;
+  readonly members: Members;
+  readonly network: Network;
+  readonly calls: PeerCalls;
+  readonly pulse: Pulse;
+  readonly timing: RaftTiming;
+  readonly clusterId: string;
+  readonly founders: readonly HubId[];
+  readonly isWitness: boolean;
+  /** New with each start. */
+  readonly bootId: string;
+  close(): Promise<void>;
+}
+
+/** Throws bad_config, data_damaged, data_dir_version, data_dir_locked, io_error, port_busy. */
+export async function openHubCore(
+  config: HubConfig,
+  paths: DataDir,
+  log: Logger,
+  hooks: CoreHooks,
+): Promise<HubCore> {
+  const clock = systemClock;
+  const random = makeStrongRandom();
+  const bootId = bootIdOf(random);
+  const stopped = new AbortController();
+  const pulse = takePulse();
+  const logDisk = await openLevelStore(paths.log, { createIfMissing: true });
+  const hasLog = logDisk.getSync("h") !== undefined;
+  const cluster = await openCluster(paths.root, config, hasLog);
+  const { file, keys, save } = cluster;
+  const ledgerStore = await openLevelStore(paths.ledger, { createIfMissing: true });
+  const tail = await openTailMark(join(paths.root, "log.tail"));
+  const logStore = await openRaftLog(logDisk, tail, { found: foundingMembership(file) });
+  const snapshots = await openSnapshotFiles(join(paths.root, "snapshots"));
+  const isWitness = file.witnesses.includes(config.hubId);
+
+  const network = makeNetwork({
+    open: (handler) =>
+      openPeerLink({
+        bind: config.peerBind,
+        hubId: config.hubId,
+        clusterId: BigInt(`0x${file.clusterId}`),
+        keys,
+        handler,
+        clock,
+        log,
+        signal: stopped.signal,
+      }),
+    received: (messages) => replica.receive(messages),
+    posted: (from, body) => calls.posted(from, body),
+    connected: hooks.onConnected,
+    lost(hub) {
+      replica.unreachable(hub);
+      calls.lost(hub);
+    },
+    piece: (what, offset, sizeBytes) =>
+      what.kind === "snapshot"
+        ? snapshots.piece(what.index, offset, sizeBytes)
+        : hooks.blobPiece(what.sha256, offset, sizeBytes),
+  });
+  const calls = makePeerCalls({ link: network.peers, clock, log, bootId });
+  const members = makeMembers({ file, save, link: () => network.link(), log });
+  const feed = makeFeed();
+  const timing = timingOf(config, pulse);
+  const replica = await openReplica({
+    hubId: config.hubId,
+    logStore,
+    ledgerStore,
+    clock,
+    random,
+    log,
+    checkpointMs: config.checkpointMs,
+    snapshots: { store: snapshots },
+    peers: network.peers,
+    timing,
+    isWitness,
+    witnesses: members.witnesses,
+    onEvents: (events) => feed.publish(events),
+    onReign: hooks.onReign,
+    onLeader: hooks.onLeader,
+    onMembership: (membership) => members.membershipChanged(membership),
+    onInstalled: () => feed.lapse(),
+    onSync: (tookMs) => pulse.synced(tookMs),
+  });
+  await members.start();
+  const hub: Hub = {
+    id: config.hubId,
+    replica,
+    rows: replica.ledger.rows,
+    feed,
+    soft: makeSoftState(feed),
+    clock,
+    random,
+    log,
+    metrics: makeMetrics(),
+  };
+  return {
+    hub,
+    ledgerStore,
+    members,
+    network,
+    calls,
+    pulse,
+    timing,
+    clusterId: file.clusterId,
+    founders: file.founders,
+    isWitness,
+    bootId,
+    async close() {
+      await replica.close();
+      await network.close();
+      stopped.abort();
+      pulse.stop();
+      await ledgerStore.close();
+      await logDisk.close();
+    },
+  };
+}
+
+const bootIdOf = (random: () => number): string =>
+  Math.floor(random() * 2 ** 48)
+    .toString(16)
+    .padStart(12, "0");
+
+/** Set by a person, else the fast one: the slow one is for machines that were seen to stall. */
+function timingOf({ electionMs, heartbeatMs }: HubConfig, pulse: Pulse): RaftTiming {
+  if (electionMs === undefined) return pulse.isSlow() ? SLOW_TIMING : FAST_TIMING;
+  const electionTicks = Math.ceil(electionMs / TICK_MS);
+  const heartbeatTicks = Math.max(1, Math.round((heartbeatMs ?? electionMs / 5) / TICK_MS));
+  return { electionTicks, heartbeatTicks: Math.min(heartbeatTicks, Math.floor(electionTicks / 2)) };
+}

@@ -1,0 +1,84 @@
+// What /metrics and /readyz show of a running hub.
+
+import type { OpenAgentLink } from "../adapters/agent-link.ts";
+import type { HealthBoard } from "../health.ts";
+import { exposeGauges } from "../metrics.ts";
+import type { HubCore } from "./core.ts";
+
+export function watchParts(
+  { hub, pulse, members, network }: HubCore,
+  board: HealthBoard,
+  link: () => OpenAgentLink,
+): void {
+  const alive = (): number =>
+    [...hub.rows.hot("node").values()].filter(({ state }) => state === "alive").length;
+  const connected = (): number =>
+    [...(network.current?.links().values() ?? [])].filter(({ isConnected }) => isConnected).length;
+  board.watch("nodes", () => ({ state: "ready", note: `${alive()} alive` }));
+  board.watch("hubs", () => {
+    const others = members.others().length;
+    if (others === 0) return { state: "ready", note: "alone" };
+    const note = `${connected()} of ${others} others in touch`;
+    return { state: connected() < others ? "degraded" : "ready", note };
+  });
+  const raft = () => hub.replica.status();
+  exposeGauges(hub.metrics, {
+    gauges: {
+      gantry_raft_term: { help: "Term of the log", read: () => raft().term },
+      gantry_raft_leader: {
+        help: "1 while this hub leads",
+        read: () => (raft().role === "leader" ? 1 : 0),
+      },
+      gantry_raft_applied_index: {
+        help: "Last log entry applied",
+        read: () => raft().appliedIndex,
+      },
+      gantry_raft_commit_index: {
+        help: "Last log entry known to be committed",
+        read: () => raft().commitIndex,
+      },
+      gantry_raft_voters: {
+        help: "Hubs that vote",
+        read: () => raft().membership.voters.length,
+      },
+      gantry_raft_sync_p99_seconds: {
+        help: "Synced writes of the log, 99th percentile of the last 512",
+        read: () => pulse.facts().syncP99Ms / 1_000,
+      },
+      gantry_hubs_connected: { help: "Other hubs in touch", read: connected },
+      gantry_nodes_alive: { help: "Node agents that are alive", read: alive },
+      gantry_agent_sessions: {
+        help: "Open sessions of node agents",
+        read: () => link().heard().size,
+      },
+      gantry_frames_refused: {
+        help: "Frames of node agents that were refused",
+        read: () => link().counts().framesRefused,
+      },
+      gantry_zap_denied: {
+        help: "Handshakes that were denied",
+        read: () => link().counts().handshakesDenied,
+      },
+      gantry_prints_open: {
+        help: "Print jobs that have not ended",
+        read: () => hub.rows.hot("print").size,
+      },
+      gantry_jobs_open: {
+        help: "Queued jobs that have not ended",
+        read: () => hub.rows.hot("job").size,
+      },
+      gantry_confirmations_pending: {
+        help: "Confirmations that wait",
+        read: () => hub.rows.hot("confirmation").size,
+      },
+      gantry_ledger_dirty_rows: {
+        help: "Rows that wait for the checkpoint",
+        read: () => hub.rows.dirtyCount,
+      },
+      gantry_event_loop_lag_p99_seconds: {
+        help: "Lag of the main thread since the last scrape",
+        read: () => pulse.scrapeLagS(),
+      },
+    },
+  });
+}
