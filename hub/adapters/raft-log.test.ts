@@ -306,6 +306,30 @@ describe("a damaged log", () => {
     expect((await other.open()).damage).toBeUndefined();
   });
 
+  it("is never claimed by a mark that came before the sync, or without one (S4)", async () => {
+    const disk = makeForgetfulStore();
+    const events: string[] = [];
+    const slow: OrderedStore = {
+      ...disk,
+      async batch(operations, options) {
+        await disk.batch(operations, options);
+        events.push(options.sync ? "synced" : "written");
+      },
+    };
+    const tail = {
+      read: () => undefined,
+      write: ({ index }: { index: number }) => void events.push(`mark ${index}`),
+    };
+    const log = await openRaftLog(slow, tail, { found: membership("a") });
+    await store(log, [entry(1, 1)], hard(1));
+    await store(log, [entry(2, 1)], undefined, false);
+    disk.failWith(new Error("no room"));
+    await expect(store(log, [entry(3, 1)])).rejects.toThrow("no room");
+    disk.failWith();
+    await log.reset({ index: 9, term: 2, membership: membership("a") });
+    expect(events).toEqual(["synced", "mark 1", "written", "synced", "mark 9"]);
+  });
+
   it("is none when the mark is older than the log, and one when the synced entry is another", async () => {
     const disk = await filled();
     const log = await disk.open();
