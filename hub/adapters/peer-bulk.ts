@@ -189,13 +189,17 @@ export function makeBulkClient(
 
 // ── serving ─────────────────────────────────────────────────────────────────────────────────────
 
+export interface Sender {
+  readonly id: string;
+  /** Of frames to it. */
+  readonly head: PeerFrameHead;
+}
+
 export interface BulkServerOptions extends PeerSockets {
   readonly socket: Router;
   readonly piece: PeerLinkHandler["piece"];
-  /** The hub that sent this frame, proven by its pass, and the head of frames to it. */
-  readonly senderOf: (
-    frame: OpenedFrame,
-  ) => { readonly id: string; readonly head: PeerFrameHead } | undefined;
+  /** The hub that sent this frame, proven by its pass. */
+  readonly senderOf: (frame: OpenedFrame) => Sender | undefined;
   readonly clusterId: bigint;
   readonly onRefused: (reason: string) => void;
 }
@@ -221,11 +225,14 @@ export function serveBulk(options: BulkServerOptions): void {
       return answer(route, encodeRefusal(sender.head, { id: request.id, error })); // PB2
     }
     serving.set(sender.id, count + 1);
-    scope.start("piece", async () => {
-      const reply = await pieceOf(request, sender.head);
-      serving.set(sender.id, (serving.get(sender.id) ?? 1) - 1);
-      answer(route, reply);
-    });
+    void serve(route, request, sender); // no task of the scope: `close` must not wait for a stalled disk
+  }
+
+  /** Never rejects. */
+  async function serve(route: Buffer, request: FetchRequest, { id, head }: Sender): Promise<void> {
+    const reply = await pieceOf(request, head);
+    serving.set(id, (serving.get(id) ?? 1) - 1);
+    if (!scope.signal.aborted) answer(route, reply);
   }
 
   async function pieceOf(request: FetchRequest, head: PeerFrameHead): Promise<Buffer> {

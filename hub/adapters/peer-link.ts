@@ -57,6 +57,8 @@ export interface PeerLinkOptions {
 export interface OpenPeerLink extends PeerLink {
   /** The address that was bound, with its true port. */
   readonly endpoint: string;
+  /** Where bulk bytes are served; other hubs learn its port from `hello`. */
+  readonly bulkEndpoint: string;
   counts(): LinkCounts;
 }
 
@@ -164,7 +166,7 @@ export async function openPeerLink(options: PeerLinkOptions): Promise<OpenPeerLi
         if (bytes === undefined || rest.length > 0) refuse("not two parts");
         else onFrame(bytes);
       } catch (error) {
-        if (!(error instanceof GantryError)) throw error; // a bug of a handler
+        if (!(error instanceof GantryError)) return crash(error);
         refuse(toErrorRecord(error).message); // PL3
       }
       frames += 1;
@@ -274,6 +276,7 @@ export async function openPeerLink(options: PeerLinkOptions): Promise<OpenPeerLi
 
   return {
     endpoint: front.endpoint,
+    bulkEndpoint: back.endpoint,
     use(peers) {
       if (!scope.signal.aborted) use(peers);
     },
@@ -318,6 +321,13 @@ export async function openPeerLink(options: PeerLinkOptions): Promise<OpenPeerLi
     },
     close,
   };
+}
+
+/** A broken assertion of a handler: a hub that is deaf but alive would be worse than one restarted. */
+function crash(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
 }
 
 const factsOf = ({ sender, heardMs, framesIn }: Link, nowMs: number): PeerLinkFacts => ({

@@ -1,7 +1,8 @@
 // The one writer of the connection to one other hub.
 //
 // PS1. zeromq.js throws EBUSY synchronously on a second send: only `write` sends.
-// PS2. What is given in one turn leaves in one frame, consensus messages before posts.
+// PS2. What is given in one turn leaves in one frame, consensus messages before posts; `hello` is the first of
+//      a connection.
 // PS3. Consensus messages are never kept: what cannot leave now is dropped, counted, and named by the
 //      next `send`, because Raft repeats it and an old one only does harm.
 // PS4. Posts wait for room in order, up to POSTS_MAX and POST_BYTES_MAX; then `post` says `full`. A
@@ -107,6 +108,7 @@ export function openPeerSender(options: PeerSenderOptions): PeerSender {
 
   /** False if posts are left for which there is no room (PS4). */
   async function write(): Promise<boolean> {
+    if (isHelloDue && (await sendFrame(encodeHello(head, { bulkPort })))) isHelloDue = false;
     const batch = messages;
     messages = [];
     for (const frame of encodeMessages(head, batch, tooLarge)) {
@@ -114,7 +116,6 @@ export function openPeerSender(options: PeerSenderOptions): PeerSender {
       counts.framesDropped += 1;
       isDropped = true; // PS3
     }
-    if (isHelloDue && (await sendFrame(encodeHello(head, { bulkPort })))) isHelloDue = false;
     if (postFrames.length === 0 && posts.length > 0) {
       postFrames = encodePosts(head, posts);
       posts = [];
