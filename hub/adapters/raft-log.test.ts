@@ -4,6 +4,7 @@ import { makeForgetfulStore } from "../../tests/support/forgetful-store.ts";
 import type { Entry, HardState } from "../consensus/types.ts";
 import type { LogStore, OrderedStore } from "../ports.ts";
 import { openRaftLog, type RaftLogOptions } from "./raft-log.ts";
+import { forceMembership } from "./raft-log-force.ts";
 import { entryKey } from "./raft-log-records.ts";
 import { makeMemoryMark } from "./testing/memory-mark.ts";
 
@@ -304,6 +305,26 @@ describe("a damaged log", () => {
     await replaced.reset({ index: 7, term: 2, membership: membership("a") });
     other.mark.write(stale ?? { ...NO_MARK });
     expect((await other.open()).damage).toBeUndefined();
+  });
+
+  it("is whole again when a person forces what is left to be the truth", async () => {
+    const disk = await filled();
+    await remove(disk.store, 5, 6);
+    const forced = await forceMembership(disk.store, disk.mark, membership("b"));
+    expect(forced).toMatchObject({ lastIndex: 4, lastTerm: 1 });
+    expect(forced.damage).toMatch(/Log entry 5 is missing/);
+    const log = await disk.open();
+    expect(log.damage).toBeUndefined();
+    expect(log.restored).toMatchObject({
+      hardState: { term: 2, vote: null, commit: 4 },
+      membership: membership("b"),
+      membershipIndex: 4,
+      lastIndex: 4,
+    });
+    await store(log, [entry(5, 3)], hard(3, 4));
+    const again = await disk.open();
+    expect(again.damage).toBeUndefined();
+    expect(listed(again)).toEqual(expected([...entriesOf(1, 4, 1), entry(5, 3)]));
   });
 
   it("is never claimed by a mark that came before the sync, or without one (S4)", async () => {
