@@ -27,13 +27,14 @@ export interface Forced {
   readonly damage: string | undefined;
 }
 
+const nothing = (): void => {};
+
 /** Not while the log is open elsewhere. Synced. Throws disk_full or io_error. */
 export async function forceMembership(
   store: OrderedStore,
   tail: TailMark,
   membership: Membership,
 ): Promise<Forced> {
-  const nothing = (): void => {};
   const found = await scanLog(store, tail.read(), nothing, nothing);
   const { lastIndex, lastTerm, lastChain, damage } = found;
   const term = Math.max(found.hardState.term, damage?.term ?? 0) + 1; // RF2
