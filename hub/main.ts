@@ -58,6 +58,7 @@ const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "package.j
 const CONSOLE_DIR = join(import.meta.dirname, "console", "dist");
 /** Our own broker has no bound on what comes before a login: never on a network. */
 const BROKER_HOST = "127.0.0.1";
+const CATCH_UP_MS = 500;
 const HAND_OVER_MS = 1_000;
 
 async function main(): Promise<void> {
@@ -170,7 +171,8 @@ async function main(): Promise<void> {
         await clusterBlobs.spread((request.body as PrintUpload).gcode.sha256, signal);
     },
     calls: peerCalls,
-    authenticate: (hash) => authenticate(desk, hub, hash),
+    authenticate: (hash) => desk.authenticate(hash),
+    catchUp: () => hub.replica.barrier(clock.timeout(CATCH_UP_MS)),
     watch: (onItems, signal) => desk.watch(onItems, signal),
     clock,
   });
@@ -360,22 +362,6 @@ function logState({ replica, id }: Hub): {
   if (leader === null) return { state: "starting", note: "no hub leads" };
   return { state: "ready", note: role === "leader" ? "leads" : `follows ${leader ?? id}` };
 }
-
-/** A token that was made a moment ago at the leader may not be here: then this hub catches up first. */
-async function authenticate(
-  desk: Desk,
-  { replica, clock }: Hub,
-  secretSha256: string,
-): ReturnType<Desk["authenticate"]> {
-  const found = await desk.authenticate(secretSha256);
-  if (found !== undefined || replica.status().role === "leader") return found;
-  const isCurrent = await replica.barrier(clock.timeout(CATCH_UP_MS)).then(
-    () => true,
-    () => false,
-  );
-  return isCurrent ? desk.authenticate(secretSha256) : undefined;
-}
-const CATCH_UP_MS = 500;
 
 function untilSettled(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.reject(reasonOf(signal));

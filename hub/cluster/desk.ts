@@ -7,6 +7,8 @@
 //      replay key. Requests that change something and have no key get one of the hub's own.
 // FW3. While there is no leader a request waits HOLD_MS for one, then fails with Retry-After.
 // FW4. After the first piece of a streamed answer nothing is repeated: the asker hears `interrupted`.
+// FW5. A token that this hub does not know may have been made a moment ago at the leader: nobody is
+//      turned away before the rows are current, and while that cannot be known the answer is 503.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
@@ -36,7 +38,10 @@ export interface ClusterDeskParts {
   /** Before a request leaves this hub: blobs that it names must be where they are needed. */
   readonly prepare: (route: RouteName, request: DeskRequest, signal: AbortSignal) => Promise<void>;
   readonly calls: Pick<PeerCalls, "call">;
+  /** By the rows of this hub. */
   readonly authenticate: Desk["authenticate"];
+  /** Resolves when the rows show everything that was committed at the call. */
+  readonly catchUp: () => Promise<void>;
   readonly watch: Desk["watch"];
   readonly clock: Clock;
 }
@@ -76,7 +81,7 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
       if (place !== undefined) return place;
       await parts.change(hold).catch(() => {});
       if (hold.aborted && parts.leading() === undefined && parts.leader() === undefined) {
-        throw new GantryError("no_leader", "No hub leads now", { details: { retryAfterS: 1 } });
+        throw noLeader();
       }
     }
   }
@@ -110,7 +115,16 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
     }
   }
 
-  return { call, authenticate: parts.authenticate, watch: parts.watch };
+  /** FW5. */
+  async function authenticate(secretSha256: string): ReturnType<Desk["authenticate"]> {
+    const found = await parts.authenticate(secretSha256);
+    if (found !== undefined) return found;
+    const place = await findLeader(clock.timeout(FAILOVER_MS));
+    if (typeof place === "string") await parts.catchUp().catch(() => Promise.reject(noLeader()));
+    return parts.authenticate(secretSha256);
+  }
+
+  return { call, authenticate, watch: parts.watch };
 }
 
 /** FW2. */
@@ -120,6 +134,9 @@ function makeRepeatable(route: RouteName, request: DeskRequest): DeskRequest {
   const replay = { key: `request/${request.requestId}`, requestSha256: "" };
   return { ...request, replay };
 }
+
+const noLeader = (): GantryError =>
+  new GantryError("no_leader", "No hub leads now", { details: { retryAfterS: 1 } });
 
 const interrupted = (): GantryError =>
   new GantryError("interrupted", "The hub that was answering is gone; ask again");

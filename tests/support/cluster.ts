@@ -1,0 +1,204 @@
+// Test equipment: several real hubs as processes on loopback, each with its own folder and ports.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { freePort, ROOT, until } from "./appliance.ts";
+
+const NODE = join(ROOT, "node_modules", ".bin", "node");
+const TOKEN = "gt_cluster_of_a_test_that_nobody_else_knows";
+
+export interface ClusterHub {
+  readonly id: string;
+  readonly url: string;
+  readonly dataDir: string;
+  readonly peerAddress: string;
+  readonly agentAddress: string;
+  readonly pid: number;
+  readonly isRunning: boolean;
+  output(): string;
+  start(env?: Readonly<Record<string, string>>): Promise<void>;
+  /** Waits for its end. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  signal(signal: NodeJS.Signals): void;
+  api(
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<Reply>;
+}
+
+export interface Reply {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: any; // eslint-disable-line typescript/no-explicit-any
+}
+
+export interface TestCluster extends AsyncDisposable {
+  readonly folder: string;
+  readonly token: string;
+  readonly hubs: readonly ClusterHub[];
+  hub(id: string): ClusterHub;
+  /** Waits until a hub leads and all running ones follow it. */
+  leader(): Promise<ClusterHub>;
+  followers(): Promise<readonly ClusterHub[]>;
+  /** One more hub, not started; it is given `env` at its start. */
+  addHub(id: string): Promise<ClusterHub>;
+}
+
+export interface ClusterOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly witnesses?: readonly string[];
+  /** Founds nothing: one hub alone. */
+  readonly isAlone?: boolean;
+}
+
+export async function startCluster(
+  size: number,
+  options: ClusterOptions = {},
+): Promise<TestCluster> {
+  const folder = await mkdtemp(join(tmpdir(), "gantry-cluster-"));
+  const witnesses = options.witnesses ?? [];
+  const hubs: ClusterHub[] = [];
+  const founders: Record<string, string> = {};
+
+  async function makeHub(id: string): Promise<ClusterHub> {
+    const [http, peer, agent] = [await freePort(), await freePort(), await freePort()];
+    const dataDir = join(folder, id);
+    const url = `http://127.0.0.1:${http}`;
+    const peerAddress = `tcp://127.0.0.1:${peer}`;
+    let child: ChildProcess | undefined;
+    let output = "";
+    const hub: ClusterHub = {
+      id,
+      url,
+      dataDir,
+      peerAddress,
+      agentAddress: `tcp://127.0.0.1:${agent}`,
+      get pid() {
+        return child?.pid ?? -1;
+      },
+      get isRunning() {
+        return child !== undefined && child.exitCode === null && child.signalCode === null;
+      },
+      output: () => output,
+      async start(env = {}) {
+        const peers = Object.entries(founders)
+          .filter(([other]) => other !== id)
+          .map(([other, address]) => `${other}=${address}`);
+        child = spawn(
+          NODE,
+          ["--disable-warning=ExperimentalWarning", join(ROOT, "hub/bin/hub.js")],
+          {
+            cwd: ROOT,
+            env: {
+              PATH: process.env["PATH"] ?? "",
+              HOME: process.env["HOME"] ?? "",
+              UV_THREADPOOL_SIZE: "16",
+              GANTRY_HUB_ID: id,
+              GANTRY_DATA_DIR: dataDir,
+              GANTRY_HTTP_PORT: String(http),
+              GANTRY_PEER_BIND: peerAddress,
+              GANTRY_AGENT_BIND: hub.agentAddress,
+              GANTRY_MQTT_PORT: "off",
+              GANTRY_TOKEN: TOKEN,
+              ...(founders[id] === undefined || size === 1
+                ? {}
+                : { GANTRY_PEERS: peers.join(",") }),
+              ...(witnesses.length === 0 ? {} : { GANTRY_WITNESSES: witnesses.join(",") }),
+              ...options.env,
+              ...env,
+            },
+          },
+        );
+        for (const stream of [child.stdout, child.stderr]) {
+          stream?.on("data", (chunk: Buffer) => {
+            output = `${output}${chunk.toString()}`.slice(-400_000);
+          });
+        }
+        await until(`${id} to live`, async () => {
+          if (!hub.isRunning) throw new Error(`${id} ended: ${output.slice(-2_000)}`);
+          const reply = await fetch(`${url}/healthz`).catch(() => undefined);
+          return reply?.status === 200;
+        });
+      },
+      async kill(signal) {
+        const dying = child;
+        if (dying === undefined || !hub.isRunning) return;
+        const ended = new Promise((resolve) => dying.once("exit", resolve));
+        dying.kill(signal);
+        await ended;
+      },
+      signal: (signal) => void child?.kill(signal),
+      async api(method, path, body, headers = {}) {
+        const reply = await fetch(`${url}${path}`, {
+          method,
+          headers: {
+            authorization: `Bearer ${TOKEN}`,
+            ...(body === undefined ? {} : { "content-type": "application/json" }),
+            ...headers,
+          },
+          ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        });
+        const text = await reply.text();
+        const parsed: unknown = text.startsWith("{") ? JSON.parse(text) : text;
+        return { status: reply.status, headers: reply.headers, body: parsed };
+      },
+    };
+    hubs.push(hub);
+    return hub;
+  }
+
+  const self: TestCluster = {
+    folder,
+    token: TOKEN,
+    hubs,
+    hub(id) {
+      const found = hubs.find((each) => each.id === id);
+      if (found === undefined) throw new Error(`there is no ${id}`);
+      return found;
+    },
+    leader: () =>
+      until("a hub that leads, and all others following it", async () => {
+        const running = hubs.filter(({ isRunning, id }) => isRunning && !witnesses.includes(id));
+        const states = await Promise.all(
+          running.map(
+            async (hub) => (await hub.api("GET", "/readyz").catch(() => undefined))?.body,
+          ),
+        );
+        const notes = states.map((state) => String(state?.parts?.log?.note ?? ""));
+        const leading = running.filter((_, place) => notes[place] === "leads");
+        const [leader] = leading;
+        if (leader === undefined || leading.length > 1) return undefined;
+        const isAgreed = notes.every((note) => note === "leads" || note === `follows ${leader.id}`);
+        return isAgreed ? leader : undefined;
+      }),
+    async followers() {
+      const leader = await self.leader();
+      return hubs.filter((hub) => hub.isRunning && hub !== leader && !witnesses.includes(hub.id));
+    },
+    addHub: makeHub,
+    async [Symbol.asyncDispose]() {
+      for (const hub of hubs) {
+        hub.signal("SIGCONT");
+        await hub.kill("SIGKILL");
+      }
+      await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+    },
+  };
+
+  try {
+    for (let number = 1; number <= size; number += 1) {
+      const hub = await makeHub(`hub-${number}`);
+      founders[hub.id] = hub.peerAddress;
+    }
+    await Promise.all(hubs.filter(({ id }) => !witnesses.includes(id)).map((hub) => hub.start()));
+    for (const id of witnesses) await self.hub(id).start();
+  } catch (error) {
+    await self[Symbol.asyncDispose]();
+    throw error;
+  }
+  return self;
+}
