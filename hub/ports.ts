@@ -203,10 +203,10 @@ export interface PeerLinkHandler {
 
 /** The hub's end of the links to other hubs. Sends may be lost: who needs an answer asks again. */
 export interface PeerLink {
-  /** Never waits; one frame for each receiver. Gives the hubs to which nothing could be sent. */
+  /** Never waits; one frame for each receiver. Gives the hubs to which nothing could be sent, or something was dropped since. */
   send(messages: readonly Message[]): readonly HubId[];
   post(to: HubId, body: unknown): "sent" | "absent" | "full";
-  /** A piece from another hub on the bulk sockets. Throws not_found, unreachable, timeout. */
+  /** A piece of at most 256 KiB on the bulk sockets. Throws not_found, unreachable, timeout, busy (8 are open). */
   fetch(
     from: HubId,
     what: Fetched,
