@@ -26,7 +26,10 @@ export interface Hub {
   readonly metrics: Metrics;
 }
 
-export type By = Pick<Envelope, "actor" | "requestId"> & { readonly replay?: Envelope["replay"] };
+export type By = Pick<Envelope, "actor" | "requestId"> & {
+  readonly replay?: Envelope["replay"];
+  readonly session?: Envelope["session"];
+};
 
 export const newId = (hub: Hub, kind: IdKind): string => mintId(kind, hub.clock.now(), hub.random);
 
@@ -40,12 +43,13 @@ export async function propose(
   by: By,
   signal: AbortSignal,
 ): Promise<Reply> {
-  const { actor, requestId, replay } = by;
+  const { actor, requestId, replay, session } = by;
   const envelope: Envelope = {
     atMs: hub.clock.now(),
     actor,
     requestId,
     ...(replay === undefined ? {} : { replay }),
+    ...(session === undefined ? {} : { session }),
   };
   const command = { ...envelope, ...body } as Command; // the envelope and one body make a command
   const { clock, metrics } = hub;

@@ -7,6 +7,8 @@ import type { Calls } from "../hands/calls.ts";
 import type { Models } from "../hands/models.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { By, Hub } from "../hub.ts";
+import type { RegistryLoop } from "../registry/loop.ts";
+import type { RegistryWatches } from "../registry/watching.ts";
 import type { AgentLink, DeskCallOptions, DeskRequest, OrderedStore } from "../ports.ts";
 import type { ClusterState } from "../cluster/state.ts";
 import type { Health } from "@gantry/shared/contract/schemas.ts";
@@ -14,6 +16,11 @@ import type { Health } from "@gantry/shared/contract/schemas.ts";
 /** What the use cases about the cluster itself need. */
 export interface ClusterHands {
   state(signal: AbortSignal): Promise<ClusterState>;
+}
+
+export interface RegistryHands {
+  readonly watches: RegistryWatches;
+  readonly keepAlive: RegistryLoop["keepAlive"];
 }
 
 export interface DeskParts {
@@ -25,6 +32,8 @@ export interface DeskParts {
   readonly link: () => AgentLink;
   readonly ledgerStore: OrderedStore;
   readonly health: () => Health;
+  /** Left out: the desk watches the feed itself, and every keep-alive of a lock is logged. */
+  readonly registry?: RegistryHands;
   readonly cluster: ClusterHands;
 }
 

@@ -7,6 +7,7 @@ import * as asking from "./asking.ts";
 import type { DeskParts, UseCase } from "./context.ts";
 import * as making from "./making.ts";
 import * as records from "./records.ts";
+import { registryUseCases } from "./registry.ts";
 
 /** Routes that the door answers by itself are not here. */
 const USE_CASES: Partial<Record<RouteName, UseCase>> = {
@@ -56,12 +57,12 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   tokenMade: records.tokenMade,
   tokenRevoked: records.tokenRevoked,
   joinCodeMade: records.joinCodeMade,
-  registry: records.registry,
   cluster: records.cluster,
 };
 
 export function makeDesk(parts: DeskParts): Desk {
   const { hub } = parts;
+  const useCases = { ...USE_CASES, ...registryUseCases(parts) };
   return {
     authenticate(secretSha256) {
       const nowMs = hub.clock.now();
@@ -75,7 +76,7 @@ export function makeDesk(parts: DeskParts): Desk {
       return Promise.resolve(undefined);
     },
     async call(route, request, options) {
-      const useCase = USE_CASES[route];
+      const useCase = useCases[route];
       if (useCase === undefined) throw new GantryError("not_found", `The desk has no ${route}`);
       return useCase(parts, request, options);
     },

@@ -284,22 +284,6 @@ export async function joinCodeMade(
   };
 }
 
-export function registry({ hub, link }: DeskParts): unknown {
-  const heard = link().heard();
-  const nodes = [...hub.rows.hot("node").values()].map(
-    ({ id, name, bootId, state, labels, capabilities, changedAtMs }) => ({
-      id,
-      name,
-      bootId,
-      state,
-      labels,
-      lastSeenMs: Math.round(heard.get(id) ?? hub.clock.now() - changedAtMs),
-      capabilities,
-    }),
-  );
-  return { revision: hub.replica.ledger.position, nodes };
-}
-
 export const cluster = (
   { cluster: hands }: DeskParts,
   _: DeskRequest,

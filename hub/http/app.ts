@@ -32,6 +32,7 @@ import { type DoorCounts, health, makeCounts, metrics } from "./routes/health.ts
 import { plain } from "./routes/plain.ts";
 import { submitPrint } from "./routes/prints.ts";
 import { query } from "./routes/query.ts";
+import { watchDoor } from "./routes/watch.ts";
 import { closeSession, openSession, whoAmI } from "./routes/session.ts";
 
 export interface Door {
@@ -57,17 +58,22 @@ export function makeApp(deps: DoorDeps, bounds: DoorBounds = {}): Door {
     bounds.ringItemsMax,
   );
   const events = eventsDoor(deps, feed, identities, bounds.streamsMax);
-  const counts = makeCounts(events.streams);
+  const watches = watchDoor(deps, feed, identities, bounds.streamsMax);
+  const streams = (): number => events.streams() + watches.streams();
+  const counts = makeCounts(streams);
   const app = new Hono<DoorEnv>();
 
   useFrame(app, deps, counts);
-  const special = specialHandlers(deps, identities, events.handler, counts);
+  const special = {
+    ...specialHandlers(deps, identities, events.handler, counts),
+    registryWatch: watches.handler,
+  } as Partial<Record<RouteName, Handler>>;
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) {
     mount(app, deps, identities, name, route, special[name] ?? plain(deps, name));
   }
   refuseOtherMethods(app);
   serveConsole(app, deps);
-  return { app, streams: events.streams };
+  return { app, streams };
 }
 
 function specialHandlers(

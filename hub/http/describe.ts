@@ -12,6 +12,7 @@ import {
   problemSchema,
   SCHEMAS,
 } from "@gantry/shared/contract/schemas.ts";
+import { SESSION_ROUTES } from "@gantry/shared/contract/sessions.ts";
 import { DISCOVERY_PREFIX, TOPICS } from "@gantry/shared/contract/topics.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -111,7 +112,11 @@ function operationOf(name: RouteName, route: Route): Json {
     tags: [route.path.split("/")[2] ?? "health"],
     security: route.access === "public" ? [] : [{ token: [] }, { session: [] }],
     ...(route.access === "public" ? {} : { "x-role": route.access }),
-    parameters: [...pathParameters(route), ...queryParameters(name), ...headerParameters(route)],
+    parameters: [
+      ...pathParameters(route),
+      ...queryParameters(name),
+      ...headerParameters(name, route),
+    ],
     ...(body === undefined
       ? {}
       : {
@@ -148,10 +153,13 @@ function queryParameters(name: RouteName): readonly Json[] {
   return Object.entries(properties).map(([key, schema]) => ({ name: key, in: "query", schema }));
 }
 
-function headerParameters(route: Route): readonly Json[] {
-  if (route.method !== "POST" || route.access === "public") return [];
+function headerParameters(name: RouteName, route: Route): readonly Json[] {
   const schema = { type: "string", minLength: 1, maxLength: 200 };
-  return [{ name: "Idempotency-Key", in: "header", schema }];
+  const hasKey = route.method === "POST" && route.access !== "public";
+  return [
+    ...(hasKey ? [{ name: "Idempotency-Key", in: "header", schema }] : []),
+    ...(SESSION_ROUTES.has(name) ? [{ name: "Gantry-Session", in: "header", schema }] : []),
+  ];
 }
 
 function requestContent(name: RouteName, schema: Json): Json {

@@ -9,6 +9,11 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { ROUTES, type RouteName } from "@gantry/shared/contract/routes.ts";
 import { flagKeySchema, idSchema, SCHEMAS } from "@gantry/shared/contract/schemas.ts";
+import {
+  parseSessionStamp,
+  SESSION_HEADER,
+  SESSION_ROUTES,
+} from "@gantry/shared/contract/sessions.ts";
 import type { DeskRequest } from "../ports.ts";
 import { readJson } from "./body.ts";
 import type { DoorContext } from "./door.ts";
@@ -36,11 +41,13 @@ export function requestOf(
 ): DeskRequest {
   const ifRevision = readIfMatch(c.req.header("if-match"));
   const replay = readReplay(c, route, input);
+  const session = readSession(c, route, input);
   return {
     actor: c.get("actor"),
     requestId: c.get("requestId"),
     ...input,
     ...(replay === undefined ? {} : { replay }),
+    ...(session === undefined ? {} : { session }),
     ...(ifRevision === undefined ? {} : { ifRevision }),
   };
 }
@@ -109,6 +116,19 @@ function readReplay(
     key: `${actor.token}:${route}:${header}`,
     requestSha256: digestOf({ params, query, body }),
   };
+}
+
+function readSession(
+  c: DoorContext,
+  route: RouteName,
+  { params, query, body }: Pick<DeskRequest, "params" | "query" | "body">,
+): DeskRequest["session"] {
+  const header = c.req.header(SESSION_HEADER);
+  if (header === undefined || ROUTES[route].method === "GET") return undefined;
+  const stamp = parseSessionStamp(header);
+  if (stamp === undefined) throw badHeader(SESSION_HEADER, "must be ID/SEQ, counted from 1");
+  if (!SESSION_ROUTES.has(route)) throw badHeader(SESSION_HEADER, "cannot number this request");
+  return { ...stamp, requestSha256: digestOf({ route, params, query, body }) };
 }
 
 function readIfMatch(header: string | undefined): number | undefined {

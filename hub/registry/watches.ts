@@ -63,8 +63,11 @@ export interface WatchCore {
   take(events: readonly LedgerEvent[]): void;
   /** The rows were replaced as a whole: all watchers get a snapshot. */
   reset(revision: number): void;
-  /** `since`: what the watcher has; 0 for nothing; `now` for no past at all. */
-  open(filter: WatchFilter, since: number | "now"): Watcher;
+  /**
+   * `since`: what the watcher has; 0 for nothing; `now` for no past at all. `isResumed`: it has had its
+   * snapshot, be it at revision 0.
+   */
+  readonly open: (filter: WatchFilter, since: number | "now", isResumed?: boolean) => Watcher;
 }
 
 export interface WatchBounds {
@@ -137,9 +140,9 @@ export function makeWatchCore(
     return low;
   }
 
-  function open(filter: WatchFilter, since: number | "now"): Watcher {
+  function open(filter: WatchFilter, since: number | "now", isResumed = false): Watcher {
     let sent = since === "now" ? last : since;
-    let wantsSnapshot = since === 0;
+    let wantsSnapshot = since === 0 && !isResumed;
 
     function next(): readonly WatchMessage[] {
       if (wantsSnapshot) return snapshot([]);

@@ -9,13 +9,7 @@ import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { WatchMessage } from "@gantry/shared/contract/watch-kinds.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { Hub } from "../hub.ts";
-import {
-  makeWatchCore,
-  type WatchBounds,
-  type WatchCore,
-  type Watcher,
-  type WatchFilter,
-} from "./watches.ts";
+import { makeWatchCore, type WatchBounds, type WatchCore, type Watcher } from "./watches.ts";
 
 export interface RegistryWatches extends Pick<WatchCore, "open" | "reset" | "revision"> {
   /** The next messages of this watcher. Rejects when the signal aborts; `busy` when too many wait. */
@@ -54,7 +48,7 @@ export function makeRegistryWatches(
   }
 
   return {
-    open: (filter: WatchFilter, since) => core.open(filter, since),
+    open: core.open,
     reset(revision) {
       core.reset(revision);
       wakeAll();

@@ -133,7 +133,27 @@ export const ROUTES = {
   tokenMade: post("/api/tokens", "admin", "Make a token; its secret is shown once", 201),
   tokenRevoked: del("/api/tokens/:id", "admin", "Revoke a token at once"),
   joinCodeMade: post("/api/nodes/join-codes", "admin", "A one-time code for a new machine", 201),
-  registry: get("/api/registry", "viewer", "Machines, their state and what they can do"),
+  clientSessionOpened: post(
+    "/api/sessions",
+    "viewer",
+    "Open a session: requests with Gantry-Session: ID/SEQ have their effect once",
+    201,
+  ),
+  clientSessionClosed: del("/api/sessions/:id", "viewer", "Close it; locks bound to it end"),
+  registry: get("/api/registry", "viewer", "Machines, their state and what they can do; selector="),
+  registryWatch: {
+    ...get(
+      "/api/registry/watch",
+      "viewer",
+      "Changes of the registry by revision; Last-Event-ID is a revision",
+    ),
+    stream: "sse",
+  },
+  locks: get("/api/locks", "viewer", "Who holds what, with which fencing token"),
+  lock: get("/api/locks/:key", "viewer", "One lock"),
+  lockAcquired: post("/api/locks/:key", "operator", "Acquire a lock; 409 lock_held if it is held"),
+  lockRenewed: put("/api/locks/:key", "operator", "Keep it alive for its life time from now"),
+  lockReleased: del("/api/locks/:key", "operator", "Release it; token= as acquired"),
   cluster: get("/api/cluster", "viewer", "Hubs, the leader and how far each has come"),
   // OpenAI
   chatCompletions: {

@@ -3,7 +3,7 @@
 // OpenAI clients send extras and expect them to be ignored.
 
 import { z } from "zod";
-import { LIMIT } from "../base/policy.ts";
+import { LIFE, LIMIT } from "../base/policy.ts";
 import { HAZARD_CLASSES, ROLES } from "./roles.ts";
 import type { RouteName } from "./routes.ts";
 import { JOB_CLASSES, PRINT_STATES, TIERS } from "./rows.ts";
@@ -269,6 +269,25 @@ const flagViewSchema = z.object({
   age_ms: z.number().optional(),
 });
 
+export const lockViewSchema = z.object({
+  name: z.string(),
+  owner: z.string(),
+  by: z.string(),
+  /** Fencing token: the owner of the thing refuses smaller ones. */
+  token: z.number().int(),
+  ttlMs: z.number().int(),
+  acquiredAt: z.iso.datetime(),
+  node: z.string().optional(),
+  session: z.string().optional(),
+});
+export type LockView = z.infer<typeof lockViewSchema>;
+const lockGivenSchema = z.object({
+  name: z.string(),
+  owner: z.string(),
+  token: z.number().int(),
+  ttlMs: z.number().int(),
+});
+
 export const healthSchema = z.object({
   status: z.enum(["ok", "starting", "degraded", "stopping"]),
   parts: z.record(
@@ -445,7 +464,50 @@ const TABLE = {
     body: z.strictObject({ name: idSchema }),
     reply: z.object({ code: z.string(), name: z.string(), expiresAt: z.iso.datetime() }),
   },
+  clientSessionOpened: {
+    body: z.strictObject({}),
+    reply: z.object({ session: z.string(), idleS: z.number() }),
+  },
+  clientSessionClosed: { reply: okSchema },
+  registryWatch: {
+    query: z.object({
+      /** A revision; 0, the default, for everything there is; `now` for what comes. */
+      since: z.union([z.literal("now"), z.coerce.number().int().nonnegative()]).optional(),
+      /** node, device, hub, lock, flag; with commas. */
+      kinds: z.string().max(100).optional(),
+      /** Of KIND/ID. */
+      prefix: z.string().max(200).optional(),
+      selector: z.string().max(LIMIT.selectorChars.max).optional(),
+      /** `json`: what is next, or a progress mark, and an end, instead of a stream. */
+      format: z.enum(["sse", "json"]).default("sse"),
+    }),
+    reply: z.object({ revision: z.number(), messages: z.array(z.unknown()) }),
+  },
+  locks: { reply: z.object({ revision: z.number(), locks: z.array(lockViewSchema) }) },
+  lock: { reply: lockViewSchema },
+  lockAcquired: {
+    body: z.strictObject({
+      /** Names the holder; default: the person of the token. */
+      owner: z.string().min(1).max(120).optional(),
+      ttlMs: z.number().int().min(1_000).max(86_400_000).default(LIFE.lockMs),
+      /** It ends with this node, or with this session. */
+      node: idSchema.optional(),
+      session: idSchema.optional(),
+      /** Waiting for a lock is not offered: ask again after Retry-After. */
+      wait: z.literal(false).default(false),
+    }),
+    reply: lockGivenSchema,
+  },
+  lockRenewed: {
+    body: z.strictObject({ token: z.number().int().positive() }),
+    reply: lockGivenSchema,
+  },
+  lockReleased: {
+    query: z.object({ token: z.coerce.number().int().positive() }),
+    reply: okSchema,
+  },
   registry: {
+    query: z.object({ selector: z.string().max(LIMIT.selectorChars.max).optional() }),
     reply: z.object({
       revision: z.number(),
       nodes: z.array(

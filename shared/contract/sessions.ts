@@ -5,6 +5,8 @@
 // CS2. A smaller number: `stale_sequence`. A number left out: `sequence_gap`. Nothing is done.
 // CS3. A session not used for LIFE.clientSessionMs of the log's own time is over for good.
 
+import type { RouteName } from "./routes.ts";
+
 /** Carried by a command of a session. */
 export interface SessionStamp {
   readonly id: string;
@@ -15,6 +17,31 @@ export interface SessionStamp {
 }
 
 export const SESSION_HEADER = "gantry-session";
+
+/**
+ * Routes that may be sent in a session: those that are exactly one command. The others are refused, for
+ * their number would be missing afterwards.
+ */
+export const SESSION_ROUTES: ReadonlySet<RouteName> = new Set<RouteName>([
+  "cacheCleared",
+  "confirm",
+  "confirmationCancelled",
+  "bedCleared",
+  "printSubmitted",
+  "printPaused",
+  "printResumed",
+  "printCancelled",
+  "printResolved",
+  "jobAdded",
+  "jobCancelled",
+  "jobRequeued",
+  "jobDropped",
+  "flagSet",
+  "flagDeleted",
+  "tokenRevoked",
+  "lockAcquired",
+  "lockReleased",
+]);
 
 const STAMP = /^([A-Za-z0-9_-]{1,64})\/([1-9]\d{0,14})$/;
 

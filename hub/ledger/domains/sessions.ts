@@ -59,18 +59,19 @@ export function sessionReplyOf(
   { rows, command, position, nowMs }: Context,
   { id, seq, requestSha256 }: SessionStamp,
 ): Reply | undefined {
-  const refuse = (code: ErrorCode, message: string): Reply => ({
+  const refuse = (code: ErrorCode, message: string, details = {}): Reply => ({
     ok: false,
     position,
-    error: { code, message, details: { session: id } },
+    error: { code, message, details: { session: id, ...details } },
   });
   const row = rows.get("session", id);
   if (row === undefined || isSessionOver(row, nowMs)) {
     return refuse("session_expired", "This session is not known, or over"); // S3
   }
   if (row.actor !== command.actor) return refuse("forbidden", "This session is somebody else's");
-  if (seq > row.seq + 1) return refuse("sequence_gap", `The next number is ${row.seq + 1}`);
-  if (seq < row.seq) return refuse("stale_sequence", `Number ${row.seq} was answered already`);
+  const next = row.seq + 1;
+  if (seq > next) return refuse("sequence_gap", `The next number is ${next}`, { next });
+  if (seq < row.seq) return refuse("stale_sequence", `The next number is ${next}`, { next });
   if (seq > row.seq) return undefined;
   if (requestSha256 !== row.requestSha256) {
     return refuse("idempotency_mismatch", `Number ${seq} was another request`);

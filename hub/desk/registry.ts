@@ -1,0 +1,229 @@
+// Use cases: machines by selector, watches, locks, client sessions.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIFE } from "@gantry/shared/base/policy.ts";
+import { labelsOf } from "@gantry/shared/contract/labels.ts";
+import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import type { LockRow } from "@gantry/shared/contract/rows.ts";
+import type { LockView } from "@gantry/shared/contract/schemas.ts";
+import { parseSelector, type Selector, selects } from "@gantry/shared/contract/selector.ts";
+import { WATCH_KINDS, type WatchKind } from "@gantry/shared/contract/watch-kinds.ts";
+import { act, newId } from "../hub.ts";
+import type { DeskCallOptions, DeskRequest } from "../ports.ts";
+import { watchFilter } from "../registry/watches.ts";
+import { makeRegistryWatches } from "../registry/watching.ts";
+import {
+  actorOf,
+  byOf,
+  type DeskParts,
+  paramOf,
+  type RegistryHands,
+  type UseCase,
+} from "./context.ts";
+import { isoTime } from "./views.ts";
+
+const forEver = new AbortController().signal; // as long as the process
+
+/** The use cases of this room, over the registry's hands or, where there are none, over its own. */
+export function registryUseCases(parts: DeskParts): Partial<Record<RouteName, UseCase>> {
+  let hands = parts.registry;
+  const handsOf = (): RegistryHands => {
+    hands ??= { watches: makeRegistryWatches(parts.hub, forEver), keepAlive: () => "log" };
+    return hands;
+  };
+  return {
+    registry,
+    registryWatch: (_parts, request, options) => registryWatch(handsOf(), request, options),
+    locks,
+    lock,
+    lockAcquired,
+    lockRenewed: (_parts, request, options) => lockRenewed(parts, handsOf(), request, options),
+    lockReleased,
+    clientSessionOpened,
+    clientSessionClosed,
+  };
+}
+
+// ── machines ────────────────────────────────────────────────────────────────────────────────────
+
+function selectorOf({ query }: DeskRequest): Selector {
+  const { selector } = query;
+  return typeof selector === "string" ? parseSelector(selector) : [];
+}
+
+function registry({ hub, link }: DeskParts, request: DeskRequest): unknown {
+  const selector = selectorOf(request);
+  const heard = link().heard();
+  const nodes = [...hub.rows.hot("node").values()].filter((row) =>
+    selects(selector, selector.length === 0 ? new Map() : labelsOf(row)),
+  );
+  return {
+    revision: hub.replica.ledger.position,
+    nodes: nodes.map(({ id, name, bootId, state, labels, capabilities, changedAtMs }) => ({
+      id,
+      name,
+      bootId,
+      state,
+      labels,
+      lastSeenMs: Math.round(heard.get(id) ?? hub.clock.now() - changedAtMs),
+      capabilities,
+    })),
+  };
+}
+
+/**
+ * What is next after `since`; waits for it up to TIMEOUT.watchProgressMs, but for `now`, which is
+ * answered at once by a progress mark. The door asks again with the
+ * revision it was given and `isResumed`.
+ */
+async function registryWatch(
+  { watches }: RegistryHands,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const {
+    since = 0,
+    kinds,
+    prefix,
+    isResumed,
+  } = request.query as {
+    readonly since?: number | "now";
+    readonly kinds?: string;
+    readonly prefix?: string;
+    readonly isResumed?: boolean;
+  };
+  const filter = watchFilter({
+    kinds: kinds === undefined || kinds === "" ? undefined : kindsOf(kinds),
+    prefix,
+    selector: selectorOf(request),
+  });
+  const watcher = watches.open(filter, since, isResumed);
+  const messages = since === "now" ? [watcher.progress()] : await watches.pull(watcher, signal);
+  return { revision: watcher.revision, messages };
+}
+
+function kindsOf(text: string): WatchKind[] {
+  return text.split(",").map((name) => {
+    const kind = WATCH_KINDS.find((known) => known === name.trim());
+    if (kind !== undefined) return kind;
+    const path = "query.kinds";
+    const message = `"${name.slice(0, 40)}" is not one of ${WATCH_KINDS.join(", ")}`;
+    throw new GantryError("bad_request", `${path}: ${message}`, {
+      details: { fields: [{ path, message }] },
+    });
+  });
+}
+
+// ── locks ───────────────────────────────────────────────────────────────────────────────────────
+
+const lockView = ({ name, owner, by, token, ttlMs, acquiredAtMs, ...row }: LockRow): LockView => ({
+  name,
+  owner,
+  by,
+  token,
+  ttlMs,
+  acquiredAt: isoTime(acquiredAtMs),
+  ...(row.node === undefined ? {} : { node: row.node }),
+  ...(row.session === undefined ? {} : { session: row.session }),
+});
+
+const locks = ({ hub }: DeskParts): unknown => ({
+  revision: hub.replica.ledger.position,
+  locks: [...hub.rows.hot("lock").values()]
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(lockView),
+});
+
+/** Linearizable: who asks whether it still holds a lock must not hear of the past. */
+async function lock(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  await hub.replica.barrier(signal);
+  return lockView(lockRow({ hub }, paramOf(request, "key")));
+}
+
+function lockRow({ hub }: Pick<DeskParts, "hub">, name: string): LockRow {
+  const row = hub.rows.get("lock", name);
+  if (row === undefined) throw new GantryError("not_found", `Nobody holds ${name}`);
+  return row;
+}
+
+function lockAcquired(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const body = request.body as {
+    readonly owner?: string;
+    readonly ttlMs: number;
+    readonly node?: string;
+    readonly session?: string;
+  };
+  const { owner = actorOf(request).person, ttlMs, node, session } = body;
+  return act(
+    hub,
+    {
+      type: "lockAcquired",
+      name: paramOf(request, "key"),
+      owner,
+      ttlMs,
+      ...(node === undefined ? {} : { node }),
+      ...(session === undefined ? {} : { boundTo: session }),
+    },
+    byOf(request),
+    signal,
+  );
+}
+
+/** In the leader's memory where that is enough, else in the log. */
+async function lockRenewed(
+  { hub }: DeskParts,
+  { keepAlive }: RegistryHands,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const name = paramOf(request, "key");
+  const { token } = request.body as { readonly token: number };
+  const kept = keepAlive(name, token);
+  if (kept !== "kept") {
+    // `stale` may be this hub's own ignorance: the log has the last word, and says why.
+    return act(hub, { type: "lockRenewed", name, token }, byOf(request), signal);
+  }
+  const { owner, ttlMs } = lockRow({ hub }, name);
+  return { name, owner, token, ttlMs };
+}
+
+async function lockReleased(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const name = paramOf(request, "key");
+  const token = request.query["token"] as number;
+  await act(hub, { type: "lockReleased", name, token }, byOf(request), signal);
+  return { ok: true };
+}
+
+// ── client sessions ─────────────────────────────────────────────────────────────────────────────
+
+async function clientSessionOpened(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const body = { type: "sessionOpened" as const, clientSession: newId(hub, "ses") };
+  const { session } = (await act(hub, body, byOf(request), signal)) as { session: string }; // domains/sessions.ts; a replay gives the first
+  return { session, idleS: LIFE.clientSessionMs / 1_000 };
+}
+
+async function clientSessionClosed(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const clientSession = paramOf(request, "id");
+  await act(hub, { type: "sessionClosed", clientSession }, byOf(request), signal);
+  return { ok: true };
+}
