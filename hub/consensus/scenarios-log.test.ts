@@ -134,6 +134,44 @@ describe("writes and the disk", () => {
     expect(net.wire().at(-1)).toMatchObject({ type: "voted", from: "c", isGranted: false });
   });
 
+  it("a vote in a term that the disk knows already is written too (V1)", () => {
+    const net = makeNet(trio);
+    const refusal = { type: "voted", from: "a", to: "c", isPre: true, isGranted: false } as const;
+    net.step("c", { type: "message", message: { ...refusal, term: 5 } });
+    net.settle();
+    expect(net.get("c").disk.hardState()).toMatchObject({ term: 5, vote: null });
+    net.step("c", {
+      type: "message",
+      message: {
+        type: "vote",
+        from: "b",
+        to: "c",
+        term: 5,
+        isPre: false,
+        isForced: false,
+        lastIndex: 0,
+        lastTerm: 0,
+      },
+    });
+    net.settle();
+    expect(net.log).toContain("c>b t5 voted yes");
+    expect(net.get("c").disk.hardState()).toMatchObject({ term: 5, vote: "b" });
+  });
+
+  it("a candidate asks, and counts itself, only when its vote is on the disk (V1)", () => {
+    const net = makeNet(trio);
+    net.get("a").isStalled = true;
+    net.elect("a");
+    net.beat(3); // it repeats no question either
+    expect(net.status("a").role).toBe("candidate");
+    expect(net.log.filter((line) => line.includes(" vote "))).toEqual([]);
+    const grant = { type: "voted", to: "a", term: 1, isPre: false, isGranted: true } as const;
+    net.step("a", { type: "message", message: { ...grant, from: "b" } });
+    expect(net.status("a").role).toBe("candidate"); // b and a would be two of three
+    net.store("a");
+    expect(net.status("a").role).toBe("leader");
+  });
+
   it("full: proposals over the bound wait for a commit (E3)", () => {
     const net = ledTrio({ uncommittedBytesMax: 6 });
     net.isolate("a");
@@ -163,6 +201,26 @@ describe("replication", () => {
     net.dropWhere(() => false);
     net.beat(1);
     expect(net.status("b").commitIndex).toBe(3);
+  });
+
+  it("what an append does not reach is not committed by it", () => {
+    const net = makeNet({
+      hubs: ["a", "b", "c"],
+      logs: { a: { terms: [1, 1, 3] }, b: { terms: [1, 1, 2] }, c: { terms: [1, 1, 3] } },
+    });
+    const probe = {
+      type: "append",
+      from: "a",
+      to: "b",
+      term: 4,
+      prevIndex: 2,
+      prevTerm: 1,
+    } as const;
+    net.step("b", { type: "message", message: { ...probe, commit: 3, entries: [] } });
+    expect(net.status("b")).toMatchObject({ commitIndex: 2, lastIndex: 3 });
+    net.turn("b");
+    net.settle();
+    expect(net.log).toContain("b>a t4 appended 2");
   });
 
   it("probe_and_replicate: every log of figure 7 is brought to the leader's, one term a round trip", () => {
