@@ -203,10 +203,31 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     wordsMax: 1,
     load: async () => (await import("./commands/people.ts")).joinCode,
   },
+  lock: {
+    summary: "locks with fencing tokens",
+    usage: [
+      "list",
+      "acquire NAME [--owner NAME] [--ttl SECONDS]",
+      "renew NAME --fence N",
+      "release NAME --fence N",
+    ],
+    words: ["list", "acquire", "renew", "release"],
+    wordsMin: 1,
+    wordsMax: 2,
+    options: {
+      owner: text("NAME", "who holds it; default: you"),
+      ttl: text("SECONDS", "it ends so long after it was last kept alive; default 30"),
+      fence: text("N", "the fencing token that acquire gave"),
+    },
+    load: async () => (await import("./commands/lock.ts")).lock,
+  },
   registry: {
     summary: "machines and what they can do",
-    usage: [""],
+    usage: ["[--selector TEXT]"],
     wordsMax: 0,
+    options: {
+      selector: text("TEXT", 'only these, e.g. "gpu.vram_mb>=8000, room=workshop, !cmd.shell"'),
+    },
     load: async () => (await import("./commands/cluster.ts")).registry,
   },
   cluster: {

@@ -20,7 +20,6 @@ const CONFIRMED = { job: { id: "prt_1", state: "ready" } };
 const TOKEN = { id: "tok_1", token: "gt_new", person: "Ada", role: "maker" };
 const FLAG = { key: "a.b", value: { on: true }, revision: 7 };
 const JOBS = { jobs: [jobView({ dead: true })] };
-const AT = "2026-11-21T04:05:22.000Z";
 const SUMS = {
   total_cost_usd: 0,
   answers: 2,
@@ -38,6 +37,9 @@ const NODE = {
   lastSeenMs: 900,
   capabilities: {},
 };
+const AT = "2026-11-21T04:05:22.000Z";
+const LOCK_GIVEN = { name: "bench", owner: "me", token: 12, ttlMs: 5_000 };
+const LOCK = { ...LOCK_GIVEN, by: "ada", acquiredAt: AT };
 const CLUSTER = {
   leader: "hub-1",
   term: 2,
@@ -130,6 +132,16 @@ describe("every command of the hub", () => {
       "GJ1-x",
     ],
     ["registry", "GET /api/registry", { revision: 1, nodes: [NODE] }, "room=w"],
+    [
+      "registry --selector room=w,!printer",
+      "GET /api/registry",
+      { revision: 1, nodes: [NODE] },
+      "box",
+    ],
+    ["lock list", "GET /api/locks", { revision: 3, locks: [LOCK] }, "bench"],
+    ["lock acquire bench --owner me --ttl 5", "POST /api/locks/bench", LOCK_GIVEN, "token 12"],
+    ["lock renew bench --fence 12", "PUT /api/locks/bench", LOCK_GIVEN, "token 12"],
+    ["lock release bench --fence 12", "DELETE /api/locks/bench", { ok: true }, "released"],
     ["cluster status", "GET /api/cluster", CLUSTER, "leader hub-1, term 2"],
     [
       "models list",
@@ -169,6 +181,26 @@ describe("every command of the hub", () => {
       { person: "Ada", role: "maker", expiresInS: 172_800 },
     ]);
     expect(rig.hub.seen[1]?.headers["if-match"]).toBe("6");
+  });
+
+  it("asks for machines by selector, and for locks with owner, life time and fencing token", async () => {
+    rig.hub.json("GET /api/registry", { revision: 1, nodes: [] });
+    rig.hub.json("POST /api/locks/bench", LOCK_GIVEN);
+    rig.hub.json("PUT /api/locks/bench", LOCK_GIVEN);
+    rig.hub.json("DELETE /api/locks/bench", { ok: true });
+    const { out } = await rig.gantry(["registry", "--selector", "room=w, !printer"]);
+    expect(out).toContain("No machine is like that.");
+    await rig.gantry(["lock", "acquire", "bench", "--owner", "me", "--ttl", "5"]);
+    await rig.gantry(["lock", "renew", "bench", "--fence", "12"]);
+    await rig.gantry(["lock", "release", "bench", "--fence", "12"]);
+    const [found, acquired, renewed, released] = rig.hub.seen;
+    expect(new URLSearchParams(found?.url.split("?")[1]).get("selector")).toBe("room=w, !printer");
+    expect(acquired?.body).toEqual({ owner: "me", ttlMs: 5_000 });
+    expect(renewed?.body).toEqual({ token: 12 });
+    expect(released?.url).toBe("/api/locks/bench?token=12");
+    const { code, err } = await rig.gantry(["lock", "release", "bench"]);
+    expect(code).toBe(64);
+    expect(err).toContain("--fence");
   });
 
   it("exits with 69 when the emergency stop did not reach a printer", async () => {

@@ -1,13 +1,17 @@
 // gantry registry, cluster: machines and hubs.
 
-import { badUsage } from "../args.ts";
+import { badUsage, textOption } from "../args.ts";
 import { type Command, show } from "../context.ts";
 import { openClient } from "../opening.ts";
 import { renderTable } from "../render/table.ts";
 import { formatSeconds } from "../render/units.ts";
 
 export const registry: Command = async (context) => {
-  const reply = await openClient(context).registry({ signal: context.world.signal });
+  const selector = textOption(context.options, "selector");
+  const reply = await openClient(context).registry({
+    query: { selector },
+    signal: context.world.signal,
+  });
   show(context, reply, (look) =>
     renderTable(
       look,
@@ -25,7 +29,9 @@ export const registry: Command = async (context) => {
         },
       ],
       reply.nodes,
-      "No machine has joined. Make a code: gantry join-code NAME",
+      selector === undefined
+        ? "No machine has joined. Make a code: gantry join-code NAME"
+        : "No machine is like that.",
     ),
   );
 };
