@@ -5,6 +5,8 @@
 // IN2. First the log is reset, then the ledger is replaced: a crash between leaves a ledger that is
 //      older than the log, which the start mends from the snapshot (recover.ts).
 // IN3. No write of the log and no checkpoint runs meanwhile.
+// IN4. Once the log is reset there is no way back: a fault after it ends the process, and the next
+//      start goes on from the snapshot (recover.ts).
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
@@ -35,7 +37,13 @@ export interface InstallParts {
   readonly signal: AbortSignal;
 }
 
-/** Throws unreachable, not_found, timeout, data_damaged, disk_full, io_error: then nothing changed. */
+/** IN4. */
+export class HalfInstalled extends Error {}
+
+/**
+ * Throws unreachable, not_found, timeout, data_damaged, disk_full, io_error: then nothing changed; or
+ * HalfInstalled.
+ */
 export async function installSnapshot(parts: InstallParts): Promise<void> {
   const { offer, isWitness, logStore, ledgerStore, ledger, disk, upkeep, snapshots } = parts;
   const { index, indexTerm: term, membership } = offer;
@@ -46,12 +54,14 @@ export async function installSnapshot(parts: InstallParts): Promise<void> {
   return disk.run(async () => {
     await upkeep.settled(); // IN3
     await logStore.reset({ index, term, membership }); // IN2
-    const kept = (await snapshots.list()).find((each) => each.index === index);
-    if (kept === undefined) throw new GantryError("internal", "The fetched snapshot is gone");
-    await snapshots.restore(kept, ledgerStore);
-    const { position } = await reloadLedger(ledgerStore, ledger.rows);
-    ledger.position = position;
-    await upkeep.replaced();
+    try {
+      await snapshots.restore({ index }, ledgerStore);
+      const { position } = await reloadLedger(ledgerStore, ledger.rows);
+      ledger.position = position;
+      await upkeep.replaced();
+    } catch (cause) {
+      throw new HalfInstalled("the ledger could not be replaced", { cause });
+    }
   });
 }
 

@@ -39,7 +39,7 @@ import { applyEntry, type Ledger } from "../ledger/apply.ts";
 import type { LogStore, OrderedStore, PeerLink } from "../ports.ts";
 import { makeDiskQueue } from "./disk-queue.ts";
 import { decodeEntry, encodeEntry } from "./entry-codec.ts";
-import { installSnapshot } from "./install.ts";
+import { HalfInstalled, installSnapshot } from "./install.ts";
 import { loadLedger } from "./ledger-store.ts";
 import { makeProposals } from "./proposals.ts";
 import { makeReads } from "./reads.ts";
@@ -76,6 +76,8 @@ export interface ReplicaOptions {
   readonly onReign?: (reign: Reign | undefined) => void;
   /** Another hub leads, or none. Must not throw. */
   readonly onLeader?: (leader: HubId | null) => void;
+  /** The log cannot be written (it is tried again), or (undefined) it can be again. */
+  readonly onDiskFault?: (fault: GantryError | undefined) => void;
   /** A synced write took this long, ms. */
   readonly onSync?: (tookMs: number) => void;
   /** The membership in force has changed, or is known at start. Must not throw. */
@@ -96,6 +98,8 @@ export interface ReplicaOptions {
     readonly logEntries?: number;
     readonly keptEntries?: number;
   };
+  /** Why a command is not taken now, e.g. a disk that is nearly full. */
+  readonly refusal?: (command: Command) => GantryError | undefined;
   /** For tests: called at named steps, to cut the power there. */
   readonly probe?: (step: ReplicaStep) => void;
   /** For the simulator: tiny bounds, planted bugs. */
@@ -357,7 +361,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     });
     options.probe?.("afterReply");
     if (events.length > 0) options.onEvents(events);
-    if (rows.dirtyCount >= CHECKPOINT_ROWS) void upkeep.startCheckpoint();
+    if (rows.dirtyCount >= CHECKPOINT_ROWS && !isInstalling) void upkeep.startCheckpoint();
   }
 
   function settleChanges(): void {
@@ -417,6 +421,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   }
 
   function onDiskFault(fault: GantryError | undefined): void {
+    options.onDiskFault?.(fault);
     if (fault === undefined) return log.info({}, "the disk takes writes again");
     log.error({ code: fault.code, message: fault.message }, "the log cannot be written");
     if (status.membership.voters.length === 1) proposals.failAll(fault); // D4
@@ -451,6 +456,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     }).then(
       () => true,
       (error: unknown) => {
+        if (error instanceof HalfInstalled && !stopped.signal.aborted) throw error.cause; // IN4
         if (!stopped.signal.aborted)
           log.warn({ error: toErrorRecord(error), from: offer.from }, "no snapshot installed");
         return false;
@@ -486,7 +492,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       leaveSlowDisk();
       readTicks = (readTicks + 1) % timing.electionTicks;
       if (readTicks === 0) reads.askAgain();
-      if (sinceCheckpointMs < options.checkpointMs) continue;
+      if (sinceCheckpointMs < options.checkpointMs || isInstalling) continue; // IN3 of install.ts
       sinceCheckpointMs = 0;
       void upkeep.checkpoint().then(() => upkeep.maintain());
     }
@@ -536,6 +542,8 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     propose(command, signal) {
       if (isClosing) return Promise.reject(stopping());
       if (status.role !== "leader") return Promise.reject(noLeader(status.leader));
+      const refusal = options.refusal?.(command);
+      if (refusal !== undefined) return Promise.reject(refusal);
       if (proposals.waiting >= LIMIT.proposalsWaiting.max) return Promise.reject(tooMany()); // D3
       if (signal.aborted) return Promise.reject(reasonOf(signal));
       return new Promise((resolve, reject) => {
@@ -601,8 +609,8 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       damage,
       ageMs: status.role === "leader" ? 0 : Math.round(clock.monotonic() - heardMs),
     }),
-    checkpoint: () => upkeep.checkpoint(),
-    maintain: () => upkeep.maintain(),
+    checkpoint: () => (isInstalling ? Promise.resolve() : upkeep.checkpoint()),
+    maintain: () => (isInstalling ? Promise.resolve() : upkeep.maintain()),
     async close() {
       isClosing = true;
       const patience = clock.timeout(CLOSE_MS);
@@ -618,7 +626,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       failChanges(stopping());
       reign?.abort(stopping());
       await upkeep.settled();
-      await upkeep.checkpoint();
+      if (!isInstalling) await upkeep.checkpoint();
     },
   };
 }

@@ -1,11 +1,12 @@
 // Opens what a hub stands on: disks, log, ledger, links to other hubs, replica.
 
-import { join } from "node:path";
+import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { HubConfig } from "@gantry/shared/contract/config.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { DataDir } from "../adapters/data-dir.ts";
 import { openCluster } from "../adapters/cluster-file.ts";
+import { type DiskRoom, isRefusedWhenLow, openDiskRoom } from "../adapters/disk-room.ts";
 import { openLevelStore } from "../adapters/level-store.ts";
 import { openPeerLink } from "../adapters/peer-link.ts";
 import { openRaftLog } from "../adapters/raft-log.ts";
@@ -32,6 +33,13 @@ import { openSnapshotFiles } from "../replica/snapshot-files.ts";
 import { type Pulse, takePulse } from "./pulse.ts";
 
 const TICK_MS = 10;
+const ROOM_AFTER_MS = 30_000;
+
+const nearlyFull = (): GantryError =>
+  new GantryError(
+    "disk_full",
+    "The disk is nearly full: what is begun may end, nothing new begins",
+  );
 
 export interface CoreHooks {
   readonly onReign: (reign: Reign | undefined) => void;
@@ -77,9 +85,9 @@ export async function openHubCore(
   const cluster = await openCluster(paths.root, config, hasLog);
   const { file, keys, save } = cluster;
   const ledgerStore = await openLevelStore(paths.ledger, { createIfMissing: true });
-  const tail = await openTailMark(join(paths.root, "log.tail"));
+  const tail = await openTailMark(paths.logTail);
   const logStore = await openRaftLog(logDisk, tail, { found: foundingMembership(file) });
-  const snapshots = await openSnapshotFiles(join(paths.root, "snapshots"));
+  const snapshots = await openSnapshotFiles(paths.snapshots);
   const isWitness = file.witnesses.includes(config.hubId);
 
   const network = makeNetwork({
@@ -110,6 +118,7 @@ export async function openHubCore(
   const members = makeMembers({ file, save, link: () => network.link(), log });
   const feed = makeFeed();
   const timing = timingOf(config, pulse);
+  let room: DiskRoom | undefined;
   const replica = await openReplica({
     hubId: config.hubId,
     logStore,
@@ -124,12 +133,23 @@ export async function openHubCore(
     isWitness,
     witnesses: members.witnesses,
     onEvents: (events) => feed.publish(events),
+    refusal: ({ type }) =>
+      room?.state() === "low" && isRefusedWhenLow(type) ? nearlyFull() : undefined,
+    onDiskFault: (fault) => (fault?.code === "disk_full" ? void room?.ranFull() : undefined),
     onReign: hooks.onReign,
     onLeader: hooks.onLeader,
     onMembership: (membership) => members.membershipChanged(membership),
     onInstalled: () => feed.lapse(),
     onSync: (tookMs) => pulse.synced(tookMs),
   });
+  void guardRoom().catch((error: unknown) => {
+    if (!stopped.signal.aborted) log.error({ error: toErrorRecord(error) }, "no watch of the disk");
+  });
+  /** Not at once: filling the ballast would be in the way of the start. */
+  async function guardRoom(): Promise<void> {
+    await clock.sleep(ROOM_AFTER_MS, stopped.signal);
+    room = await openDiskRoom(paths.root, { ballastPath: paths.ballast, clock, log });
+  }
   await members.start();
   const hub: Hub = {
     id: config.hubId,
@@ -156,9 +176,13 @@ export async function openHubCore(
     bootId,
     async close() {
       await replica.close();
-      await network.close();
       stopped.abort();
+      await calls.close();
+      await network.close();
       pulse.stop();
+      await tail.close();
+      await snapshots.close();
+      await room?.close();
       await ledgerStore.close();
       await logDisk.close();
     },
