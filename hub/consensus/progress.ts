@@ -1,6 +1,7 @@
 // What the leader knows of one other hub: how far its log matches, what is under way to it.
 //
-// P1. match < next. match never falls while the leader leads.
+// P1. match < next. match falls only for a hub that lost what it had acknowledged (a damaged disk, see
+//     `noteRefused`); a match too small costs messages, never safety.
 // P2. What is under way is a ring of last indexes, freed by "up to the acknowledged index", never a
 //     counter: repeated answers free nothing twice (a counter grew to a message storm under
 //     duplication, notes 3). Its length and its bytes are bounded.
@@ -115,13 +116,22 @@ export function noteMatch(peer: PeerProgress, index: number): boolean {
 export function noteRefused(peer: PeerProgress, refused: number, hint: number): boolean {
   if (peer.state === "snapshot") return false;
   if (peer.state === "replicate") {
-    // What matched once matches for good (P1): the answer is older than the match.
+    // What matched matches still, as far as we know: the answer is older than the match.
     if (refused <= peer.match) return false;
     toProbe(peer);
     return true;
   }
   if (refused !== peer.next - 1) return false;
-  peer.next = Math.max(Math.min(refused, hint + 1), peer.match + 1);
+  const next = Math.max(1, Math.min(refused, hint + 1));
+  if (refused > peer.match) peer.next = Math.max(next, peer.match + 1);
+  else {
+    // Refusing what it acknowledged, a hub says that its log is damaged. Probing on at the old match
+    // would be refused for ever, at the speed of the network.
+    peer.next = next;
+    peer.match = next - 1;
+    peer.beatMatch = Math.min(peer.beatMatch, peer.match);
+    peer.sentCommit = Math.min(peer.sentCommit, peer.match);
+  }
   peer.isPaused = false; // P3: a valid refusal
   peer.isAppendDue = true;
   return true;

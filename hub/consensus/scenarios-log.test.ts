@@ -315,6 +315,22 @@ describe("replication", () => {
     expect(fieldsOf(net, "c").state).toBe("replicate");
   });
 
+  it("a barred hub that lost what it acknowledged is filled again in the same term (P1)", () => {
+    const net = ledTrio();
+    for (const word of ["one", "two", "three"]) {
+      net.propose("a", word);
+      net.settle();
+    }
+    net.get("c").disk.damage(2);
+    net.restart("c", { isBarred: true });
+    net.clearLog();
+    net.propose("a", "four");
+    net.beat(4);
+    expect(net.words("c")).toEqual(["one", "two", "three", "four"]);
+    expect(fieldsOf(net, "c")).toMatchObject({ state: "replicate", match: 5 });
+    expect(net.log.filter((line) => line.startsWith("c>a")).length).toBeLessThan(20);
+  });
+
   it("messages stay in proportion under repetition (P2)", () => {
     const net = ledTrio({ inflightMax: 64, messageBytesMax: 1 });
     for (let at = 0; at < 200; at += 1) {

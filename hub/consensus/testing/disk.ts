@@ -74,6 +74,11 @@ export function makeFakeDisk(terms: readonly number[], commit: number, known: Me
       offset = { index, term };
       snapshot = { membership, index };
     },
+    /** The last entries are gone, as after damage that was found at open. */
+    damage(count: number): void {
+      entries = entries.slice(0, entries.length - count);
+      hardState = { ...hardState, commit: Math.min(hardState.commit, lastIndex()) };
+    },
     reset(index: number, term: number, membership: Membership): void {
       entries = [];
       offset = { index, term };
