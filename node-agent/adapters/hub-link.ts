@@ -18,6 +18,7 @@ import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { Dealer } from "zeromq";
+import type { HubPlace } from "../agent/hub-places.ts";
 import type { HubLink, Identity, LinkEvent, OpenHubLink } from "../agent/ports.ts";
 
 const QUEUE_MESSAGES_MAX = 4_096;
@@ -42,15 +43,17 @@ export interface HubLinkPorts {
   readonly log: Logger;
 }
 
-/** Connections of this node to the one hub that it trusts. */
+/** Connections of this node, each to a hub that must prove the key of its place. */
 export const makeHubLinks =
-  (identity: Identity, ports: HubLinkPorts): OpenHubLink =>
-  (address, onEvent) =>
-    openHubLink(address, identity, ports, onEvent);
+  (identity: NodeKeys, ports: HubLinkPorts): OpenHubLink =>
+  (place, onEvent) =>
+    openHubLink(place, identity, ports, onEvent);
+
+type NodeKeys = Pick<Identity, "publicKey" | "secretKey">;
 
 function openHubLink(
-  address: string,
-  identity: Identity,
+  { address, publicKey: curveServerKey }: HubPlace,
+  { publicKey: curvePublicKey, secretKey: curveSecretKey }: NodeKeys,
   { clock, log }: HubLinkPorts,
   onEvent: (event: LinkEvent) => void,
 ): HubLink {
@@ -60,9 +63,9 @@ function openHubLink(
   });
   const socket = new Dealer({
     ...PROFILE,
-    curveServerKey: identity.hubKey,
-    curvePublicKey: identity.publicKey,
-    curveSecretKey: identity.secretKey,
+    curveServerKey,
+    curvePublicKey,
+    curveSecretKey,
   });
   const queue: NodeMessage[] = [];
   let session: Uint8Array = NO_SESSION;

@@ -23,6 +23,17 @@ test("ID1: who a node is survives, before and after its enrolment, for its owner
   expect(makeIdentity("k".repeat(40)).secret).not.toBe(fresh.secret);
 });
 
+test("ID1: all hubs and the highest reign are kept; a file from before there were several is read", async () => {
+  const folder = await dataDir();
+  const old = { ...makeIdentity("k".repeat(40)), node: "node_1" };
+  await writeIdentity(folder, old);
+  expect(await readIdentity(folder)).toEqual(old);
+  const hubs = [{ id: "hub_1", address: "tcp://10.0.0.1:9002", publicKey: "h".repeat(40) }];
+  const next = { ...old, hubs, reign: { cluster: "c1", term: 3 } };
+  await writeIdentity(folder, next);
+  expect(await readIdentity(folder)).toEqual(next);
+});
+
 test("ID2: a damaged identity is said and never replaced", async () => {
   const folder = await dataDir();
   await writeIdentity(folder, makeIdentity("k".repeat(40)));

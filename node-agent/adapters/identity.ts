@@ -9,6 +9,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFileDurably } from "@gantry/shared/adapters/durable-file.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { hubFactsSchema } from "@gantry/shared/contract/link.ts";
 import { curveKeyPair } from "zeromq";
 import { z } from "zod";
 import type { Identity } from "../agent/ports.ts";
@@ -21,6 +22,9 @@ const identitySchema = z.object({
   secretKey: z.string().length(40),
   secret: z.string().min(1),
   hubKey: z.string().length(40),
+  // Missing from a node that has known one hub only.
+  hubs: hubFactsSchema.exactOptional(),
+  reign: z.object({ cluster: z.string(), term: z.number().int() }).exactOptional(),
 });
 
 const pathIn = (dataDir: string): string => join(dataDir, "agent", "identity.json");

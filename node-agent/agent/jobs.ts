@@ -1,6 +1,7 @@
 // Queued jobs of the hub: leased with a token, done once where they must be, told until recorded.
 //
-// JB1. A token lower than the highest seen for its job is answered `stale_token`; nothing is done.
+// JB1. A token lower than the highest seen for its job is answered `stale_token`; nothing is done. Of a
+//      `once` job that is not known here, also one that is not newer than those forgotten (M4).
 // JB2. The lease is on disk before the work begins, the outcome before the hub hears of it.
 // JB3. The same token again gets the same outcome again. A newer token for an outcome that the hub
 //      has not recorded gets that outcome; a `once` job is never run a second time by this node.
@@ -75,8 +76,11 @@ export function makeJobs(ports: JobPorts, scope: Scope): Jobs {
     const { job, token } = message;
     const known = memory.job(job);
     const seen = Math.max(known?.token ?? 0, running.get(job)?.token ?? 0);
-    if (token < seen) {
-      const text = `${job} was leased with token ${seen}, this is ${token}`;
+    const { forgottenToken } = memory;
+    const isForgotten =
+      seen === 0 && token <= forgottenToken && effectOf(message, hands) === "once";
+    if (token < seen || isForgotten) {
+      const text = `${job} was leased with token ${Math.max(seen, forgottenToken)}, this is ${token}`;
       return refuse(job, token, new GantryError("stale_token", text)); // JB1
     }
     const current = running.get(job);

@@ -15,6 +15,7 @@ const entry: fc.Arbitrary<Entry> = fc.oneof(
   }),
   fc.record({ type: fc.constant("settled" as const), job: name, token, result: fc.nat() }),
   fc.record({ type: fc.constant("recorded" as const), job: name, token }),
+  fc.record({ type: fc.constant("forgotten" as const), token }),
 );
 
 const tablesOf = (entries: readonly Entry[]) => {
@@ -45,6 +46,7 @@ test("a compacted journal folds into the same tables", () => {
       const again = tablesOf(entriesOf(tables));
       expect(again.fences).toEqual(tables.fences);
       expect([...again.jobs]).toEqual([...tables.jobs]);
+      expect(again.forgottenToken).toBe(tables.forgottenToken);
     }),
   );
 });
@@ -58,6 +60,23 @@ test("M3: recorded jobs are forgotten beyond a bound, open ones never", () => {
   const { jobs } = tablesOf([open, ...entries]);
   expect(jobs.size).toBe(257);
   expect(jobs.has("open")).toBe(true);
+});
+
+const recordedJobs = (effect: "once" | "pure", tokens: readonly number[]): Entry[] =>
+  tokens.flatMap((token) => [
+    { type: "accepted", job: `${effect}_${token}`, token, effect },
+    { type: "recorded", job: `${effect}_${token}`, token },
+  ]);
+
+test("M4: the highest token of forgotten once-jobs stays, that of harmless ones does not", () => {
+  const tokens = Array.from({ length: 300 }, (_, index) => index + 1);
+  const later = recordedJobs(
+    "pure",
+    tokens.map((token) => token + 1_000),
+  );
+  const tables = tablesOf([...recordedJobs("once", tokens), ...later]);
+  expect(tables.forgottenToken).toBe(300);
+  expect([...tables.jobs.values()].every(({ effect }) => effect === "pure")).toBe(true);
 });
 
 test("M1: a write that fails leaves the fence up", async () => {

@@ -5,6 +5,8 @@
 // M2. The highest token of a printer and of a job only grows.
 // M3. Results stay until the hub has recorded them, and RECORDED_MAX of them after that, so that a
 //     command that is told twice is not done twice.
+// M4. Of the `once` jobs that were forgotten the highest token stays: leases are log positions, so a
+//     lease of a job that is not known here and not newer than that is an old one, told late.
 
 import { type ErrorRecord, isErrorCode } from "@gantry/shared/base/errors.ts";
 import { EFFECTS } from "@gantry/shared/contract/rows.ts";
@@ -41,6 +43,7 @@ export const entrySchema = z.discriminatedUnion("type", [
     error: errorSchema.exactOptional(),
   }),
   z.object({ type: z.literal("recorded"), job: z.string(), token: z.number().int() }),
+  z.object({ type: z.literal("forgotten"), token: z.number().int() }),
 ]);
 export type Entry = z.infer<typeof entrySchema>;
 
@@ -66,6 +69,8 @@ export interface Fence {
 export interface Memory {
   fenceOf(printer: string): Fence | undefined;
   job(id: string): KnownJob | undefined;
+  /** M4; 0 while nothing was forgotten. */
+  readonly forgottenToken: number;
   /** Jobs that run or whose outcome the hub has not recorded. */
   openJobs(): KnownJob[];
   /** Remembers at once; resolves when it is on disk. Throws disk_full, io_error. */
@@ -76,12 +81,23 @@ export interface Memory {
 export interface Tables {
   readonly fences: Map<string, Fence>;
   readonly jobs: Map<string, KnownJob>;
+  /** M4. */
+  forgottenToken: number;
 }
 
-export const makeTables = (): Tables => ({ fences: new Map(), jobs: new Map() });
+export const makeTables = (): Tables => ({
+  fences: new Map(),
+  jobs: new Map(),
+  forgottenToken: 0,
+});
 
 /** Changes the tables by one entry, as it happened or as it is read back. */
-export function fold({ fences, jobs }: Tables, entry: Entry): void {
+export function fold(tables: Tables, entry: Entry): void {
+  const { fences, jobs } = tables;
+  if (entry.type === "forgotten") {
+    tables.forgottenToken = Math.max(tables.forgottenToken, entry.token);
+    return;
+  }
   if (entry.type === "fence") {
     const { printer, token, job } = entry;
     if (token >= (fences.get(printer)?.token ?? 0)) fences.set(printer, { token, job }); // M2
@@ -105,22 +121,26 @@ export function fold({ fences, jobs }: Tables, entry: Entry): void {
       if (known !== undefined) jobs.set(job, { ...known, token, isRecorded: true });
       break;
   }
-  forgetOldest(jobs);
+  forgetOldest(tables);
 }
 
-function forgetOldest(jobs: Map<string, KnownJob>): void {
-  const recorded = [...jobs.values()].filter(({ isRecorded }) => isRecorded);
-  for (const { job } of recorded.slice(0, -RECORDED_MAX)) jobs.delete(job); // M3
+function forgetOldest(tables: Tables): void {
+  const recorded = [...tables.jobs.values()].filter(({ isRecorded }) => isRecorded);
+  for (const { job, token, effect } of recorded.slice(0, -RECORDED_MAX)) {
+    tables.jobs.delete(job); // M3
+    if (effect === "once") tables.forgottenToken = Math.max(tables.forgottenToken, token); // M4
+  }
 }
 
 /** The fewest entries that fold into these tables. */
-export function entriesOf({ fences, jobs }: Tables): Entry[] {
+export function entriesOf({ fences, jobs, forgottenToken }: Tables): Entry[] {
   const entries: Entry[] = [...fences].map(([printer, { token, job }]) => ({
     type: "fence",
     printer,
     token,
     job,
   }));
+  if (forgottenToken > 0) entries.push({ type: "forgotten", token: forgottenToken });
   for (const { job, token, effect, outcome, isRecorded } of jobs.values()) {
     entries.push({ type: "accepted", job, token, effect });
     if (outcome !== undefined) entries.push({ type: "settled", job, token, ...outcome });
@@ -135,6 +155,9 @@ export function makeMemory(tables: Tables, journal: Journal<Entry>): Memory {
   return {
     fenceOf: (printer) => tables.fences.get(printer),
     job: (id) => tables.jobs.get(id),
+    get forgottenToken() {
+      return tables.forgottenToken;
+    },
     openJobs: () => [...tables.jobs.values()].filter(({ isRecorded }) => !isRecorded),
     async keep(entry) {
       fold(tables, entry); // M1

@@ -1,8 +1,15 @@
 // What the agent's loop asks of the world, as types only: the hub, the bridge, its disk, its hands.
 
 import type { BridgeOrder, BridgeReport } from "@gantry/shared/contract/bridge.ts";
-import type { Generate, Generated, HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
+import type {
+  Generate,
+  Generated,
+  HubFact,
+  HubMessage,
+  NodeMessage,
+} from "@gantry/shared/contract/link.ts";
 import type { CommandFact, ModelFact } from "@gantry/shared/contract/rows.ts";
+import type { HubPlace } from "./hub-places.ts";
 
 // ── the hub ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -23,7 +30,7 @@ export interface HubLink {
 }
 
 /** `onEvent` is called in order and never after `close` or `lost`. */
-export type OpenHubLink = (address: string, onEvent: (event: LinkEvent) => void) => HubLink;
+export type OpenHubLink = (place: HubPlace, onEvent: (event: LinkEvent) => void) => HubLink;
 
 /** Who this node is. `node` is missing until a hub has enrolled it. */
 export interface Identity {
@@ -33,8 +40,12 @@ export interface Identity {
   readonly secretKey: string;
   /** Proves to the hub that a hello is this node's; made here. */
   readonly secret: string;
-  /** The only hub that is trusted: CURVE public key, Z85. */
+  /** The hub of the join code, trusted first: CURVE public key, Z85. */
   readonly hubKey: string;
+  /** All hubs, as one of them told. */
+  readonly hubs?: readonly HubFact[];
+  /** The highest term that this node was welcomed with, and in which cluster ("": it has no name). */
+  readonly reign?: { readonly cluster: string; readonly term: number };
 }
 
 // ── the bridge ──────────────────────────────────────────────────────────────────────────────────
