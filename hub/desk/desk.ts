@@ -2,6 +2,7 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import { ledgerTimeMs } from "../ledger/context.ts";
 import type { Desk } from "../ports.ts";
 import * as asking from "./asking.ts";
 import type { DeskParts, UseCase } from "./context.ts";
@@ -65,7 +66,7 @@ export function makeDesk(parts: DeskParts): Desk {
   const useCases = { ...USE_CASES, ...registryUseCases(parts) };
   return {
     authenticate(secretSha256) {
-      const nowMs = hub.clock.now();
+      const nowMs = Math.max(hub.clock.now(), ledgerTimeMs(hub.rows)); // never back in time
       for (const row of hub.rows.hot("token").values()) {
         if (row.secretSha256 !== secretSha256) continue;
         const isValid = row.revokedAtMs === undefined && (row.expiresAtMs ?? Infinity) > nowMs;

@@ -20,6 +20,7 @@ import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
 import type { Capabilities } from "@gantry/shared/contract/rows.ts";
 import { act, type By, byHub, type Hub, newId, propose } from "../hub.ts";
 import type { AgentLink, AgentLinkHandler, BlobStore } from "../ports.ts";
+import { beatAnswer } from "../registry/health.ts";
 import type { Calls } from "./calls.ts";
 import type { Duties } from "./duties.ts";
 
@@ -243,9 +244,7 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
       for (const message of messages) receive(node, message);
     },
     beat(node, digest) {
-      const row = hub.rows.get("node", node);
-      if (row === undefined) return "unknown";
-      return row.capabilitiesDigest === digest && row.state === "alive" ? "ok" : "mismatch";
+      return beatAnswer(hub.rows.get("node", node), digest);
     },
     left(node, why) {
       calls.left(node);
