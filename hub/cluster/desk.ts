@@ -10,6 +10,7 @@
 // FW5. A token that this hub does not know may have been made a moment ago at the leader: nobody is
 //      turned away before the rows are current, and while that cannot be known the answer is 503.
 
+import { randomUUID } from "node:crypto";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type RouteName, ROUTES } from "@gantry/shared/contract/routes.ts";
@@ -130,8 +131,11 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
 /** FW2. */
 function makeRepeatable(route: RouteName, request: DeskRequest): DeskRequest {
   const { method } = ROUTES[route];
-  if (method === "GET" || request.replay !== undefined) return request;
-  const replay = { key: `request/${request.requestId}`, requestSha256: "" };
+  if (method === "GET" || request.replay !== undefined || request.session !== undefined) {
+    return request;
+  }
+  // Not the request id: a client may use one id for many requests.
+  const replay = { key: `request/${randomUUID()}`, requestSha256: "" };
   return { ...request, replay };
 }
 
