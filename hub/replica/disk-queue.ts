@@ -37,8 +37,8 @@ export interface DiskQueueOptions {
   readonly logStore: LogStore;
   readonly clock: Clock;
   readonly signal: AbortSignal;
-  /** A write failed for the first time, or (undefined) the disk takes writes again. */
-  readonly onFault: (fault: GantryError | undefined) => void;
+  /** A write failed, for the first time or again; or (undefined) the disk takes writes again. */
+  readonly onFault: (fault: GantryError | undefined, isNews: boolean) => void;
   /** A synced write took this long, ms. */
   readonly onSync?: ((tookMs: number) => void) | undefined;
 }
@@ -89,12 +89,13 @@ export function makeDiskQueue(options: DiskQueueOptions): DiskQueue {
         const fromMs = clock.monotonic();
         await logStore.append(write);
         if (write.isSync) options.onSync?.(clock.monotonic() - fromMs);
-        if (isFailing) onFault(undefined);
+        if (isFailing) onFault(undefined, true);
         isFailing = false;
         return;
       } catch (error) {
-        if (!isFailing) onFault(asStoreFault(error));
+        const isNews = !isFailing;
         isFailing = true;
+        onFault(asStoreFault(error), isNews);
         wakeWaiters();
         await clock.sleep(RETRY_MS, signal);
       }

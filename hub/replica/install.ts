@@ -35,6 +35,8 @@ export interface InstallParts {
   readonly snapshots: SnapshotStore | undefined;
   readonly clock: Clock;
   readonly signal: AbortSignal;
+  /** From now on the log is not what the core knows, until this function has returned. */
+  readonly onSwap: () => void;
 }
 
 /** IN4. */
@@ -47,12 +49,18 @@ export class HalfInstalled extends Error {}
 export async function installSnapshot(parts: InstallParts): Promise<void> {
   const { offer, isWitness, logStore, ledgerStore, ledger, disk, upkeep, snapshots } = parts;
   const { index, indexTerm: term, membership } = offer;
-  if (isWitness) return disk.run(() => logStore.reset({ index, term, membership }));
+  if (isWitness) {
+    return disk.run(() => {
+      parts.onSwap();
+      return logStore.reset({ index, term, membership });
+    });
+  }
   if (snapshots === undefined)
     throw new GantryError("internal", "This hub has nowhere to keep a snapshot");
   await fetchSnapshot(parts, snapshots); // IN1
   return disk.run(async () => {
     await upkeep.settled(); // IN3
+    parts.onSwap();
     await logStore.reset({ index, term, membership }); // IN2
     try {
       await snapshots.restore({ index }, ledgerStore);

@@ -15,6 +15,8 @@
 // D6. Messages to other hubs never wait for our own disk; answers that promise something do.
 // D7. The log is trimmed only behind the older of two snapshots (upkeep.ts).
 // D8. A leader whose own write takes longer than an election hands over to a hub with a faster disk.
+// D9. While a snapshot takes the place of the log, the core hears and is asked nothing: what is lost
+//     meanwhile is what a network may lose at any time.
 
 import { assert } from "@gantry/shared/base/assert.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -214,6 +216,24 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     onFault: onDiskFault,
     onSync: options.onSync,
   });
+  let appliedTerm = applied.term ?? 0;
+  let toApply: Entry[] = [];
+  let isApplying = false;
+  let reign: AbortController | undefined;
+  let changes: { readonly index: number; settle: (error?: GantryError) => void }[] = [];
+  let handOverTicks = 0;
+  let readTicks = 0;
+  let isTurning = false;
+  let isClosing = false;
+  let isInstalling = false;
+  let isSwapping = false; // the log is being replaced: the core must not look (D9)
+  let onDisk = {
+    term: logStore.restored.hardState.term,
+    index: logStore.restored.lastIndex,
+    lastTerm: logStore.restored.lastTerm,
+  };
+  let keptSnapshot: Extract<Input, { type: "snapshotKept" }> | undefined;
+
   const upkeep = await makeUpkeep({
     rows,
     ledgerStore,
@@ -230,25 +250,17 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     }),
     neededFrom,
     onSnapshot({ index, term, membership }) {
-      if (term !== undefined && membership !== undefined)
-        core.step({ type: "snapshotKept", index, indexTerm: term, membership });
+      if (term === undefined || membership === undefined) return;
+      keptSnapshot = { type: "snapshotKept", index, indexTerm: term, membership };
+      if (!isSwapping) core.step(keptSnapshot);
     },
     ...options.snapshots,
   });
-  let appliedTerm = applied.term ?? 0;
-  let toApply: Entry[] = [];
-  let isApplying = false;
-  let reign: AbortController | undefined;
-  let changes: { readonly index: number; settle: (error?: GantryError) => void }[] = [];
-  let handOverTicks = 0;
-  let readTicks = 0;
-  let isTurning = false;
-  let isClosing = false;
-  let isInstalling = false;
 
   // ── one turn: all inputs are in, now do what they ask for ─────────────────────────────────────
 
   function step(input: Input): ReturnType<typeof core.step> {
+    if (isSwapping) return "refused";
     const outcome = core.step(input);
     startTurn();
     return outcome;
@@ -262,7 +274,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
 
   function turn(): void {
     isTurning = false;
-    if (stopped.signal.aborted) return;
+    if (stopped.signal.aborted || isSwapping) return;
     for (;;) {
       status = core.status();
       proposeBatch();
@@ -297,12 +309,11 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
 
   function send(messages: readonly Message[]): void {
     const lost = peers === undefined ? [] : peers.send(messages);
-    for (const hub of lost) core.step({ type: "unreachable", hub });
+    for (const hub of lost) step({ type: "unreachable", hub });
   }
 
   function store({ hardState, entries, after, isSync }: NonNullable<Ready["write"]>): void {
     options.probe?.("beforeStore");
-    const { term } = status;
     const tail = entries.at(-1);
     disk.push({
       hardState,
@@ -311,12 +322,12 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       done() {
         options.probe?.("afterStore");
         if (after.length > 0) send(after);
-        step({
-          type: "stored",
-          term: hardState?.term ?? term,
-          index: tail?.index ?? 0,
-          lastTerm: tail?.term ?? 0,
-        });
+        onDisk = {
+          term: hardState?.term ?? onDisk.term,
+          index: tail?.index ?? onDisk.index,
+          lastTerm: tail?.term ?? onDisk.lastTerm,
+        };
+        step({ type: "stored", ...onDisk });
       },
     });
   }
@@ -420,10 +431,11 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     for (const { settle } of failed) settle(fault);
   }
 
-  function onDiskFault(fault: GantryError | undefined): void {
-    options.onDiskFault?.(fault);
+  function onDiskFault(fault: GantryError | undefined, isNews: boolean): void {
+    if (isNews) options.onDiskFault?.(fault);
     if (fault === undefined) return log.info({}, "the disk takes writes again");
-    log.error({ code: fault.code, message: fault.message }, "the log cannot be written");
+    if (isNews)
+      log.error({ code: fault.code, message: fault.message }, "the log cannot be written");
     if (status.membership.voters.length === 1) proposals.failAll(fault); // D4
     return undefined;
   }
@@ -453,6 +465,9 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       snapshots: options.snapshots?.store,
       clock,
       signal: stopped.signal,
+      onSwap() {
+        isSwapping = true;
+      },
     }).then(
       () => true,
       (error: unknown) => {
@@ -463,16 +478,19 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       },
     );
     isInstalling = false;
+    isSwapping = false;
     const { index, indexTerm, from } = offer;
     if (isDone) {
       toApply = toApply.filter((entry) => entry.index > index);
       appliedIndex = index;
       appliedTerm = indexTerm;
+      onDisk = { ...onDisk, index, lastTerm: indexTerm };
       proposals.installed(index);
       log.info({ index, from }, "installed a snapshot");
       options.onInstalled?.();
     }
     step({ type: "installed", index, isDone });
+    if (isDone && keptSnapshot !== undefined) step(keptSnapshot);
   }
 
   // ── time ──────────────────────────────────────────────────────────────────────────────────────
@@ -558,6 +576,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       return reads.wait(signal);
     },
     receive(messages) {
+      if (isSwapping) return; // D9
       for (const message of messages) {
         core.step({ type: "message", message });
         if (message.type === "append" || message.type === "heartbeat") heardMs = clock.monotonic();
