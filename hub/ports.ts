@@ -103,6 +103,8 @@ export interface AgentLink {
   drop(node: string): void;
   /** This hub leads no more: every node is told so, and by whom it is led, and its session ends. */
   dropAll(leader?: string): void;
+  /** A leader is known: every node that asked in vain meanwhile hears its name, once. */
+  announce(leader: string): void;
   /** The list of hubs has changed: every node with a session hears it. */
   tellHubs(): void;
   /** Nodes with a session, and how long ago each was heard, ms. */

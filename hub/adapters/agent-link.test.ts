@@ -356,6 +356,19 @@ test("AL6: a hub that does not lead opens no session, and says who leads and whe
   );
 });
 
+test("AL6: a node that asked while nobody led hears of the leader as soon as there is one, once", async () => {
+  const { link } = await openHub({}, { leading: () => ({ isLeading: false }) });
+  const peer = connect(link);
+  await peer.say(NO_SESSION, hello());
+  const denied = { type: "denied", error: { code: "not_leader" } };
+  await vi.waitFor(() => expect(peer.messages()).toMatchObject([denied]), WAIT);
+  link.announce("hub_2");
+  link.announce("hub_2");
+  await peer.say(NO_SESSION, hello());
+  const heard = [denied, { type: "notLeader", hub: "hub_2" }, denied];
+  await vi.waitFor(() => expect(peer.messages()).toMatchObject(heard), WAIT);
+});
+
 test("AL6: a hub that steps down tells every node, ends its session, and takes no word of it any more", async () => {
   const { link, told, received } = await openHub();
   const peer = await join(link);

@@ -10,7 +10,9 @@
 // AL4. A node is called silent only by a monotonic clock, and never for a time in which our own loop
 //      stood still.
 // AL5. Of two hellos of one node, the one that arrived later wins, whichever is judged first.
-// AL6. A hub that does not lead opens no session. It says who does, and where all hubs are.
+// AL6. A hub that does not lead opens no session. It says who does, and where all hubs are; whom it
+//      could name nobody hears of the leader as soon as there is one. At most SEEKERS_MAX are
+//      remembered, the oldest is forgotten first: they ask again by themselves.
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -82,6 +84,7 @@ type Enrol = Extract<NodeMessage, { type: "enrol" }>;
 const FRAMES_PER_TURN_MAX = 64;
 const MESSAGES_PER_FRAME_MAX = 8_192;
 const GREETINGS_MAX = 256;
+const SEEKERS_MAX = 4_096;
 const STALL_SLACK_MS = 250;
 
 /** Binds and serves until `signal` aborts or `close`. Throws port_busy, bad_config (the address). */
@@ -97,6 +100,7 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
   const byNode = new Map<string, Session>();
   const byRoute = new Map<string, Session>();
   const greeting = new Set<string>();
+  const seekers = new Map<string, Route>();
   let arrivals = 0;
 
   const context = new Context();
@@ -196,7 +200,15 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
     const all = hubs();
     const list: HubMessage[] = all.length === 0 ? [] : [{ type: "hubs", hubs: [...all] }];
     writer.post(route, [...list, notLeading(leaderId)]);
+    if (leaderId === undefined) remember(route);
     return false;
+  }
+
+  function remember(route: Route): void {
+    seekers.delete(route.key);
+    seekers.set(route.key, route);
+    const oldest = seekers.size > SEEKERS_MAX ? seekers.keys().next().value : undefined;
+    if (oldest !== undefined) seekers.delete(oldest);
   }
 
   async function enrol(route: Route, message: Enrol): Promise<void> {
@@ -324,6 +336,11 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
         writer.post(session.route, [told]);
         end(session, "deposed");
       }
+    },
+    announce(leader) {
+      for (const route of seekers.values())
+        writer.post(route, [{ type: "notLeader", hub: leader }]);
+      seekers.clear();
     },
     tellHubs() {
       const list: HubMessage = { type: "hubs", hubs: [...hubs()] };

@@ -206,6 +206,21 @@ test("[D6] AG1: an election in the middle of an answer costs no word of it, and 
   expect(texts.join("")).toBe("before during after");
 });
 
+test("AG5: while nobody leads the node asks on, and goes to the leader when it is announced", async () => {
+  const cluster = await openCluster();
+  const { node } = await startMember(cluster);
+  await warm(cluster);
+  cluster.elect(undefined, 1);
+  const asked = (): number => cluster.hubs.hub_2.link.counts().framesIn;
+  await vi.waitFor(() => expect(asked()).toBeGreaterThan(1), WAIT);
+  const before = asked();
+  cluster.view.hub_3 = { leader: "hub_3", term: 2 }; // hub_2 knows it by announcement alone
+  cluster.hubs.hub_2.link.announce("hub_3");
+  await servedBy(node, "hub_3");
+  expect(cluster.hubs.hub_3.hellos).toHaveLength(1);
+  expect(asked() - before).toBeLessThan(3);
+});
+
 test("SK2: every hub goes away and comes back with another leader; the node finds it by itself", async () => {
   const cluster = await openCluster();
   const { node } = await startMember(cluster);

@@ -175,6 +175,7 @@ const noLink: AgentLink = {
   send: () => "absent",
   drop: () => {},
   dropAll: () => {},
+  announce: () => {},
   tellHubs: () => {},
   heard: () => new Map(),
   close: () => Promise.resolve(),
