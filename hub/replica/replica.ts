@@ -615,7 +615,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       if (core.step({ type: "transfer", to: target }) !== "taken")
         throw new GantryError("conflict", `Leadership cannot go to ${target}`);
       startTurn();
-      await until(() => status.role !== "leader" || status.transferTo === null, signal);
+      await until(() => isHandedOver(core.status()), signal);
       if (status.role === "leader")
         throw new GantryError("timeout", `${target} did not take over in time`);
       await until(() => status.leader !== null || status.role === "leader", signal);
@@ -656,6 +656,9 @@ function crash(error: unknown): void {
     throw error;
   });
 }
+
+const isHandedOver = ({ role, transferTo }: Status): boolean =>
+  role !== "leader" || transferTo === null;
 
 const isOnlyVoter = ({ voters, outgoing }: Membership, hub: HubId): boolean =>
   outgoing.length === 0 && voters.length === 1 && voters[0] === hub;
