@@ -57,8 +57,8 @@ interface Hub extends Running {
   readonly tell: (...messages: object[]) => void;
 }
 
-async function startHub(folder: string, bind = "tcp://127.0.0.1:0"): Promise<Hub> {
-  const hub = run("agent/hub-stub.test.support.ts", [folder, bind], {});
+async function startHub(folder: string, bind = "tcp://127.0.0.1:0", id = "hub_1"): Promise<Hub> {
+  const hub = run("agent/hub-stub.test.support.ts", [folder, bind, id], {});
   await vi.waitFor(() => expect(hub.ofType("listening")).toHaveLength(1), WAIT);
   const [listening] = hub.ofType("listening");
   return {
@@ -101,6 +101,46 @@ async function doorCommands(folder: string, seconds: number) {
     (await readFile(counter, "utf8").catch(() => "")).split("\n").length - 1;
   return { path, opened };
 }
+
+test(
+  "of three hubs the leader is killed: the node goes to the next one, and a job in hand is told there",
+  { timeout: LIMIT_MS },
+  async () => {
+    const ids = ["hub_1", "hub_2", "hub_3"] as const;
+    const folder = await temporaryFolder();
+    const hubs = await Promise.all(
+      ids.map(async (id) => startHub(await temporaryFolder(), "tcp://127.0.0.1:0", id)),
+    );
+    const facts = hubs.map(({ endpoint, ofType }, index) => ({
+      id: ids[index],
+      address: endpoint,
+      publicKey: String(ofType("listening")[0]?.["publicKey"]),
+    }));
+    const elect = (leader: string, term: number): void => {
+      const view = `${JSON.stringify({ leader, term, hubs: facts })}\n`;
+      for (const { child } of hubs) if (child.stdin?.writable === true) child.stdin.write(view);
+    };
+    const [first, second, third] = hubs;
+    if (first === undefined || second === undefined || third === undefined) throw new Error("3");
+    elect("hub_1", 1);
+    const { path, opened } = await doorCommands(folder, 1);
+    // It has the code and the address of a hub that does not lead.
+    startAgent(second, folder, { GANTRY_COMMANDS: path });
+    await joined(first);
+    first.tell(doorJob(4));
+    await vi.waitFor(async () => expect(await opened()).toBe(1), WAIT);
+    first.child.kill("SIGKILL");
+    await first.exit;
+    elect("hub_3", 2);
+    await joined(third);
+    expect(third.ofType("hello").at(-1)).toMatchObject({ holds: [{ job: "job_1", token: 4 }] });
+    await vi.waitFor(
+      () => expect(third.ofType("result").at(-1)).toMatchObject({ job: "job_1", token: 4 }),
+      WAIT,
+    );
+    expect([await opened(), second.ofType("joined")]).toEqual([1, []]);
+  },
+);
 
 test(
   "[D6] the hub is killed and started again: the node is back by itself, with no new code",

@@ -152,7 +152,7 @@ test("a node with the code of a hub that does not lead is led to the leader, enr
   });
 });
 
-test("[D6] AG5: a leader that steps down sends its node on, which is there with one hello on a connection that was ready", async () => {
+test("AG5: a leader that steps down sends its node on, which is there with one hello on a connection that was ready", async () => {
   const cluster = await openCluster();
   const { node } = await startMember(cluster);
   await warm(cluster);
@@ -165,7 +165,7 @@ test("[D6] AG5: a leader that steps down sends its node on, which is there with 
   expect(cluster.hubs.hub_1.told.at(-1)).toBe("left deposed");
 });
 
-test("[D6] AG1: an election in the middle of an answer costs no word of it, and no work", async () => {
+test("AG1: an election in the middle of an answer costs no word of it, and no work", async () => {
   const release = Promise.withResolvers<void>();
   let say: ((text: string) => void) | undefined;
   const hands = fakeHands({
@@ -293,7 +293,7 @@ test("SK3: hubs that name each other are not asked as fast as the network allows
   await servedBy(node, "hub_2");
 });
 
-test("[D21] AL1: orders of a deposed hub that has not noticed are refused as stale, only its emergency stop is obeyed", async () => {
+test("AL1: orders of a deposed hub that has not noticed are refused as stale, only its emergency stop is obeyed", async () => {
   const cluster = await openCluster();
   const folder = await temporaryFolder();
   const bridge = await openBridge(join(folder, "bridge.sock"));

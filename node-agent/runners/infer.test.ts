@@ -112,7 +112,7 @@ describe.skipIf(!hasModelFiles)(
       expect(warm.cachedTokens).toBeGreaterThanOrEqual(warm.promptTokens - 1);
     });
 
-    it("[K15] says how probable its words were: sure of its story, unsure at a temperature, silent with a grammar", async () => {
+    it("says how probable its words were: sure of its story, unsure at a temperature, silent with a grammar", async () => {
       const greedy = await story.generate(
         ask("Once upon a time", { maxTokens: 60 }),
         silent,
