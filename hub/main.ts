@@ -350,7 +350,7 @@ function isLocal(route: RouteName, query: Readonly<Record<string, unknown>>): bo
     (route === "flag" && (consistency === "local" || consistency === "linearizable"))
   );
 }
-const LOCAL: ReadonlySet<RouteName> = new Set(["live", "ready", "metrics", "events"]);
+const LOCAL: ReadonlySet<RouteName> = new Set(["live", "ready", "metrics", "events", "registryWatch"]);
 
 function logState({ replica, id }: Hub): {
   state: "ready" | "degraded" | "starting";

@@ -24,20 +24,22 @@ import { isoTime } from "./views.ts";
 
 const forEver = new AbortController().signal; // as long as the process
 
-/** The use cases of this room, over the registry's hands or, where there are none, over its own. */
+/**
+ * The use cases of this room, over the registry's hands or, where there are none, over its own. Watches
+ * begin to keep changes now, not with the first watcher: one that comes from another hub goes on here.
+ */
 export function registryUseCases(parts: DeskParts): Partial<Record<RouteName, UseCase>> {
-  let hands = parts.registry;
-  const handsOf = (): RegistryHands => {
-    hands ??= { watches: makeRegistryWatches(parts.hub, forEver), keepAlive: () => "log" };
-    return hands;
+  const hands: RegistryHands = parts.registry ?? {
+    watches: makeRegistryWatches(parts.hub, forEver),
+    keepAlive: () => "log",
   };
   return {
     registry,
-    registryWatch: (_parts, request, options) => registryWatch(handsOf(), request, options),
+    registryWatch: (_parts, request, options) => registryWatch(hands, request, options),
     locks,
     lock,
     lockAcquired,
-    lockRenewed: (_parts, request, options) => lockRenewed(parts, handsOf(), request, options),
+    lockRenewed: (_parts, request, options) => lockRenewed(parts, hands, request, options),
     lockReleased,
     clientSessionOpened,
     clientSessionClosed,

@@ -228,6 +228,18 @@ describe("watches of a running hub", () => {
     expect(told[1]).toEqual([{ type: "progress", revision: 1 }]);
   });
 
+  it("start anew after this hub took over the state of another (WG2)", async () => {
+    const { hub, rig } = makeFakeHub();
+    const watches = makeRegistryWatches(hub, never);
+    const watcher = watches.open(watchFilter({}), "now");
+    rig.act({ type: "flagSet", key: "a", value: 1 }); // whose event this hub never hears
+    hub.feed.lapse();
+    expect(await watches.pull(watcher, never)).toMatchObject([
+      { type: "compacted", since: 0 },
+      { type: "snapshot", revision: 1, items: [{ key: "flag/a" }] },
+    ]);
+  });
+
   it("end with their signal", async () => {
     const { hub } = makeFakeHub();
     const watches = makeRegistryWatches(hub, never);

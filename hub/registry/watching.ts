@@ -3,6 +3,8 @@
 //
 // WG1. `pull` resolves with something to tell, or after TIMEOUT.watchProgressMs with a progress mark:
 //      a silent watch is a broken one.
+// WG2. A hub that took over the state of another has not seen the events between: every watcher gets
+//      a snapshot.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
@@ -32,6 +34,10 @@ export function makeRegistryWatches(
   }
 
   feed.watch((items) => {
+    if (items.some(({ kind }) => kind === "lapse")) {
+      core.reset(replica.ledger.position); // WG2
+      return wakeAll();
+    }
     const events = items.flatMap((item) => (item.kind === "ledger" ? item.events : []));
     if (events.length === 0) return;
     core.take(events);
