@@ -13,6 +13,7 @@ import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { HubConfig } from "@gantry/shared/contract/config.ts";
+import type { HubFact } from "@gantry/shared/contract/link.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type { HubFacts } from "@gantry/shared/contract/rows.ts";
 import { reasonOf, systemClock } from "@gantry/shared/flow/clock.ts";
@@ -49,6 +50,8 @@ import { countEvents } from "./metrics.ts";
 import { sweepBlobs } from "./hands/sweep.ts";
 import type { Desk, PrintUpload } from "./ports.ts";
 import type { Reign } from "./replica/replica.ts";
+import { makeRegistryLoop } from "./registry/loop.ts";
+import { makeRegistryWatches } from "./registry/watching.ts";
 import { openHubCore } from "./roots/core.ts";
 import { watchParts } from "./roots/gauges.ts";
 
@@ -132,6 +135,11 @@ async function main(): Promise<void> {
     if (link === undefined) throw new GantryError("starting", "The agent link is not open yet");
     return link;
   };
+  const registry = makeRegistryLoop({
+    hub,
+    link: theLink,
+    electionMs: () => core.timing.electionTicks * 10,
+  });
   const clusterBlobs = makeClusterBlobs({
     local: blobs,
     link: () => network.current,
@@ -155,6 +163,10 @@ async function main(): Promise<void> {
     link: theLink,
     ledgerStore,
     health: () => board.report(),
+    registry: {
+      watches: makeRegistryWatches(hub, never),
+      keepAlive: (name, token) => registry.keepAlive(name, token),
+    },
     cluster: { state: (signal) => clusterState(core, signal) },
   });
   const leader = (): string | undefined => {
@@ -193,7 +205,17 @@ async function main(): Promise<void> {
       random: hub.random,
       log,
       signal: never,
-      identity: () => ({ hub: hub.id, term: hub.replica.status().term }),
+      identity: () => ({
+        hub: hub.id,
+        term: hub.replica.status().term,
+        cluster: core.clusterId,
+      }),
+      leading: () => {
+        const leaderId = leader();
+        const isLeading = leadingDesk !== undefined;
+        return leaderId === undefined ? { isLeading } : { isLeading, leaderId };
+      },
+      hubs: () => hubFacts(hub),
     }),
   );
   const facts = (): HubFacts =>
@@ -249,6 +271,7 @@ async function main(): Promise<void> {
       },
       tasks: {
         "describe hubs": (signal: AbortSignal) => describeHubs(core, facts, signal),
+        registry: (signal: AbortSignal) => registry.run(reign.term, signal),
         duties: (signal: AbortSignal) => duties.run(signal),
         "resume questions": async (signal: AbortSignal) => {
           if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, theLink, signal);
@@ -350,7 +373,13 @@ function isLocal(route: RouteName, query: Readonly<Record<string, unknown>>): bo
     (route === "flag" && (consistency === "local" || consistency === "linearizable"))
   );
 }
-const LOCAL: ReadonlySet<RouteName> = new Set(["live", "ready", "metrics", "events", "registryWatch"]);
+const LOCAL: ReadonlySet<RouteName> = new Set([
+  "live",
+  "ready",
+  "metrics",
+  "events",
+  "registryWatch",
+]);
 
 function logState({ replica, id }: Hub): {
   state: "ready" | "degraded" | "starting";
@@ -362,6 +391,14 @@ function logState({ replica, id }: Hub): {
   if (leader === null) return { state: "starting", note: "no hub leads" };
   return { state: "ready", note: role === "leader" ? "leads" : `follows ${leader ?? id}` };
 }
+
+/** Where nodes find the hubs, as the log knows it. */
+const hubFacts = ({ rows }: Hub): readonly HubFact[] =>
+  [...rows.hot("hub").values()].map(({ id, agentAddress: address, agentKey: publicKey }) => ({
+    id,
+    address,
+    publicKey,
+  }));
 
 function untilSettled(promise: Promise<void>, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return Promise.reject(reasonOf(signal));
