@@ -7,6 +7,11 @@
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type { LedgerEvent, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
+import type {
+  RegistryCall,
+  RegistryHello,
+  RegistryReply,
+} from "@gantry/shared/contract/registry-ops.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
 import type { SessionStamp } from "@gantry/shared/contract/sessions.ts";
@@ -133,6 +138,27 @@ export interface AgentLinkHandler {
    * this hub leads no more, which says nothing about the node.
    */
   left(node: string, why: "bye" | "silent" | "superseded" | "dropped" | "deposed"): void;
+  /** Left out: no registry client is let in. */
+  readonly registry?: RegistryDoor;
+}
+
+/** What the link asks of the registry (hub/hands/registry-calls.ts). */
+export interface RegistryDoor {
+  /** Who says this hello; rejects with forbidden. */
+  admit(hello: RegistryHello): Promise<RegistryClient>;
+}
+
+export interface RegistryClient {
+  /** For logs: the node, or the person whose token it has. */
+  readonly name: string;
+  /** The session is open: `say` reaches the client. Never waits; `full`: nothing was taken. */
+  open(say: (replies: readonly RegistryReply[]) => "sent" | "absent" | "full"): RegistrySession;
+}
+
+export interface RegistrySession {
+  received(calls: readonly RegistryCall[]): void;
+  /** Watches end; what is under way goes on, unheard. */
+  end(): void;
 }
 
 /** Counters that the link keeps for /metrics. */

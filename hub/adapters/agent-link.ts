@@ -27,6 +27,7 @@ import {
   type NodeMessage,
   nodeMessageSchema,
 } from "@gantry/shared/contract/link.ts";
+import { isRegistryHello } from "@gantry/shared/contract/registry-ops.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
@@ -34,6 +35,7 @@ import { Context } from "zeromq";
 import type { AgentLink, AgentLinkHandler, LinkCounts } from "../ports.ts";
 import { bindAgentSocket, makeAgentSocket } from "./agent-socket.ts";
 import type { CurveKeys } from "./hub-keys.ts";
+import { makeRegistrySessions } from "./registry-sessions.ts";
 import { makeRoute, type Route, startRouterWriter } from "./router-writer.ts";
 import { startZap } from "./zap.ts";
 
@@ -125,6 +127,13 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
     scope,
   );
 
+  const registry =
+    handler.registry === undefined
+      ? undefined
+      : makeRegistrySessions({ door: handler.registry, writer, identity, hubs, log, refuse }, () =>
+          clock.monotonic(),
+        );
+
   // --- frames ---
 
   function refuse(reason: string): void {
@@ -141,7 +150,13 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
     }
     if (frame.messages.length > MESSAGES_PER_FRAME_MAX) return refuse("too many messages");
     if (isEmpty(frame.session)) return greet(id, frame.messages);
-    const session = byRoute.get(id.toString("hex"));
+    const key = id.toString("hex");
+    const session = byRoute.get(key);
+    if (
+      session === undefined &&
+      registry?.take(key, frame.session, frame.messages, clock.monotonic()) === true
+    )
+      return;
     if (session === undefined || !timingSafeEqual(session.route.session, frame.session)) {
       refuse("no such session"); // AL1
       writer.post(makeRoute(id, NO_SESSION), [{ type: "beat", seq: 0, answer: "unknown" }]);
@@ -174,23 +189,24 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
 
   // --- sessions ---
 
-  /** L1: without a session, one `hello` or `enrol` at a time. */
+  /** L1: without a session, one `hello`, `enrol` or `registryHello` at a time. */
   function greet(id: Buffer, raw: readonly unknown[]): void {
-    const message = raw.length === 1 ? parseMessage(raw[0]) : undefined;
-    if (message?.type !== "hello" && message?.type !== "enrol") return refuse("no session");
     const route = makeRoute(id, NO_SESSION);
+    const [first] = raw;
+    if (registry !== undefined && isRegistryHello(first))
+      return judge(route, () => registry.greet(route, first));
+    const message = raw.length === 1 ? parseMessage(first) : undefined;
+    if (message?.type === "enrol") return judge(route, () => enrol(route, message));
+    if (message?.type !== "hello") return refuse("no session");
+    return judge(route, (arrival) => hello(route, message, arrival));
+  }
+
+  function judge(route: Route, work: (arrival: number) => Promise<void>): void {
     if (greeting.has(route.key) || greeting.size >= GREETINGS_MAX) return refuse("still judging");
     greeting.add(route.key);
     arrivals += 1;
     const arrival = arrivals;
-    scope.start("greet", async () => {
-      try {
-        if (message.type === "enrol") await enrol(route, message);
-        else await hello(route, message, arrival);
-      } finally {
-        greeting.delete(route.key);
-      }
-    });
+    scope.start("greet", () => work(arrival).finally(() => greeting.delete(route.key)));
   }
 
   /** AL6. False, and the node is told who leads, where this hub does not. */
@@ -304,10 +320,12 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
         if (lateMs > STALL_SLACK_MS) session.heardMs += lateMs; // AL4
         if (nowMs - session.heardMs > leaseMs) end(session, "silent");
       }
+      registry?.look(nowMs, leaseMs, lateMs > STALL_SLACK_MS ? lateMs : 0);
     }
   });
 
   async function close(): Promise<void> {
+    registry?.endAll();
     const closing = scope.close();
     socket.close();
     await closing;
@@ -345,6 +363,7 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
     tellHubs() {
       const list: HubMessage = { type: "hubs", hubs: [...hubs()] };
       for (const { route } of byNode.values()) writer.post(route, [list]);
+      registry?.tellHubs();
     },
     heard() {
       const nowMs = clock.monotonic();

@@ -7,6 +7,7 @@
 
 import { encodeLinkFrames } from "@gantry/shared/contract/link-batch.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
+import type { RegistryReply } from "@gantry/shared/contract/registry-ops.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
 import type { Router } from "zeromq";
@@ -15,6 +16,8 @@ const ROUTE_MESSAGES_MAX = 4_096;
 const ROUTES_DIRTY_MAX = 10_000;
 const FULL_RETRY_MS = 5;
 
+type Outgoing = HubMessage | RegistryReply;
+
 /** One connection of a peer, as ROUTER names it. A new connection is a new route. */
 export interface Route {
   /** Hex of `id`. */
@@ -22,7 +25,7 @@ export interface Route {
   readonly id: Buffer;
   /** Goes into the head of every frame. */
   session: Uint8Array;
-  readonly queue: HubMessage[];
+  readonly queue: Outgoing[];
   /** Encoded, and refused by the socket for now. */
   frames: Uint8Array[];
   isGone: boolean;
@@ -39,13 +42,13 @@ export const makeRoute = (id: Buffer, session: Uint8Array): Route => ({
 
 export interface RouterWriter {
   /** Never waits. `stop` goes before what is queued. */
-  post(route: Route, messages: readonly HubMessage[]): "sent" | "absent" | "full";
+  post(route: Route, messages: readonly Outgoing[]): "sent" | "absent" | "full";
 }
 
 export interface WriterHooks {
   readonly onFrame: () => void;
   /** The message is larger than a frame and was dropped. */
-  readonly onTooLarge: (message: HubMessage) => void;
+  readonly onTooLarge: (message: Outgoing) => void;
 }
 
 /** Writes until the scope is left. */

@@ -123,6 +123,8 @@ export const LIMIT = {
     whenFull: "the oldest change is dropped; who needs it gets a snapshot",
   },
   watchLag: { max: 4_096, whenFull: "the watcher is told `compacted` and gets a snapshot" },
+  registryCalls: { max: 20_000, whenFull: "429 busy" },
+  registryWatches: { max: 4_096, whenFull: "429 busy" },
   replays: { max: 100_000, whenFull: "the oldest key is dropped" },
   conversationsHot: { max: 1_000, whenFull: "the least used leaves memory, not the disk" },
   proposalsWaiting: { max: 20_000, whenFull: "429 busy" },
