@@ -43,6 +43,7 @@ import { makeDuties } from "./hands/duties.ts";
 import { makeInbox } from "./hands/inbox.ts";
 import { makeModels } from "./hands/models.ts";
 import { untilNodesBack } from "./hands/nodes-back.ts";
+import { makeRegistryCalls } from "./hands/registry-calls.ts";
 import { makeStop } from "./hands/stop.ts";
 import { makeHealthBoard } from "./health.ts";
 import { act, byHub, type Hub, newId } from "./hub.ts";
@@ -200,7 +201,10 @@ async function main(): Promise<void> {
     openAgentLink({
       bind: config.agentBind,
       keys: await openHubKeys(paths.root),
-      handler: inbox,
+      handler: {
+        ...inbox,
+        registry: makeRegistryCalls({ hub, keepAlive: registry.keepAlive, signal: never }),
+      },
       clock,
       random: hub.random,
       log,
