@@ -1,0 +1,127 @@
+// Swarm testing: each seed draws which faults it knows and how rough they are. A run that does
+// everything at once seldom gets far enough to meet a rare order of events.
+
+import { between, seededRandom, type Random } from "@gantry/shared/base/prng.ts";
+import type { Weather } from "./network.ts";
+
+export const FAULTS = [
+  "drop",
+  "repeat",
+  "slowFrames",
+  "reorder",
+  "crash",
+  "powerCut",
+  "pause",
+  "partition",
+  "oneWay",
+  "isolate",
+  "swizzle",
+  "huntLeader",
+  "huntCandidate",
+  "stall",
+  "slowDisk",
+  "diskFull",
+  "bitRot",
+  "drift",
+  "hint",
+  "transfer",
+  "membership",
+  "snapshot",
+  "applyLag",
+  "tinyBatch",
+  "tinyWindow",
+  "tinyLog",
+  "tinyBound",
+  "singleWrites",
+] as const;
+export type Fault = (typeof FAULTS)[number];
+
+export interface Mix {
+  readonly faults: ReadonlySet<Fault>;
+  readonly founders: number;
+  /** Hubs that are no members at first. */
+  readonly spares: number;
+  readonly learners: number;
+  readonly hasWitness: boolean;
+  readonly electionTicks: number;
+  readonly heartbeatTicks: number;
+  readonly weather: Weather;
+  readonly diskMs: readonly [number, number];
+  readonly faultEveryMs: number;
+  /** How long the faults last, ms. */
+  readonly stormMs: number;
+  readonly clients: number;
+  readonly keys: number;
+  readonly thinkMs: number;
+  readonly checkpointEvery: number;
+  readonly keepEntries: number;
+  readonly messageBytesMax: number;
+  readonly inflightMax: number;
+  readonly uncommittedBytesMax: number;
+  /** What is tried once all is healed. */
+  readonly finale: Finale;
+}
+
+/** See finale.ts. */
+export const FINALES = ["none", "cutFollower", "cutLeader", "deafLeader", "triangle"] as const;
+export type Finale = (typeof FINALES)[number];
+
+/** Virtual ms of one tick of the election clock. */
+export const TICK_MS = 10;
+
+const pick = <T>(random: Random, of: readonly [T, ...T[]]): T =>
+  of[between(random, 0, of.length - 1)] ?? of[0];
+
+export function drawMix(seed: number, without: ReadonlySet<Fault> = new Set()): Mix {
+  const random = seededRandom(seed ^ 0x5f3759df);
+  const share = pick(random, [0.15, 0.3, 0.5, 0.7]);
+  const drawn = FAULTS.filter(() => random() < share);
+  const shape = pick(random, [
+    "three",
+    "three",
+    "three",
+    "five",
+    "five",
+    "one",
+    "witness",
+    "learner",
+  ]);
+  const electionTicks = pick(random, [5, 10, 10, 25]);
+  const rough = random();
+  const finale = pick(random, FINALES);
+  const faults = new Set(drawn.filter((fault) => !without.has(fault)));
+  // A repairable copy must exist: a rotten disk and a group that shrinks can together leave none.
+  if (faults.has("bitRot") && (faults.has("membership") || shape === "one"))
+    faults.delete("bitRot");
+  const founders = shape === "five" ? 5 : shape === "one" ? 1 : 3;
+  const diskMax = faults.has("slowDisk") ? pick(random, [20, 60, 100]) : pick(random, [1, 3, 8]);
+  return {
+    faults,
+    founders,
+    spares: shape === "one" ? 2 : shape === "three" ? 1 : 0,
+    learners: shape === "learner" ? 1 : 0,
+    hasWitness: shape === "witness",
+    electionTicks,
+    heartbeatTicks: electionTicks >= 10 ? between(random, 1, 2) : 1,
+    weather: {
+      drop: faults.has("drop") ? rough * 0.25 : 0,
+      repeat: faults.has("repeat") ? rough * 0.3 : 0,
+      delayMin: 0.1,
+      delayMax: pick(random, [1, 3, 10]),
+      slow: faults.has("slowFrames") ? pick(random, [0.01, 0.05, 0.2]) : 0,
+      isReordered: faults.has("reorder"),
+    },
+    diskMs: [0.1, diskMax],
+    faultEveryMs: electionTicks * TICK_MS * pick(random, [0.3, 0.7, 1.5, 3]),
+    stormMs: electionTicks * TICK_MS * between(random, 25, 75),
+    clients: between(random, 1, 5),
+    keys: between(random, 1, 4),
+    thinkMs: pick(random, [1, 5, 20]),
+    checkpointEvery: faults.has("tinyLog") ? between(random, 3, 15) : between(random, 40, 200),
+    keepEntries: faults.has("tinyLog") ? between(random, 0, 5) : between(random, 20, 100),
+    messageBytesMax: faults.has("tinyBatch") ? between(random, 1, 60) : 100_000,
+    inflightMax: faults.has("tinyWindow") ? between(random, 1, 2) : 64,
+    uncommittedBytesMax: faults.has("tinyBound") ? between(random, 20, 200) : 1_000_000,
+    finale,
+  };
+}
