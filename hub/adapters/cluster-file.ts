@@ -37,7 +37,10 @@ export async function openCluster(
   if (text !== undefined) {
     const file = parseClusterFile(text, path);
     checkSameHub(file, config.hubId);
-    return { file, keys: await openPeerKeys(root), save };
+    const keys = await openPeerKeys(root);
+    const moved = withAddress(file, ownAddress(config), keys.publicKey);
+    if (moved !== file) await save(moved);
+    return { file: moved, keys, save };
   }
   // A hub that has worked alone stays what it is: others join it by a code.
   const origin = hasLog ? ({ kind: "alone" } as const) : originOf(factsOf(config));
@@ -47,6 +50,14 @@ export async function openCluster(
   const withSelf = { ...file, peers: [...file.peers.filter(({ id }) => id !== own.id), own] };
   await save(withSelf); // after the keys: a file without keys would found the cluster anew
   return { file: withSelf, keys, save };
+}
+
+/** A hub that is given another address keeps its place; one that cannot tell keeps the address it had. */
+function withAddress(file: ClusterFile, address: string, publicKey: string): ClusterFile {
+  const known = file.peers.find(({ id }) => id === file.hub);
+  if (address === "" || known?.address === address) return file;
+  const others = file.peers.filter(({ id }) => id !== file.hub);
+  return { ...file, peers: [...others, { id: file.hub, address, publicKey }] };
 }
 
 function factsOf({ hubId, peers, witnesses, clusterSecret, clusterCode, token }: HubConfig) {

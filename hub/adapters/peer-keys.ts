@@ -74,6 +74,15 @@ export function deriveKeys(
   return { publicKey: encodeZ85(rawOf(publicKey)), secretKey: encodeZ85(secretKey) };
 }
 
+/** For a hub that will join: a fresh seed, and the public half of the keys that it makes. */
+export function makeJoinKeys(
+  clusterId: string,
+  hubId: string,
+): { readonly seed: Uint8Array; readonly publicKey: string } {
+  const seed = Uint8Array.from(randomBytes(KEY_BYTES));
+  return { seed, publicKey: deriveKeys(seed, clusterId, hubId).publicKey };
+}
+
 export interface Passes {
   /** In the head of every frame that we send. */
   readonly own: Buffer;

@@ -1,7 +1,8 @@
 // How a hub knows its cluster before its log tells it anything: a small file, made at the first
 // start and kept true while the hub runs.
 //
-//   DATA_DIR/cluster.json   {version, clusterId, hub, founders, witnesses, peers: [{id, address, publicKey}]}
+//   DATA_DIR/cluster.json   {version, clusterId, hub, founders, witnesses, peers: [{id, address, publicKey}],
+//                            former: [{id, address, publicKey, isTold}], isRemoved}
 //
 // CB1. The id of this hub and of its cluster never change in one data folder: a folder under another
 //      name would vote twice.
@@ -27,9 +28,14 @@ const clusterFileSchema = z.object({
   witnesses: z.array(z.string()),
   /** Every hub that this one knows, itself included once it has an address. */
   peers: z.array(peerSchema),
+  /** Removed hubs, the newest last, and whether each has heard of it. */
+  former: z.array(peerSchema.extend({ isTold: z.boolean() })).optional(),
+  /** This hub itself was removed; it never comes back under this folder. */
+  isRemoved: z.boolean().optional(),
 });
 
 export type ClusterFile = Readonly<z.infer<typeof clusterFileSchema>>;
+export type FormerHub = NonNullable<ClusterFile["former"]>[number];
 
 /** Throws data_damaged. */
 export function parseClusterFile(text: string, path: string): ClusterFile {

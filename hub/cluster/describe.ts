@@ -1,13 +1,14 @@
 // Where each hub is, in the log: node agents and clients learn from it where else they may turn.
 //
 // DH1. A hub tells its own facts; the leader writes them down, and only when they have changed.
+// DH2. A hub that is no member any more has no facts: what a killed leader left is taken away.
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { HubConfig } from "@gantry/shared/contract/config.ts";
 import type { HubFacts } from "@gantry/shared/contract/rows.ts";
 import { z } from "zod";
 import type { HubId } from "../consensus/types.ts";
-import { act, byHub } from "../hub.ts";
+import { act, byHub, propose } from "../hub.ts";
 import type { HubCore } from "../roots/core.ts";
 
 export const HUB_FACTS = "facts";
@@ -57,6 +58,7 @@ export async function describeHubs(
   const { hub, members, calls } = core;
   for (;;) {
     await keep(core, hub.id, own(), signal);
+    await dropStrangers(core, signal);
     for (const other of members.others()) {
       if (
         members.isWitness(other) ||
@@ -78,9 +80,18 @@ export async function describeHubs(
   }
 }
 
+/** DH2. */
+async function dropStrangers({ hub, members }: HubCore, signal: AbortSignal): Promise<void> {
+  const known = [hub.id, ...members.others()];
+  const strangers = [...hub.rows.hot("hub").keys()].filter((id) => !known.includes(id));
+  // A refusal says that somebody else took it away in the meantime.
+  for (const id of strangers) await propose(hub, { type: "hubLeft", hub: id }, byHub(hub), signal);
+}
+
 /** DH1. */
 async function keep(core: HubCore, id: HubId, facts: HubFacts, signal: AbortSignal): Promise<void> {
   const { hub, members } = core;
+  if (id !== hub.id && !members.others().includes(id)) return; // DH2
   const host = hostOf(members.peer(id)?.address ?? "");
   const known = {
     ...facts,

@@ -4,20 +4,29 @@
 // MB1. A hub is linked while the membership in force names it, or while this hub knows no membership
 //      that has it: a hub that joins must be reachable before it is a member.
 // MB2. The file is on the disk before a new hub is linked: after a crash the same hubs are let in.
+// MB3. A removed hub stays linked until it has heard that it was removed, and nothing it says about
+//      the log is listened to. Only being told makes a hub count itself as removed: an old log that
+//      is read again may name and drop an id that has come back since.
 
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { z } from "zod";
 import type { HubId, Membership } from "../consensus/types.ts";
 import type { Peer, PeerLink } from "../ports.ts";
-import type { ClusterFile } from "./bootstrap.ts";
+import type { ClusterFile, FormerHub } from "./bootstrap.ts";
 
 /** Kind of the message by which a leader tells the others who is who. */
 export const MEMBERS = "members";
+/** Kind of the call by which a hub hears that it was removed. */
+export const LEFT = "left";
+/** Removed hubs that are remembered; the oldest is forgotten first. */
+const FORMER_MAX = 8;
 
+const peerSchema = z.object({ id: z.string(), address: z.string(), publicKey: z.string() });
 const toldSchema = z.object({
-  peers: z.array(z.object({ id: z.string(), address: z.string(), publicKey: z.string() })),
+  peers: z.array(peerSchema),
   witnesses: z.array(z.string()),
+  former: z.array(peerSchema.extend({ isTold: z.boolean() })).default([]),
 });
 export type Told = z.infer<typeof toldSchema>;
 
@@ -39,12 +48,23 @@ export interface Members {
   membershipChanged(membership: Membership): void;
   /** Takes a hub into the file and links it (MB2). */
   add(peer: Peer, isWitness: boolean): Promise<void>;
+  /** Undoes `add` of a hub that did not become a member. */
+  forget(hub: HubId): Promise<void>;
   /** What a leader tells. */
   told(): Told;
   /** What a leader told. Nonsense is ignored and logged. */
   take(body: unknown): Promise<void>;
   /** Links every hub that is known. */
   start(): Promise<void>;
+  /** Removed from the cluster; MB3. */
+  isFormer(hub: HubId): boolean;
+  untold(): readonly HubId[];
+  heardLeft(hub: HubId): Promise<void>;
+  /** This hub hears that it was removed. */
+  leave(): Promise<void>;
+  /** After `leave`: ends all links. */
+  unlink(): Promise<void>;
+  readonly isRemoved: boolean;
 }
 
 export function makeMembers(parts: MembersParts): Members {
@@ -54,6 +74,10 @@ export function makeMembers(parts: MembersParts): Members {
   const witnesses = new Set(file.witnesses);
   let membership: Membership | undefined;
   let tail = Promise.resolve();
+  let isLinked = false;
+  let isAlone = file.isRemoved === true;
+  /** Added by us, and not yet in the membership. */
+  const pending = new Set<HubId>();
 
   const named = (): ReadonlySet<HubId> | undefined => {
     if (membership === undefined) return undefined;
@@ -62,29 +86,32 @@ export function makeMembers(parts: MembersParts): Members {
     return all.has(self) ? all : undefined;
   };
 
+  const former = (): readonly FormerHub[] => file.former ?? [];
+
   const linked = (): readonly Peer[] => {
+    if (isAlone) return [];
     const all = named();
-    return file.peers.filter(
-      ({ id, address }) =>
-        id !== self && address !== "" && (all === undefined || all.has(id) || pending.has(id)),
+    const members = file.peers.filter(
+      ({ id }) => all === undefined || all.has(id) || pending.has(id),
     );
+    const leaving = former().filter(({ isTold }) => !isTold); // MB3
+    return [...members, ...leaving].filter(({ id, address }) => id !== self && address !== "");
   };
-  /** Added by us, and not yet in the membership. */
-  const pending = new Set<HubId>();
 
   async function relink(): Promise<void> {
     const peers = linked();
     if (peers.length > 0 || isLinked) {
       isLinked = true;
-      (await parts.link()).use(peers);
+      (await parts.link()).use(
+        peers.map(({ id, address, publicKey }) => ({ id, address, publicKey })),
+      );
     }
   }
-  let isLinked = false;
 
   async function keep(next: ClusterFile): Promise<void> {
-    if (JSON.stringify(next) === JSON.stringify(file)) return;
-    await parts.save(next);
+    if (JSON.stringify(next) !== JSON.stringify(file)) await parts.save(next);
     file = next;
+    for (const hub of witnesses) if (!next.witnesses.includes(hub)) witnesses.delete(hub);
     for (const hub of next.witnesses) witnesses.add(hub);
   }
 
@@ -99,6 +126,18 @@ export function makeMembers(parts: MembersParts): Members {
     return done;
   }
 
+  const withFormer = (hubs: readonly FormerHub[]): ClusterFile => ({
+    ...file,
+    peers: file.peers.filter(({ id }) => !hubs.some((hub) => hub.id === id)),
+    former: hubs.slice(-FORMER_MAX),
+  });
+
+  async function part(gone: readonly HubId[]): Promise<void> {
+    const peers = file.peers.filter(({ id }) => gone.includes(id));
+    if (peers.length === 0) return;
+    await keep(withFormer([...former(), ...peers.map((peer) => ({ ...peer, isTold: false }))]));
+  }
+
   return {
     witnesses,
     others: () => [...(named() ?? [])].filter((hub) => hub !== self),
@@ -106,36 +145,87 @@ export function makeMembers(parts: MembersParts): Members {
     isWitness: (hub) => witnesses.has(hub),
     peer: (hub) => file.peers.find(({ id }) => id === hub),
     membershipChanged(next) {
+      const before = named();
       membership = next;
-      for (const hub of named() ?? []) pending.delete(hub);
-      inOrder(relink).catch(() => {}); // logged
+      const after = named();
+      for (const hub of after ?? []) pending.delete(hub);
+      const gone =
+        before === undefined || after === undefined
+          ? []
+          : [...before].filter((hub) => !after.has(hub));
+      inOrder(async () => {
+        await part(gone);
+        await relink();
+      }).catch(() => {}); // logged
     },
     add: (peer, isWitness) =>
       inOrder(async () => {
-        const peers = [...file.peers.filter(({ id }) => id !== peer.id), peer];
+        const others = file.witnesses.filter((id) => id !== peer.id);
         await keep({
           ...file,
-          peers,
-          witnesses: isWitness ? [...new Set([...file.witnesses, peer.id])] : file.witnesses,
+          peers: [...file.peers.filter(({ id }) => id !== peer.id), peer],
+          witnesses: isWitness ? [...others, peer.id] : others,
+          former: former().filter(({ id }) => id !== peer.id),
         }); // MB2
         pending.add(peer.id);
         await relink();
       }),
-    told: () => ({ peers: [...file.peers], witnesses: [...witnesses] }),
+    forget: (hub) =>
+      inOrder(async () => {
+        pending.delete(hub);
+        if (named()?.has(hub) === true) return;
+        await keep({
+          ...file,
+          peers: file.peers.filter(({ id }) => id !== hub),
+          witnesses: file.witnesses.filter((id) => id !== hub),
+        });
+        await relink();
+      }),
+    told: () => ({ peers: [...file.peers], witnesses: [...witnesses], former: [...former()] }),
     async take(body) {
       const told = toldSchema.safeParse(body);
       if (!told.success) return log.warn({}, "what the leader told of the hubs is not understood");
       await inOrder(async () => {
-        const own = file.peers.find(({ id }) => id === self);
-        const peers = told.data.peers.map((peer) =>
-          peer.id === self && own !== undefined ? { ...peer, publicKey: own.publicKey } : peer,
+        const known = new Map(file.peers.map((peer) => [peer.id, peer]));
+        const isGone = (hub: HubId): boolean => told.data.former.some(({ id }) => id === hub);
+        const peers = told.data.peers.map((peer) => {
+          const own = known.get(peer.id);
+          // A hub bound to every address does not know its own: what we know is better than nothing.
+          const address = peer.address === "" ? (own?.address ?? "") : peer.address;
+          const publicKey = peer.id === self && own !== undefined ? own.publicKey : peer.publicKey;
+          return { ...peer, address, publicKey };
+        });
+        const unheard = file.peers.filter(
+          ({ id }) => !peers.some((peer) => peer.id === id) && (id === self || !isGone(id)),
         );
-        const unheard = file.peers.filter(({ id }) => !peers.some((peer) => peer.id === id));
-        await keep({ ...file, peers: [...peers, ...unheard], witnesses: told.data.witnesses });
+        await keep({
+          ...file,
+          peers: [...peers, ...unheard],
+          witnesses: told.data.witnesses,
+          former: told.data.former.filter(({ id }) => id !== self),
+        });
         await relink();
       });
       return undefined;
     },
     start: () => inOrder(relink),
+    isFormer: (hub) => former().some(({ id }) => id === hub),
+    untold: () => former().flatMap(({ id, isTold }) => (isTold ? [] : [id])),
+    heardLeft: (hub) =>
+      inOrder(async () => {
+        await keep(
+          withFormer(former().map((each) => (each.id === hub ? { ...each, isTold: true } : each))),
+        );
+        await relink();
+      }),
+    leave: () => inOrder(() => keep({ ...file, isRemoved: true })),
+    unlink: () =>
+      inOrder(async () => {
+        isAlone = true;
+        await relink();
+      }),
+    get isRemoved() {
+      return file.isRemoved === true;
+    },
   };
 }

@@ -7,13 +7,13 @@ import { act, byHub, type Hub } from "../hub.ts";
 import type { PeerCalls } from "../peers/calls.ts";
 import type { Reign } from "../replica/replica.ts";
 import type { Members } from "./members.ts";
-import { MEMBERS } from "./members.ts";
+import { LEFT, MEMBERS } from "./members.ts";
 import { makePromoter } from "./promote.ts";
 
 export interface ReignParts {
   readonly hub: Hub;
   readonly members: Members;
-  readonly calls: Pick<PeerCalls, "tell">;
+  readonly calls: Pick<PeerCalls, "tell" | "call">;
   /** Before anything else is served, in order. */
   readonly first: readonly ((signal: AbortSignal) => Promise<void>)[];
   /** Then all of these, by name, until the reign ends. */
@@ -52,13 +52,19 @@ export async function doReign(parts: ReignParts, { term, signal }: Reign): Promi
   }
 }
 
-/** A hub that was away when something changed hears it now. */
+/** A hub that was away when something changed hears it now; so does one that was removed. */
 async function tellMembers(
   { hub, members, calls }: ReignParts,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
     for (const other of members.others()) calls.tell(other, MEMBERS, members.told());
+    for (const gone of members.untold()) {
+      calls
+        .call(gone, LEFT, {}, { signal, timeoutMs: TELL_MS })
+        .then(() => members.heardLeft(gone))
+        .catch(() => {}); // it is told again
+    }
     await hub.clock.sleep(TELL_MS, signal);
   }
 }

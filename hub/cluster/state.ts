@@ -37,7 +37,15 @@ export interface ClusterState {
   readonly voters: readonly HubId[];
   readonly learners: readonly HubId[];
   readonly isChanging: boolean;
+  /** What a person should look at. */
+  readonly alarms: readonly Alarm[];
   readonly hubs: readonly HubView[];
+}
+
+export interface Alarm {
+  /** Left out: it concerns all of them. */
+  readonly hub?: HubId;
+  readonly text: string;
 }
 
 export type HubView = Partial<HubState> &
@@ -102,7 +110,10 @@ export async function clusterState(core: HubCore, signal: AbortSignal): Promise<
   });
   const own = { ...hubState(core), reachable: true };
   const { voters, learners, outgoing } = status.membership;
-  return {
+  const address = members.peer(hub.id)?.address;
+  const self: HubView = address === undefined || address === "" ? own : { ...own, address };
+  const hubs = [self, ...(await Promise.all(others))].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+  const known = {
     leader: status.leader,
     term: status.term,
     clusterId,
@@ -110,6 +121,33 @@ export async function clusterState(core: HubCore, signal: AbortSignal): Promise<
     voters,
     learners,
     isChanging: outgoing.length > 0,
-    hubs: [own, ...(await Promise.all(others))].toSorted((a, b) => (a.id < b.id ? -1 : 1)),
+    hubs,
   };
+  return { ...known, alarms: alarmsOf(known) };
+}
+
+const LAG_ENTRIES = 1_000;
+/** Slower synced writes than this make every change slow (notes/raft 5.5). */
+const SYNC_P99_MS = 25;
+const WRITE_AGE_MS = 1_000;
+
+export function alarmsOf({ leader, voters, hubs }: Omit<ClusterState, "alarms">): Alarm[] {
+  const alarms: Alarm[] = [];
+  if (leader === null) alarms.push({ text: "No hub leads: nothing can be changed now" });
+  const answering = hubs.filter((hub) => hub.reachable && voters.includes(hub.id));
+  const spare = answering.length - (Math.floor(voters.length / 2) + 1);
+  if (voters.length > 1 && spare === 0) {
+    alarms.push({ text: "One more voter that fails stops all changes" });
+  }
+  if (voters.length === 2) alarms.push({ text: "Two voters are worse than one: add a third hub" });
+  for (const { id, reachable, damage, pulse, lag = 0, writeAgeMs = 0, role } of hubs) {
+    const say = (text: string): void => void alarms.push({ hub: id, text });
+    if (!reachable) say("does not answer");
+    if (damage !== undefined) say(`does not vote until it has caught up: ${damage}`);
+    if (reachable && role !== "leader" && lag > LAG_ENTRIES) say(`is ${lag} entries behind`);
+    if (writeAgeMs > WRITE_AGE_MS) say(`has waited ${writeAgeMs} ms for its disk`);
+    if ((pulse?.syncP99Ms ?? 0) > SYNC_P99_MS)
+      say(`has a slow disk: synced writes take ${pulse?.syncP99Ms} ms (p99)`);
+  }
+  return alarms;
 }

@@ -19,6 +19,7 @@ import type { HubId } from "../consensus/types.ts";
 import { makeFeed } from "../feed/feed.ts";
 import { makeSoftState } from "../feed/soft.ts";
 import type { Hub } from "../hub.ts";
+import { ledgerTimeMs } from "../ledger/context.ts";
 import { makeMetrics } from "../metrics.ts";
 import { makePeerCalls, type PeerCalls } from "../peers/calls.ts";
 import type { OrderedStore, PeerLinkHandler } from "../ports.ts";
@@ -30,6 +31,7 @@ import {
   SLOW_TIMING,
 } from "../replica/replica.ts";
 import { openSnapshotFiles } from "../replica/snapshot-files.ts";
+import { makeStamps } from "../registry/replicated-time.ts";
 import { type Pulse, takePulse } from "./pulse.ts";
 
 const TICK_MS = 10;
@@ -102,7 +104,10 @@ export async function openHubCore(
         log,
         signal: stopped.signal,
       }),
-    received: (messages) => replica.receive(messages),
+    received(messages) {
+      const [first] = messages;
+      if (first !== undefined && !members.isFormer(first.from)) replica.receive(messages);
+    },
     posted: (from, body) => calls.posted(from, body),
     connected: hooks.onConnected,
     lost(hub) {
@@ -158,6 +163,7 @@ export async function openHubCore(
     feed,
     soft: makeSoftState(feed),
     clock,
+    stampMs: makeStamps(clock, () => ledgerTimeMs(replica.ledger.rows)),
     random,
     log,
     metrics: makeMetrics(),

@@ -110,6 +110,13 @@ export const ERRORS = {
   stopping: kind(503, 75, true, "The hub is stopping", "Try again in a moment."),
   no_leader: kind(503, 75, true, "There is no leader now", "Wait for Retry-After seconds."),
   not_leader: kind(421, 75, true, "This hub does not lead", "Ask the hub named in `details`."),
+  removed: kind(
+    503,
+    69,
+    false,
+    "This hub was removed from its cluster",
+    "Use another hub. To bring it back: gantry cluster add, and an empty data folder here.",
+  ),
   unreachable: kind(503, 69, true, "It cannot be reached", "Is it running? See the address."),
   outcome_unknown: kind(
     503,
