@@ -26,7 +26,7 @@ import { makeAsk } from "./ask/ask.ts";
 import { makeLibrary } from "./ask/library.ts";
 import { makeAgreement, tellStamps } from "./cluster/agreement.ts";
 import { makeClusterBlobs } from "./cluster/blobs.ts";
-import { makeClusterDesk } from "./cluster/desk.ts";
+import { deskForOthers, makeClusterDesk } from "./cluster/desk.ts";
 import { serveHubs } from "./cluster/serve.ts";
 import { describeHubs, factsOf } from "./cluster/describe.ts";
 import { doReign } from "./cluster/reign.ts";
@@ -43,7 +43,6 @@ import { makeDuties } from "./hands/duties.ts";
 import { makeInbox } from "./hands/inbox.ts";
 import { makeModels } from "./hands/models.ts";
 import { untilNodesBack } from "./hands/nodes-back.ts";
-import { makeRegistryCalls } from "./hands/registry-calls.ts";
 import { makeStop } from "./hands/stop.ts";
 import { makeHealthBoard } from "./health.ts";
 import { act, byHub, type Hub, newId } from "./hub.ts";
@@ -201,10 +200,7 @@ async function main(): Promise<void> {
     openAgentLink({
       bind: config.agentBind,
       keys: await openHubKeys(paths.root),
-      handler: {
-        ...inbox,
-        registry: makeRegistryCalls({ hub, keepAlive: registry.keepAlive, signal: never }),
-      },
+      handler: inbox,
       clock,
       random: hub.random,
       log,
@@ -238,7 +234,16 @@ async function main(): Promise<void> {
   }, never);
   serveHubs({
     core,
-    desk: () => leadingDesk,
+    desk: (signal) =>
+      deskForOthers(
+        {
+          leading: () => leadingDesk,
+          isElected: () => hub.replica.status().role === "leader",
+          change: (held) => untilSettled(changed.promise, held),
+          clock,
+        },
+        signal,
+      ),
     blobs: clusterBlobs,
     facts,
     agreement,

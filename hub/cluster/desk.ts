@@ -9,15 +9,41 @@
 // FW4. After the first piece of a streamed answer nothing is repeated: the asker hears `interrupted`.
 // FW5. A token that this hub does not know may have been made a moment ago at the leader: nobody is
 //      turned away before the rows are current, and while that cannot be known the answer is 503.
+// FW6. `no_leader` and its like say "surely not done". Once an attempt may have been done, what cannot
+//      be found out about it is `outcome_unknown`.
 
 import { randomUUID } from "node:crypto";
-import { GantryError } from "@gantry/shared/base/errors.ts";
+import { type ErrorCode, GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type RouteName, ROUTES } from "@gantry/shared/contract/routes.ts";
-import type { Clock } from "@gantry/shared/flow/clock.ts";
+import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { HubId } from "../consensus/types.ts";
 import type { PeerCalls } from "../peers/calls.ts";
 import type { Desk, DeskCallOptions, DeskRequest } from "../ports.ts";
+
+export interface ServingParts {
+  /** The whole desk while this hub leads. */
+  readonly leading: () => Desk | undefined;
+  /** It was elected, and its reign is about to serve. */
+  readonly isElected: () => boolean;
+  readonly change: (signal: AbortSignal) => Promise<void>;
+  readonly clock: Clock;
+}
+
+/** What other hubs' requests are answered by. Waits as FW3 does; throws no_leader (FW1). */
+export async function deskForOthers(
+  { leading, isElected, change, clock }: ServingParts,
+  signal: AbortSignal,
+): Promise<Desk> {
+  const hold = clock.timeout(HOLD_MS, signal);
+  for (;;) {
+    const desk = leading();
+    if (desk !== undefined) return desk;
+    if (!isElected() || hold.aborted)
+      throw new GantryError("no_leader", "This hub does not lead now");
+    await change(hold).catch(() => {});
+  }
+}
 
 /** The kind of a forwarded request among the calls between hubs. */
 export const DESK_CALL = "desk";
@@ -64,56 +90,77 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
     await parts.prepare(route, request, options.signal);
     const repeatable = makeRepeatable(route, request);
     const endMs = clock.monotonic() + FAILOVER_MS;
+    let mayBeDone = false;
     for (;;) {
-      const place = await findLeader(options.signal);
-      if (typeof place !== "string") return place.call(route, repeatable, options);
-      const outcome = await forward(place, route, repeatable, options);
+      const outcome = await attempt(route, repeatable, options);
       if ("value" in outcome) return outcome.value;
-      if (clock.monotonic() >= endMs) throw outcome.error;
-      await clock.sleep(RETRY_MS, options.signal); // the old leader's name may linger
+      mayBeDone ||= outcome.mayBeDone;
+      const isOver = outcome.isFinal || clock.monotonic() >= endMs;
+      if (isOver) throw mayBeDone ? outcomeUnknown(outcome.error) : outcome.error; // FW6
+      // The old leader's name may linger.
+      await parts.change(clock.timeout(RETRY_MS, options.signal)).catch(() => {});
     }
   }
 
-  /** This hub's desk, or the id of the hub that leads. FW3. */
-  async function findLeader(signal: AbortSignal): Promise<Desk | HubId> {
-    const hold = clock.timeout(HOLD_MS, signal);
-    for (;;) {
-      const place = parts.leading() ?? parts.leader();
-      if (place !== undefined) return place;
-      await parts.change(hold).catch(() => {});
-      if (hold.aborted && parts.leading() === undefined && parts.leader() === undefined) {
-        throw noLeader();
-      }
-    }
-  }
-
-  /** The answer, or an error after which it may be tried again. Throws what is final. */
-  async function forward(
-    to: HubId,
+  /** At whoever leads. Throws what is an answer. */
+  async function attempt(
     route: RouteName,
     request: DeskRequest,
-    { signal, onText }: DeskCallOptions,
-  ): Promise<{ readonly value: unknown } | { readonly error: GantryError }> {
+    options: DeskCallOptions,
+  ): Promise<Outcome> {
+    const { signal, onText } = options;
     let hasText = false;
     try {
-      const body: ForwardedRequest = { route, request };
-      const value = await parts.calls.call(to, DESK_CALL, body, {
-        signal,
-        timeoutMs: TIMEOUT.answerMs,
+      const place = await findLeader(signal);
+      if (place === undefined) return { error: noLeader(), mayBeDone: false, isFinal: true };
+      const heard: DeskCallOptions = {
+        ...options,
         onText(text) {
           hasText = true;
           onText?.(text);
         },
-      });
+      };
+      const value =
+        typeof place === "string"
+          ? await forward(place, route, request, heard)
+          : await place.call(route, request, heard);
       return { value };
     } catch (error) {
-      if (!(error instanceof GantryError) || signal.aborted) throw error;
-      if (error.code === "no_leader") return { error };
-      if (error.code !== "unreachable" && error.code !== "stopping" && error.code !== "starting")
-        throw error;
+      if (!(error instanceof GantryError) || signal.aborted || !MOVES.has(error.code)) throw error;
       if (hasText) throw interrupted(); // FW4
-      return { error };
+      const isRead = ROUTES[route].method === "GET";
+      const mayBeDone =
+        !isRead && error.code === "unreachable" && error.details?.["isSent"] !== false;
+      return { error, mayBeDone, isFinal: false };
     }
+  }
+
+  /** This hub's desk, or the id of the hub that leads. FW3. */
+  async function findLeader(signal: AbortSignal): Promise<Desk | HubId | undefined> {
+    const hold = clock.timeout(HOLD_MS, signal);
+    for (;;) {
+      const place = parts.leading() ?? parts.leader();
+      if (place !== undefined || hold.aborted) {
+        if (signal.aborted) throw reasonOf(signal);
+        return place;
+      }
+      await parts.change(hold).catch(() => {});
+    }
+  }
+
+  function forward(
+    to: HubId,
+    route: RouteName,
+    request: DeskRequest,
+    { signal, onText }: DeskCallOptions,
+  ): Promise<unknown> {
+    const body: ForwardedRequest = { route, request };
+    const timeoutMs = TIMEOUT.answerMs;
+    return parts.calls.call(to, DESK_CALL, body, {
+      signal,
+      timeoutMs,
+      ...(onText === undefined ? {} : { onText }),
+    });
   }
 
   /** FW5. */
@@ -121,12 +168,20 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
     const found = await parts.authenticate(secretSha256);
     if (found !== undefined) return found;
     const place = await findLeader(clock.timeout(FAILOVER_MS));
+    if (place === undefined) throw noLeader();
     if (typeof place === "string") await parts.catchUp().catch(() => Promise.reject(noLeader()));
     return parts.authenticate(secretSha256);
   }
 
   return { call, authenticate, watch: parts.watch };
 }
+
+type Outcome =
+  | { readonly value: unknown }
+  | { readonly error: GantryError; readonly mayBeDone: boolean; readonly isFinal: boolean };
+
+/** After these another hub, or the same one in a moment, can do it. */
+const MOVES: ReadonlySet<ErrorCode> = new Set(["no_leader", "unreachable", "stopping", "starting"]);
 
 /** FW2. */
 function makeRepeatable(route: RouteName, request: DeskRequest): DeskRequest {
@@ -141,6 +196,13 @@ function makeRepeatable(route: RouteName, request: DeskRequest): DeskRequest {
 
 const noLeader = (): GantryError =>
   new GantryError("no_leader", "No hub leads now", { details: { retryAfterS: 1 } });
+
+const outcomeUnknown = (cause: GantryError): GantryError =>
+  new GantryError(
+    "outcome_unknown",
+    "The hub that was doing it is gone, and nobody can say what became of it; ask again with the same Idempotency-Key",
+    { cause, details: { retryAfterS: 1 } },
+  );
 
 const interrupted = (): GantryError =>
   new GantryError("interrupted", "The hub that was answering is gone; ask again");

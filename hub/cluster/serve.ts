@@ -17,8 +17,8 @@ import { HUB_STATE, hubState } from "./state.ts";
 
 export interface ServeParts {
   readonly core: HubCore;
-  /** While this hub leads. */
-  readonly desk: () => Desk | undefined;
+  /** While this hub leads, or in a moment. Throws no_leader. */
+  readonly desk: (signal: AbortSignal) => Promise<Desk>;
   readonly blobs: ClusterBlobs;
   readonly facts: () => HubFacts;
   readonly agreement: Agreement;
@@ -37,11 +37,9 @@ export function serveHubs({
   onDisagreement,
 }: ServeParts): void {
   const services: Readonly<Record<string, Service>> = {
-    [DESK_CALL](_, body, options) {
+    async [DESK_CALL](_, body, options) {
       const { route, request } = body as ForwardedRequest; // made by a hub of this cluster
-      const own = desk();
-      if (own === undefined) throw new GantryError("no_leader", "This hub does not lead now");
-      return own.call(route, request, options);
+      return (await desk(options.signal)).call(route, request, options);
     },
     [KEEP_BLOB](from, body, { signal }) {
       const { sha256 } = body as { sha256?: unknown };

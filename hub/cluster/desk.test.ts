@@ -1,0 +1,97 @@
+import { describe, expect, it } from "vitest";
+import { type ErrorCode, GantryError } from "@gantry/shared/base/errors.ts";
+import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import { systemClock } from "@gantry/shared/flow/clock.ts";
+import type { Desk, DeskRequest } from "../ports.ts";
+import { deskForOthers, type ForwardedRequest, makeClusterDesk } from "./desk.ts";
+
+const REQUEST: DeskRequest = { actor: null, requestId: "r", params: {}, query: {}, body: {} };
+const never = new AbortController().signal;
+
+/** A hub that follows `leader`; each forwarded request meets the next of `fates`. */
+function follower(fates: readonly (ErrorCode | "done" | "lost" | "absent")[], leader = ["b"]) {
+  const sent: DeskRequest[] = [];
+  let next = 0;
+  const parts = {
+    local: () => undefined,
+    leading: () => undefined,
+    leader: () => leader[0],
+    change: (signal: AbortSignal) => systemClock.sleep(1, signal),
+    prepare: () => Promise.resolve(),
+    calls: {
+      call(to: string, _: string, body: unknown) {
+        const fate = fates[next] ?? "done";
+        next += 1;
+        sent.push((body as ForwardedRequest).request);
+        if (fate === "done") return Promise.resolve("done");
+        const isSent = fate === "lost";
+        const code = fate === "lost" || fate === "absent" ? "unreachable" : fate;
+        if (next === fates.length) leader.length = 0; // nobody leads any more
+        return Promise.reject(new GantryError(code, to, { details: { isSent } }));
+      },
+    },
+    authenticate: () => Promise.resolve(undefined),
+    catchUp: () => Promise.resolve(),
+    watch() {},
+    clock: systemClock,
+  };
+  const desk = makeClusterDesk(parts);
+  return { desk, sent, ask: (route: RouteName) => desk.call(route, REQUEST, { signal: never }) };
+}
+
+const codeOf = (asked: Promise<unknown>): Promise<unknown> =>
+  asked.then(
+    () => "done",
+    (error: unknown) => (error instanceof GantryError ? error.code : error),
+  );
+
+describe("the desk of a hub that follows", () => {
+  it("repeats under one replay key what may have been done (FW2)", async () => {
+    const { ask, sent } = follower(["lost", "no_leader", "absent", "done"], ["b"]);
+    expect(await codeOf(ask("flagSet"))).toBe("done");
+    expect(sent).toHaveLength(4);
+    expect(new Set(sent.map(({ replay }) => replay?.key)).size).toBe(1);
+  });
+
+  it.for([
+    { fates: ["lost"], route: "flagSet", code: "outcome_unknown" },
+    { fates: ["lost", "absent"], route: "flagSet", code: "outcome_unknown" },
+    { fates: ["absent"], route: "flagSet", code: "no_leader" },
+    { fates: ["no_leader"], route: "flagSet", code: "no_leader" },
+    { fates: ["lost"], route: "flags", code: "no_leader" },
+    { fates: ["revision_mismatch"], route: "flagSet", code: "revision_mismatch" },
+    { fates: ["lost", "revision_mismatch"], route: "flagSet", code: "revision_mismatch" },
+  ] as const)(
+    "$fates and then no leader: $route is told $code (FW6)",
+    async ({ fates, route, code }) => {
+      expect(await codeOf(follower(fates).ask(route))).toBe(code);
+    },
+  );
+});
+
+const serving = (leading: () => Desk | undefined, isElected: boolean) => ({
+  leading,
+  isElected: () => isElected,
+  change: (signal: AbortSignal) => systemClock.sleep(1, signal),
+  clock: systemClock,
+});
+
+describe("the desk that other hubs ask", () => {
+  it("waits for a reign that is about to serve (FW3)", async () => {
+    const { desk } = follower([]);
+    let looks = 0;
+    const leading = (): Desk | undefined => {
+      looks += 1;
+      return looks < 3 ? undefined : desk;
+    };
+    expect(await deskForOthers(serving(leading, true), never)).toBe(desk);
+  });
+
+  it("sends away at once where this hub was not elected (FW1)", async () => {
+    const asked = deskForOthers(
+      serving(() => undefined, false),
+      never,
+    );
+    expect(await codeOf(asked)).toBe("no_leader");
+  });
+});
