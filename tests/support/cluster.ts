@@ -1,10 +1,12 @@
-// Test equipment: several real hubs as processes on loopback, each with its own folder and ports.
+// Test equipment: several real hubs as processes, each with its own folder and ports: on loopback, or
+// each in a host of its own (netns.ts) whose links can be cut.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { freePort, ROOT, until } from "./appliance.ts";
+import type { Hosts } from "./netns.ts";
 
 const NODE = join(ROOT, "node_modules", ".bin", "node");
 const TOKEN = "gt_cluster_of_a_test_that_nobody_else_knows";
@@ -53,7 +55,12 @@ export interface ClusterOptions {
   readonly witnesses?: readonly string[];
   /** Founds nothing: one hub alone. */
   readonly isAlone?: boolean;
+  /** `hub-1` runs in the first of these, and so on; without, all hubs are on loopback. */
+  readonly hosts?: Hosts;
 }
+
+/** Below the ports of outgoing connections; a host has them for itself. */
+const HOST_PORTS = { http: 7_080, peer: 7_700, agent: 7_600 };
 
 export async function startCluster(
   size: number,
@@ -65,10 +72,18 @@ export async function startCluster(
   const founders: Record<string, string> = {};
 
   async function makeHub(id: string): Promise<ClusterHub> {
-    const [http, peer, agent] = [await freePort(), await freePort(), await freePort()];
+    const host = options.hosts?.hosts[hubs.length];
+    const { http, peer, agent } =
+      host === undefined
+        ? { http: await freePort(), peer: await freePort(), agent: await freePort() }
+        : HOST_PORTS;
+    const address = host?.address ?? "127.0.0.1";
     const dataDir = join(folder, id);
-    const url = `http://127.0.0.1:${http}`;
-    const peerAddress = `tcp://127.0.0.1:${peer}`;
+    const url = `http://${host?.controlAddress ?? address}:${http}`;
+    const peerAddress = `tcp://${address}:${peer}`;
+    const command = [NODE, "--disable-warning=ExperimentalWarning", join(ROOT, "hub/bin/hub.js")];
+    const [program = NODE, ...args] =
+      host === undefined ? command : (options.hosts?.inside(host.number, command) ?? command);
     let child: ChildProcess | undefined;
     let output = "";
     const hub: ClusterHub = {
@@ -76,7 +91,7 @@ export async function startCluster(
       url,
       dataDir,
       peerAddress,
-      agentAddress: `tcp://127.0.0.1:${agent}`,
+      agentAddress: `tcp://${address}:${agent}`,
       get pid() {
         return child?.pid ?? -1;
       },
@@ -88,31 +103,28 @@ export async function startCluster(
         const peers = Object.entries(founders)
           .filter(([other]) => other !== id)
           .map(([other, address]) => `${other}=${address}`);
-        child = spawn(
-          NODE,
-          ["--disable-warning=ExperimentalWarning", join(ROOT, "hub/bin/hub.js")],
-          {
-            cwd: ROOT,
-            env: {
-              PATH: process.env["PATH"] ?? "",
-              HOME: process.env["HOME"] ?? "",
-              UV_THREADPOOL_SIZE: "16",
-              GANTRY_HUB_ID: id,
-              GANTRY_DATA_DIR: dataDir,
-              GANTRY_HTTP_PORT: String(http),
-              GANTRY_PEER_BIND: peerAddress,
-              GANTRY_AGENT_BIND: hub.agentAddress,
-              GANTRY_MQTT_PORT: "off",
-              GANTRY_TOKEN: TOKEN,
-              ...(founders[id] === undefined || size === 1
-                ? {}
-                : { GANTRY_PEERS: peers.join(",") }),
-              ...(witnesses.length === 0 ? {} : { GANTRY_WITNESSES: witnesses.join(",") }),
-              ...options.env,
-              ...env,
-            },
+        child = spawn(program, args, {
+          cwd: ROOT,
+          env: {
+            PATH: process.env["PATH"] ?? "",
+            HOME: process.env["HOME"] ?? "",
+            UV_THREADPOOL_SIZE: "16",
+            GANTRY_HUB_ID: id,
+            GANTRY_DATA_DIR: dataDir,
+            GANTRY_HTTP_PORT: String(http),
+            ...(host === undefined
+              ? {}
+              : { GANTRY_HTTP_HOST: "0.0.0.0", GANTRY_ALLOW_PLAIN_HTTP: "1" }),
+            GANTRY_PEER_BIND: peerAddress,
+            GANTRY_AGENT_BIND: hub.agentAddress,
+            GANTRY_MQTT_PORT: "off",
+            GANTRY_TOKEN: TOKEN,
+            ...(founders[id] === undefined || size === 1 ? {} : { GANTRY_PEERS: peers.join(",") }),
+            ...(witnesses.length === 0 ? {} : { GANTRY_WITNESSES: witnesses.join(",") }),
+            ...options.env,
+            ...env,
           },
-        );
+        });
         for (const stream of [child.stdout, child.stderr]) {
           stream?.on("data", (chunk: Buffer) => {
             output = `${output}${chunk.toString()}`.slice(-400_000);
