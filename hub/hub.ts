@@ -20,6 +20,8 @@ export interface Hub {
   readonly feed: Feed;
   readonly soft: SoftState;
   readonly clock: Clock;
+  /** The time to write into commands: never before the ledger's (registry/replicated-time.ts). */
+  readonly stampMs: () => number;
   /** Cryptographically strong: ids and secrets are made of it. */
   readonly random: Random;
   readonly log: Logger;
@@ -45,7 +47,7 @@ export async function propose(
 ): Promise<Reply> {
   const { actor, requestId, replay, session } = by;
   const envelope: Envelope = {
-    atMs: hub.clock.now(),
+    atMs: hub.stampMs(),
     actor,
     requestId,
     ...(replay === undefined ? {} : { replay }),

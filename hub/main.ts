@@ -20,22 +20,27 @@ import { reasonOf, systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { type OpenAgentLink, openAgentLink } from "./adapters/agent-link.ts";
 import { openBlobFiles } from "./adapters/blob-files.ts";
-import { type DataDir, openDataDir } from "./adapters/data-dir.ts";
+import { type DataDir, FORMAT, openDataDir } from "./adapters/data-dir.ts";
 import { openHubKeys } from "./adapters/hub-keys.ts";
+import { makeJoinKeys } from "./adapters/peer-keys.ts";
 import { makeAsk } from "./ask/ask.ts";
 import { makeLibrary } from "./ask/library.ts";
+import { makeBackups } from "./backup/make-backup.ts";
 import { makeAgreement, tellStamps } from "./cluster/agreement.ts";
 import { makeClusterBlobs } from "./cluster/blobs.ts";
 import { deskForOthers, makeClusterDesk } from "./cluster/desk.ts";
 import { serveHubs } from "./cluster/serve.ts";
 import { describeHubs, factsOf } from "./cluster/describe.ts";
 import { doReign } from "./cluster/reign.ts";
+import { makeOperations } from "./cluster/operate.ts";
+import { checkMember, removed } from "./cluster/removed.ts";
 import { clusterState } from "./cluster/state.ts";
 import { relaySoft } from "./cluster/soft-relay.ts";
 import { readConfig } from "./config.ts";
 import { META_ID } from "./ledger/journal.ts";
 import { makeSecret } from "./desk/records.ts";
 import { makeDesk } from "./desk/desk.ts";
+import { examineCluster } from "./doctor/exam.ts";
 import { makeDeskGate } from "./door/gate.ts";
 import { type DoorWorker, startDoor } from "./door/workers.ts";
 import { makeCalls } from "./hands/calls.ts";
@@ -43,12 +48,13 @@ import { makeDuties } from "./hands/duties.ts";
 import { makeInbox } from "./hands/inbox.ts";
 import { makeModels } from "./hands/models.ts";
 import { untilNodesBack } from "./hands/nodes-back.ts";
+import { makeRegistryCalls } from "./hands/registry-calls.ts";
 import { makeStop } from "./hands/stop.ts";
 import { makeHealthBoard } from "./health.ts";
 import { act, byHub, type Hub, newId } from "./hub.ts";
 import { countEvents } from "./metrics.ts";
 import { sweepBlobs } from "./hands/sweep.ts";
-import type { Desk, PrintUpload } from "./ports.ts";
+import type { Desk, FeedItem, PrintUpload } from "./ports.ts";
 import type { Reign } from "./replica/replica.ts";
 import { makeRegistryLoop } from "./registry/loop.ts";
 import { makeRegistryWatches } from "./registry/watching.ts";
@@ -61,7 +67,6 @@ const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "package.j
 const CONSOLE_DIR = join(import.meta.dirname, "console", "dist");
 /** Our own broker has no bound on what comes before a login: never on a network. */
 const BROKER_HOST = "127.0.0.1";
-const CATCH_UP_MS = 500;
 const HAND_OVER_MS = 1_000;
 
 async function main(): Promise<void> {
@@ -99,6 +104,7 @@ async function main(): Promise<void> {
 
   // ── log, ledger, links to other hubs ──
 
+  let link: OpenAgentLink | undefined;
   let reigning: Promise<void> | undefined;
   let leadingDesk: Desk | undefined;
   let changed = Promise.withResolvers<void>();
@@ -116,7 +122,10 @@ async function main(): Promise<void> {
         reignNow?.(reign);
         tellChange();
       },
-      onLeader: tellChange,
+      onLeader(id) {
+        if (id !== null) link?.announce(id);
+        tellChange();
+      },
       onConnected: tellChange,
       blobPiece: async (hash, offset, sizeBytes) => {
         const totalBytes = await blobs.size(hash);
@@ -130,7 +139,7 @@ async function main(): Promise<void> {
 
   // ── hands and desk ──
 
-  let link: OpenAgentLink | undefined;
+  const exam = { core, version, root: paths.root };
   const theLink = (): OpenAgentLink => {
     if (link === undefined) throw new GantryError("starting", "The agent link is not open yet");
     return link;
@@ -147,6 +156,13 @@ async function main(): Promise<void> {
     others: () => members.stateful(),
     clock,
     log,
+  });
+  const backup = makeBackups({
+    core,
+    blobs: clusterBlobs.store,
+    root: paths.root,
+    dataFormat: FORMAT,
+    version,
   });
   const calls = makeCalls(theLink, clock);
   const duties = makeDuties(hub, theLink, never);
@@ -167,14 +183,24 @@ async function main(): Promise<void> {
       watches: makeRegistryWatches(hub, never),
       keepAlive: (name, token) => registry.keepAlive(name, token),
     },
-    cluster: { state: (signal) => clusterState(core, signal) },
+    cluster: {
+      backup,
+      exam: (signal) => examineCluster(exam, signal),
+      state: (signal) => clusterState(core, signal),
+      operations: makeOperations({ core, makeKeys: (id) => makeJoinKeys(core.clusterId, id) }),
+    },
   });
   const leader = (): string | undefined => {
     const { leader: id } = hub.replica.status();
     return id === null || id === hub.id ? undefined : id;
   };
   const clusterDesk = makeClusterDesk({
-    local: (route, request) => (isLocal(route, request.query) ? desk : undefined),
+    local(route, request) {
+      checkMember(hub.id, members.isRemoved, route);
+      // Who has no leader wants to know why more than anybody.
+      const isOrphan = route === "cluster" && leadingDesk === undefined && leader() === undefined;
+      return isOrphan || isLocal(route, request.query) ? desk : undefined;
+    },
     leading: () => leadingDesk,
     leader,
     change: (signal) => untilSettled(changed.promise, signal),
@@ -183,8 +209,8 @@ async function main(): Promise<void> {
         await clusterBlobs.spread((request.body as PrintUpload).gcode.sha256, signal);
     },
     calls: peerCalls,
-    authenticate: (hash) => desk.authenticate(hash),
-    catchUp: () => hub.replica.barrier(clock.timeout(CATCH_UP_MS)),
+    authenticate: (hash) =>
+      members.isRemoved ? Promise.reject(removed(hub.id)) : desk.authenticate(hash),
     watch: (onItems, signal) => desk.watch(onItems, signal),
     clock,
   });
@@ -200,7 +226,10 @@ async function main(): Promise<void> {
     openAgentLink({
       bind: config.agentBind,
       keys: await openHubKeys(paths.root),
-      handler: inbox,
+      handler: {
+        ...inbox,
+        registry: makeRegistryCalls({ hub, keepAlive: registry.keepAlive, signal: never }),
+      },
       clock,
       random: hub.random,
       log,
@@ -246,6 +275,7 @@ async function main(): Promise<void> {
       ),
     blobs: clusterBlobs,
     facts,
+    exam,
     agreement,
     onDisagreement({ position }, from) {
       disagreement = `the ledger differs from that of ${from} at position ${position}`;
@@ -256,10 +286,14 @@ async function main(): Promise<void> {
     },
   });
   watchParts(core, board, theLink);
-  board.watch("log", () =>
-    disagreement === undefined ? logState(hub) : { state: "degraded", note: disagreement },
-  );
+  board.watch("log", () => {
+    if (members.isRemoved) return { state: "degraded", note: removed(hub.id).message };
+    return disagreement === undefined
+      ? logState(hub, leadingDesk !== undefined)
+      : { state: "degraded", note: disagreement };
+  });
   countEvents(hub.metrics, hub.feed, never);
+  hub.feed.watch((items) => (items.some(namesHub) ? theLink().tellHubs() : undefined), never);
 
   // ── reigns ──
 
@@ -386,11 +420,15 @@ const LOCAL: ReadonlySet<RouteName> = new Set([
   "live",
   "ready",
   "metrics",
+  "backup",
   "events",
   "registryWatch",
 ]);
 
-function logState({ replica, id }: Hub): {
+function logState(
+  { replica, id }: Hub,
+  isServing: boolean,
+): {
   state: "ready" | "degraded" | "starting";
   note?: string;
 } {
@@ -398,8 +436,13 @@ function logState({ replica, id }: Hub): {
   if (damage !== undefined) return { state: "degraded", note: `this hub may not vote: ${damage}` };
   if (isDiskFull) return { state: "degraded", note: "the disk does not take writes" };
   if (leader === null) return { state: "starting", note: "no hub leads" };
+  if (role === "leader" && !isServing) return { state: "starting", note: "begins to lead" };
   return { state: "ready", note: role === "leader" ? "leads" : `follows ${leader ?? id}` };
 }
+
+const namesHub = (item: FeedItem): boolean =>
+  item.kind === "lapse" ||
+  (item.kind === "ledger" && item.events.some(({ type }) => type === "hub.changed"));
 
 /** Where nodes find the hubs, as the log knows it. */
 const hubFacts = ({ rows }: Hub): readonly HubFact[] =>

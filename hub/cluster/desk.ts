@@ -16,6 +16,7 @@ import { randomUUID } from "node:crypto";
 import { type ErrorCode, GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type RouteName, ROUTES } from "@gantry/shared/contract/routes.ts";
+import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { HubId } from "../consensus/types.ts";
 import type { PeerCalls } from "../peers/calls.ts";
@@ -48,6 +49,9 @@ export async function deskForOthers(
 /** The kind of a forwarded request among the calls between hubs. */
 export const DESK_CALL = "desk";
 
+/** The kind by which the leader is asked whose token this is. */
+export const WHO_CALL = "who";
+
 export interface ForwardedRequest {
   readonly route: RouteName;
   readonly request: DeskRequest;
@@ -67,8 +71,6 @@ export interface ClusterDeskParts {
   readonly calls: Pick<PeerCalls, "call">;
   /** By the rows of this hub. */
   readonly authenticate: Desk["authenticate"];
-  /** Resolves when the rows show everything that was committed at the call. */
-  readonly catchUp: () => Promise<void>;
   readonly watch: Desk["watch"];
   readonly clock: Clock;
 }
@@ -126,7 +128,7 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
           : await place.call(route, request, heard);
       return { value };
     } catch (error) {
-      if (!(error instanceof GantryError) || signal.aborted || !MOVES.has(error.code)) throw error;
+      if (!(error instanceof GantryError) || signal.aborted || !moves(error)) throw error;
       if (hasText) throw interrupted(); // FW4
       const isRead = ROUTES[route].method === "GET";
       const mayBeDone =
@@ -167,10 +169,31 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
   async function authenticate(secretSha256: string): ReturnType<Desk["authenticate"]> {
     const found = await parts.authenticate(secretSha256);
     if (found !== undefined) return found;
-    const place = await findLeader(clock.timeout(FAILOVER_MS));
-    if (place === undefined) throw noLeader();
-    if (typeof place === "string") await parts.catchUp().catch(() => Promise.reject(noLeader()));
-    return parts.authenticate(secretSha256);
+    const limit = clock.timeout(FAILOVER_MS);
+    for (;;) {
+      const place = await findLeader(limit);
+      if (place === undefined) throw noLeader();
+      if (typeof place !== "string") return parts.authenticate(secretSha256);
+      const told = await askWho(place, secretSha256, limit);
+      if (told !== "no leader") return told;
+      if (limit.aborted) throw noLeader();
+      await clock.sleep(RETRY_MS, limit);
+    }
+  }
+
+  async function askWho(
+    to: HubId,
+    secretSha256: string,
+    signal: AbortSignal,
+  ): Promise<Actor | undefined | "no leader"> {
+    try {
+      const options = { signal, timeoutMs: FAILOVER_MS };
+      const told = await parts.calls.call(to, WHO_CALL, { secretSha256 }, options);
+      return (told as { actor?: Actor }).actor; // made by a hub of this cluster
+    } catch (error) {
+      if (error instanceof GantryError && moves(error)) return "no leader";
+      throw error;
+    }
   }
 
   return { call, authenticate, watch: parts.watch };
@@ -180,8 +203,13 @@ type Outcome =
   | { readonly value: unknown }
   | { readonly error: GantryError; readonly mayBeDone: boolean; readonly isFinal: boolean };
 
-/** After these another hub, or the same one in a moment, can do it. */
-const MOVES: ReadonlySet<ErrorCode> = new Set(["no_leader", "unreachable", "stopping", "starting"]);
+/**
+ * Another hub, or the same one in a moment, can do it. `unreachable` is of the link between hubs only
+ * where it says what was sent: a node that cannot be reached is an answer.
+ */
+const moves = ({ code, details }: GantryError): boolean =>
+  MOVES.has(code) || (code === "unreachable" && "isSent" in details);
+const MOVES: ReadonlySet<ErrorCode> = new Set(["no_leader", "stopping", "starting"]);
 
 /** FW2. */
 function makeRepeatable(route: RouteName, request: DeskRequest): DeskRequest {

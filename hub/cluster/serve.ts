@@ -7,11 +7,12 @@ import type { HubId } from "../consensus/types.ts";
 import type { ServeOptions } from "../peers/calls.ts";
 import type { Desk } from "../ports.ts";
 import type { HubCore } from "../roots/core.ts";
+import { EXAM_FACTS, EXAM_STATE, examFacts, examState, type ExamParts } from "../doctor/exam.ts";
 import { type Agreement, STAMP, type Stamp } from "./agreement.ts";
 import { type ClusterBlobs, KEEP_BLOB } from "./blobs.ts";
 import { HUB_FACTS } from "./describe.ts";
-import { DESK_CALL, type ForwardedRequest } from "./desk.ts";
-import { MEMBERS } from "./members.ts";
+import { DESK_CALL, type ForwardedRequest, WHO_CALL } from "./desk.ts";
+import { LEFT, MEMBERS } from "./members.ts";
 import { SOFT_PRINTERS, takeSoft } from "./soft-relay.ts";
 import { HUB_STATE, hubState } from "./state.ts";
 
@@ -21,9 +22,13 @@ export interface ServeParts {
   readonly desk: (signal: AbortSignal) => Promise<Desk>;
   readonly blobs: ClusterBlobs;
   readonly facts: () => HubFacts;
+  readonly exam: ExamParts;
   readonly agreement: Agreement;
   readonly onDisagreement: (told: Stamp, from: HubId) => void;
 }
+
+/** The answer is on its way before the links end. */
+const LAST_WORD_MS = 2_000;
 
 type Service = (from: HubId, body: unknown, options: ServeOptions) => unknown;
 
@@ -33,6 +38,7 @@ export function serveHubs({
   desk,
   blobs,
   facts,
+  exam,
   agreement,
   onDisagreement,
 }: ServeParts): void {
@@ -41,6 +47,10 @@ export function serveHubs({
       const { route, request } = body as ForwardedRequest; // made by a hub of this cluster
       return (await desk(options.signal)).call(route, request, options);
     },
+    async [WHO_CALL](_, body, { signal }) {
+      const { secretSha256 } = body as { secretSha256: string }; // made by a hub of this cluster
+      return { actor: await (await desk(signal)).authenticate(secretSha256) };
+    },
     [KEEP_BLOB](from, body, { signal }) {
       const { sha256 } = body as { sha256?: unknown };
       if (typeof sha256 !== "string" || !isSha256(sha256))
@@ -48,9 +58,12 @@ export function serveHubs({
       return blobs.keep(sha256, from, signal);
     },
     [MEMBERS]: (_, body) => core.members.take(body),
+    [LEFT]: (from) => leave(core, from),
     [SOFT_PRINTERS]: (_, body) => takeSoft(core.hub.soft, body),
     [HUB_STATE]: () => hubState(core),
     [HUB_FACTS]: () => facts(),
+    [EXAM_FACTS]: () => examFacts(exam),
+    [EXAM_STATE]: (_, body, { signal }) => examState(exam, body, signal),
     [STAMP](from, body) {
       const told = body as Stamp;
       if (agreement.compare(told) === "other") onDisagreement(told, from);
@@ -62,4 +75,15 @@ export function serveHubs({
       throw new GantryError("not_found", `This hub knows no ${kind}: both need one release`);
     return service(from, body, options);
   });
+}
+
+async function leave({ hub, members }: HubCore, from: HubId): Promise<void> {
+  if (members.isRemoved) return;
+  await members.leave();
+  hub.log.warn(
+    { from },
+    "this hub was removed from its cluster: it serves nothing any more, and its data is kept",
+  );
+  const never = new AbortController().signal;
+  void hub.clock.sleep(LAST_WORD_MS, never).then(() => members.unlink());
 }

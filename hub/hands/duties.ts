@@ -48,6 +48,7 @@ export interface Duties {
     bootId: string,
     holds: readonly { job: string; token: number }[],
   ): Promise<void>;
+  /** It said goodbye: what it holds is given up at once. */
   nodeLeft(node: string): Promise<void>;
   refused(job: string): void;
 }
@@ -218,15 +219,6 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
     if (isDue) await act(hub, { type: "confirmationsTicked" }, byHub(hub), signal);
   }
 
-  /** A link can end without a word while the hub restarts: what is not heard is not alive. */
-  async function sweepNodes(startedAtMs: number): Promise<void> {
-    if (clock.monotonic() - startedAtMs < 2 * TIMEOUT.leaseMs) return;
-    const heard = link().heard();
-    for (const node of rows.hot("node").values()) {
-      if (node.state === "alive" && !heard.has(node.id)) await nodeLeft(node.id);
-    }
-  }
-
   async function nodeLeft(id: string): Promise<void> {
     const node = rows.get("node", id);
     if (node?.state !== "alive" || link().heard().has(id)) return;
@@ -246,12 +238,10 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
   return {
     wake,
     async run(stop) {
-      const startedAtMs = clock.monotonic();
       hub.feed.watch((items) => (items.some(mayOwe) ? wake() : undefined), stop);
       while (!stop.aborted) {
         try {
           await sweepConfirmations();
-          await sweepNodes(startedAtMs);
           await sweepPrints();
           await sweepJobs();
         } catch (error) {

@@ -248,8 +248,8 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
     },
     left(node, why) {
       calls.left(node);
-      if (why === "superseded" || why === "deposed") return;
-      inOrder(node, () => duties.nodeLeft(node));
+      // Silence is judged by the registry (registry/health.ts), with what it knows of our own stalls.
+      if (why === "bye") inOrder(node, () => duties.nodeLeft(node));
     },
   };
 }

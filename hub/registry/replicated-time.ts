@@ -5,6 +5,21 @@
 // RT1. Stamps of one hub never fall.
 // RT2. A clock that is set back slows nothing down; one that is right is used as it is.
 
+import type { Clock } from "@gantry/shared/flow/clock.ts";
+
+/** Stamps over this clock, from a reading of the ledger's time. */
+export function makeStamps(
+  clock: Pick<Clock, "now" | "monotonic">,
+  ledgerMs: () => number,
+): () => number {
+  let anchor: TimeAnchor = { timeMs: 0, monotonicMs: clock.monotonic() };
+  return () => {
+    const timeMs = ledgerMs();
+    if (timeMs > anchor.timeMs) anchor = { timeMs, monotonicMs: clock.monotonic() };
+    return stampMs(clock.now(), clock.monotonic(), anchor);
+  };
+}
+
 export interface TimeAnchor {
   /** The ledger's time, ms since 1970, when `monotonicMs` was read. */
   readonly timeMs: number;

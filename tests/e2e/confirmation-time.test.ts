@@ -142,6 +142,7 @@ async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk:
     feed,
     soft: makeSoftState(feed),
     clock,
+    stampMs: () => clock.now(),
     random: seededRandom(7),
     log: silentLogger,
     metrics: makeMetrics(),

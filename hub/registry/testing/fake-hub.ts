@@ -110,6 +110,7 @@ export function makeFakeHub(): FakeHub {
     clock,
     random: seededRandom(1),
     log: silentLogger,
+    stampMs: () => clock.now(),
     metrics: makeMetrics(),
   };
   return { hub, rig, clock, proposed, publish };
