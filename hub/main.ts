@@ -5,14 +5,10 @@
 //   stop    hand over -> doors take no more -> duties end -> links -> log and ledger with a checkpoint
 
 import { readFileSync } from "node:fs";
-import { chmod, readFile } from "node:fs/promises";
 import { flushCompileCache } from "node:module";
 import { join, resolve } from "node:path";
-import { writeFileDurably } from "@gantry/shared/adapters/durable-file.ts";
 import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
-import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
-import type { HubConfig } from "@gantry/shared/contract/config.ts";
 import type { HubFact } from "@gantry/shared/contract/link.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type { HubFacts } from "@gantry/shared/contract/rows.ts";
@@ -20,7 +16,7 @@ import { reasonOf, systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { type OpenAgentLink, openAgentLink } from "./adapters/agent-link.ts";
 import { openBlobFiles } from "./adapters/blob-files.ts";
-import { type DataDir, FORMAT, openDataDir } from "./adapters/data-dir.ts";
+import { FORMAT, openDataDir } from "./adapters/data-dir.ts";
 import { openHubKeys } from "./adapters/hub-keys.ts";
 import { makeJoinKeys } from "./adapters/peer-keys.ts";
 import { makeAsk } from "./ask/ask.ts";
@@ -38,11 +34,9 @@ import { clusterState } from "./cluster/state.ts";
 import { relaySoft } from "./cluster/soft-relay.ts";
 import { readConfig } from "./config.ts";
 import { META_ID } from "./ledger/journal.ts";
-import { makeSecret } from "./desk/records.ts";
 import { makeDesk } from "./desk/desk.ts";
 import { examineCluster } from "./doctor/exam.ts";
 import { makeDeskGate } from "./door/gate.ts";
-import { type DoorWorker, startDoor } from "./door/workers.ts";
 import { makeCalls } from "./hands/calls.ts";
 import { makeDuties } from "./hands/duties.ts";
 import { makeInbox } from "./hands/inbox.ts";
@@ -51,7 +45,7 @@ import { untilNodesBack } from "./hands/nodes-back.ts";
 import { makeRegistryCalls } from "./hands/registry-calls.ts";
 import { makeStop } from "./hands/stop.ts";
 import { makeHealthBoard } from "./health.ts";
-import { act, byHub, type Hub, newId } from "./hub.ts";
+import type { Hub } from "./hub.ts";
 import { countEvents } from "./metrics.ts";
 import { sweepBlobs } from "./hands/sweep.ts";
 import type { Desk, FeedItem, PrintUpload } from "./ports.ts";
@@ -59,14 +53,13 @@ import type { Reign } from "./replica/replica.ts";
 import { makeRegistryLoop } from "./registry/loop.ts";
 import { makeRegistryWatches } from "./registry/watching.ts";
 import { openHubCore } from "./roots/core.ts";
+import { openDoors } from "./roots/doors.ts";
+import { giveOwnerToken } from "./roots/owner.ts";
 import { watchParts } from "./roots/gauges.ts";
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "package.json"), "utf8")) as {
   version: string;
 };
-const CONSOLE_DIR = join(import.meta.dirname, "console", "dist");
-/** Our own broker has no bound on what comes before a login: never on a network. */
-const BROKER_HOST = "127.0.0.1";
 const HAND_OVER_MS = 1_000;
 
 async function main(): Promise<void> {
@@ -85,22 +78,7 @@ async function main(): Promise<void> {
   const paths = await openDataDir(resolve(config.dataDir));
 
   const gate = makeDeskGate(() => board.report());
-  const door = (name: string, entry: string, data: Record<string, unknown>): Promise<DoorWorker> =>
-    board.starting(name, () =>
-      startDoor({
-        name,
-        entry: new URL(entry, import.meta.url),
-        data: { ...data, logLevel: config.logLevel },
-        desk: gate.desk,
-        scope,
-        clock,
-        log,
-      }),
-    );
-  const doors = [door("http", "./http/worker.ts", httpData(config, paths))];
-  const mqtt = mqttData(config);
-  if (mqtt !== undefined) doors.push(door("mqtt", "./mqtt/worker.ts", mqtt));
-  else board.watch("mqtt", () => ({ state: "off" }));
+  const doors = openDoors({ config, paths, version, desk: gate.desk, board, scope, clock, log });
 
   // ── log, ledger, links to other hubs ──
 
@@ -134,7 +112,7 @@ async function main(): Promise<void> {
       },
     }),
   );
-  const [core, ...opened] = await Promise.all([opening, ...doors]);
+  const [core, ...opened] = await Promise.all([opening, ...doors.opening]);
   const { hub, ledgerStore, members, network, calls: peerCalls } = core;
 
   // ── hands and desk ──
@@ -148,7 +126,15 @@ async function main(): Promise<void> {
     hub,
     link: theLink,
     electionMs: () => core.timing.electionTicks * 10,
+    onUnfit: () => handOver("this hub stalls too often"),
   });
+  function handOver(why: string): void {
+    if (members.stateful().length === 0 || hub.replica.status().transferTo !== null) return;
+    log.warn({ why }, "handing over");
+    hub.replica
+      .transfer(undefined, clock.timeout(HAND_OVER_MS))
+      .catch((error: unknown) => log.warn({ error: toErrorRecord(error) }, "nobody took over"));
+  }
   const clusterBlobs = makeClusterBlobs({
     local: blobs,
     link: () => network.current,
@@ -228,7 +214,11 @@ async function main(): Promise<void> {
       keys: await openHubKeys(paths.root),
       handler: {
         ...inbox,
-        registry: makeRegistryCalls({ hub, keepAlive: registry.keepAlive, signal: never }),
+        registry: makeRegistryCalls({
+          hub,
+          keepAlive: (name, token) => registry.keepAlive(name, token),
+          signal: never,
+        }),
       },
       clock,
       random: hub.random,
@@ -307,7 +297,7 @@ async function main(): Promise<void> {
       hub,
       members,
       calls: peerCalls,
-      first: [(signal: AbortSignal) => giveOwnerToken(hub, config, paths, signal)],
+      first: [(signal: AbortSignal) => giveOwnerToken(hub, config.token, paths.token, signal)],
       onServing() {
         leadingDesk = desk;
         tellChange();
@@ -321,6 +311,7 @@ async function main(): Promise<void> {
           await ask.resume(signal);
         },
         "compare ledgers": (signal: AbortSignal) => tellStamps(core, agreement, signal),
+        "speak MQTT": (signal: AbortSignal) => doors.speakMqtt(signal),
         "relay live values": (signal: AbortSignal) =>
           relaySoft(
             { soft: hub.soft, calls: peerCalls, others: () => members.stateful(), clock },
@@ -361,51 +352,6 @@ async function main(): Promise<void> {
   await core.close();
   await reigning;
   log.info({}, "stopped");
-}
-
-function httpData(config: HubConfig, paths: DataDir): Record<string, unknown> {
-  const { httpHost: host, httpPort: port, tlsCert, tlsKey } = config;
-  const tls =
-    tlsCert === undefined || tlsKey === undefined
-      ? {}
-      : { tls: { cert: readFileSync(tlsCert, "utf8"), key: readFileSync(tlsKey, "utf8") } };
-  return {
-    door: {
-      names: config.httpNames.map((name) => name.toLowerCase()),
-      isTls: "tls" in tls,
-      consoleDir: CONSOLE_DIR,
-      version,
-    },
-    listen: { host, port, ...tls },
-    blobsDir: paths.blobs,
-  };
-}
-
-function mqttData(config: HubConfig): Record<string, unknown> | undefined {
-  if (config.mqttUrl !== undefined) return { hubId: config.hubId, broker: { url: config.mqttUrl } };
-  const port = Number(config.mqttPort);
-  return Number.isInteger(port)
-    ? { hubId: config.hubId, broker: { host: BROKER_HOST, port } }
-    : undefined;
-}
-
-/** The first reign makes the owner's token, or takes the one it was given, and writes it down once. */
-async function giveOwnerToken(
-  hub: Hub,
-  config: HubConfig,
-  paths: DataDir,
-  signal: AbortSignal,
-): Promise<void> {
-  if (hub.rows.hot("token").size > 0) return;
-  const earlier = await readFile(paths.token, "utf8").catch(() => ""); // a start that was cut off
-  const secret = config.token ?? (earlier.trim() === "" ? makeSecret(hub.random) : earlier.trim());
-  registerSecret(secret);
-  await writeFileDurably(paths.token, `${secret}\n`, 0o600);
-  await chmod(paths.token, 0o600);
-  const token = newId(hub, "tok");
-  const secretSha256 = sha256(secret);
-  const body = { type: "tokenMade", token, person: "owner", role: "admin", secretSha256 } as const;
-  await act(hub, body, byHub(hub), signal);
 }
 
 /** What every hub answers from its own rows, without the leader. */

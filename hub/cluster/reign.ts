@@ -34,6 +34,7 @@ export async function doReign(parts: ReignParts, { term, signal }: Reign): Promi
   try {
     await act(hub, { type: "reignBegan", hub: hub.id, term }, byHub(hub), signal);
     for (const step of parts.first) await step(signal);
+    if (signal.aborted) return;
     parts.onServing();
     for (const [name, task] of Object.entries(parts.tasks)) {
       scope.start(name, (ended) => task(AbortSignal.any([ended, signal])));

@@ -83,6 +83,7 @@ export async function openHubCore(
   const stopped = new AbortController();
   const pulse = takePulse();
   const logDisk = await openLevelStore(paths.log, { createIfMissing: true });
+  await pulse.feelDisk(logDisk);
   const hasLog = logDisk.getSync("h") !== undefined;
   const cluster = await openCluster(paths.root, config, hasLog);
   const { file, keys, save } = cluster;
@@ -200,7 +201,7 @@ const bootIdOf = (random: () => number): string =>
     .toString(16)
     .padStart(12, "0");
 
-/** Set by a person, else the fast one: the slow one is for machines that were seen to stall. */
+/** Set by a person, else by the disk as it was just felt: a slow one needs patient elections. */
 function timingOf({ electionMs, heartbeatMs }: HubConfig, pulse: Pulse): RaftTiming {
   if (electionMs === undefined) return pulse.isSlow() ? SLOW_TIMING : FAST_TIMING;
   const electionTicks = Math.ceil(electionMs / TICK_MS);
