@@ -15,4 +15,5 @@ process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), "node-compile-cache");
 setFlagsFromString("--max-semi-space-size=1");
 setFlagsFromString("--semi-space-growth-factor=1");
 enableCompileCache();
-await import("../main.ts");
+// One hub that goes on alone, offline: `gantry-hub recover`.
+await import(process.argv[2] === "recover" ? "../recover/main.ts" : "../main.ts");

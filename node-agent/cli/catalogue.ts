@@ -25,7 +25,11 @@ export interface CommandSpec {
 
 export const GLOBAL_OPTIONS = {
   json: { type: "boolean", help: "one JSON document, or JSON lines for a stream" },
-  hub: { type: "string", value: "URL", help: "the hub; default from GANTRY_HTTP_HOST and _PORT" },
+  hub: {
+    type: "string",
+    value: "URL",
+    help: "the hub, or several with commas; default from GANTRY_HTTP_HOST",
+  },
   token: { type: "string", value: "TOKEN", help: "default GANTRY_TOKEN, then DATA_DIR/token" },
   help: { type: "boolean", help: "explain this command" },
 } as const satisfies Readonly<Record<string, OptionSpec>>;
@@ -231,10 +235,21 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./commands/cluster.ts")).registry,
   },
   cluster: {
-    summary: "hubs, the leader and how far each has come",
-    usage: ["status"],
-    words: ["status"],
-    wordsMax: 1,
+    summary: "hubs: who leads and how far each has come; add, remove, hand over",
+    usage: [
+      "status",
+      "add HUB tcp://HOST:PORT [--witness]",
+      "remove HUB...",
+      "promote HUB",
+      "transfer [HUB]",
+      "recover [--data-dir DIR] [--yes]",
+    ],
+    words: ["status", "add", "remove", "promote", "transfer", "recover"],
+    options: {
+      witness: bool("the new hub votes and keeps the log, and holds no state"),
+      "data-dir": text("DIR", "the data folder of the stopped hub that is to be recovered"),
+      yes: bool("recover without asking: what other hubs had alone is lost"),
+    },
     load: async () => (await import("./commands/cluster.ts")).cluster,
   },
   models: {
@@ -250,10 +265,29 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./commands/models.ts")).models,
   },
   doctor: {
-    summary: "check the stored data of a hub that is not running",
-    usage: ["[DATA_DIR]"],
+    summary: "check the stored data of a stopped hub, or compare all running ones",
+    usage: ["[DATA_DIR]", "--cluster"],
     wordsMax: 1,
+    options: { cluster: bool("ask the running hubs whether they hold the same") },
     load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  backup: {
+    summary: "save everything as one file, while the hubs run",
+    usage: ["[FILE|FOLDER] [--keep N]", "--check FILE"],
+    wordsMax: 1,
+    options: {
+      check: bool("prove that a backup is whole"),
+      keep: text("N", "in a folder: remove all but the newest N"),
+    },
+    load: async () => (await import("./commands/backup.ts")).backup,
+  },
+  restore: {
+    summary: "make a new hub from a backup",
+    usage: ["FILE --data-dir DIR"],
+    wordsMin: 1,
+    wordsMax: 1,
+    options: { "data-dir": text("DIR", "the new hub's data folder, missing or empty") },
+    load: async () => (await import("./commands/restore.ts")).restore,
   },
   config: {
     summary: "the configuration in force, secrets hidden",

@@ -1,10 +1,19 @@
 // gantry registry, cluster: machines and hubs.
 
-import { badUsage, textOption } from "../args.ts";
-import { type Command, show } from "../context.ts";
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { readClientConfig } from "@gantry/shared/contract/config.ts";
+import type { ReplyOf } from "@gantry/shared/contract/schemas.ts";
+import { badUsage, isOn, textOption } from "../args.ts";
+import { type Command, type Context, readText, show, wordAt } from "../context.ts";
 import { openClient } from "../opening.ts";
+import { renderCluster, renderJoin } from "../render/cluster.ts";
 import { renderTable } from "../render/table.ts";
+import { cleanLine } from "../render/text.ts";
 import { formatSeconds } from "../render/units.ts";
+
+type ClusterGroup = ReplyOf<"clusterHubsRemoved">;
 
 export const registry: Command = async (context) => {
   const selector = textOption(context.options, "selector");
@@ -38,21 +47,81 @@ export const registry: Command = async (context) => {
 
 export const cluster: Command = async (context) => {
   const [verb = "status"] = context.words;
-  if (verb !== "status") throw badUsage(context.name, context.spec, `"${verb}" is not status`);
-  const reply = await openClient(context).cluster({ signal: context.world.signal });
-  show(context, reply, (look) => {
-    const table = renderTable(
-      look,
-      [
-        { title: "HUB", value: (row) => row.id },
-        { title: "ROLE", value: (row) => row.role },
-        { title: "COMMITTED", value: (row) => String(row.commitIndex), align: "right" },
-        { title: "APPLIED", value: (row) => String(row.appliedIndex), align: "right" },
-        { title: "REACHABLE", value: (row) => (row.reachable ? "yes" : "no") },
-      ],
-      reply.hubs,
-      "There are no hubs.",
-    );
-    return `${table}\nleader ${reply.leader ?? "none"}, term ${reply.term}`;
-  });
+  const run = VERBS.get(verb);
+  if (run === undefined) {
+    const known = [...VERBS.keys()].join(", ");
+    throw badUsage(context.name, context.spec, `"${verb}" is not one of ${known}`);
+  }
+  return await run(context);
 };
+
+const status: Command = async (context) => {
+  const reply = await openClient(context).cluster({ signal: context.world.signal });
+  show(context, reply, (look) => renderCluster(look, reply));
+};
+
+const add: Command = async (context) => {
+  const id = wordAt(context, 1, "The new hub's name");
+  const address = wordAt(context, 2, "The new hub's address, tcp://HOST:PORT,");
+  const body = { id, address, ...(isOn(context.options, "witness") ? { witness: true } : {}) };
+  const made = await openClient(context).clusterHubAdded({ body, signal: context.world.signal });
+  // What is to be run alone on stdout, so that it can be piped to the other machine.
+  show(context, made, () => renderJoin(made));
+  if (context.isJson) return;
+  const what = made.witness ? "a witness" : "a learner";
+  say(
+    context,
+    `${made.id} is ${what} from now on. Run this on the new machine, with an empty data folder. The code is a secret and is shown this once; gantry cluster add again makes another one while the hub was never here.`,
+  );
+  say(
+    context,
+    "Learners become voters by themselves, in pairs: never two voters. See: gantry cluster status",
+  );
+};
+
+const remove: Command = async (context) => {
+  const [, ...hubs] = context.words;
+  if (hubs.length === 0) throw badUsage(context.name, context.spec, "Say which hubs");
+  const client = openClient(context);
+  const group = await client.clusterHubsRemoved({ body: { hubs }, signal: context.world.signal });
+  show(context, group, () => groupText(group));
+};
+
+const promote: Command = async (context) => {
+  const hub = wordAt(context, 1, "The learner's name");
+  const client = openClient(context);
+  const group = await client.clusterHubPromoted({ body: { hub }, signal: context.world.signal });
+  show(context, group, () => groupText(group));
+};
+
+const transfer: Command = async (context) => {
+  const [, to] = context.words;
+  const body = to === undefined ? {} : { to };
+  const client = openClient(context);
+  const reply = await client.clusterTransferred({ body, signal: context.world.signal });
+  show(context, reply, () => cleanLine(`${reply.leader} leads`));
+};
+
+/** Offline, and the hub's own program: towers do not import each other. Its exit code. */
+const recover: Command = async ({ world, options }) => {
+  const dataDir = textOption(options, "data-dir") ?? readClientConfig(world.env, readText).dataDir;
+  const args = ["--data-dir", dataDir, ...(isOn(options, "yes") ? ["--yes"] : [])];
+  const program = fileURLToPath(new URL("../../../hub/bin/recover.js", import.meta.url));
+  if (!existsSync(program)) {
+    const message = `This machine has no hub. On the one to recover, with its hub stopped: gantry-hub recover ${args.join(" ")}`;
+    throw new GantryError("capability_missing", message);
+  }
+  return await world.runNode(program, args);
+};
+
+const VERBS: ReadonlyMap<string, Command> = new Map(
+  Object.entries({ status, add, remove, promote, transfer, recover }),
+);
+
+const groupText = ({ voters, learners }: ClusterGroup): string =>
+  cleanLine(
+    `voters ${voters.join(" ")}${learners.length === 0 ? "" : `, learners ${learners.join(" ")}`}`,
+  );
+
+const say = ({ world }: Context, text: string): void =>
+  void world.stderr.write(`${cleanLine(text)}\n`);
