@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { writeFileDurably } from "@gantry/shared/adapters/durable-file.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 
-const FORMAT = 1;
+export const FORMAT = 1;
 
 export interface DataDir {
   readonly root: string;

@@ -27,6 +27,7 @@ import { chatCompletions } from "./openai/chat.ts";
 import { embeddings } from "./openai/embeddings.ts";
 import { model, models } from "./openai/models.ts";
 import { errorResponse } from "./problem.ts";
+import { backup } from "./routes/backup.ts";
 import { eventsDoor } from "./routes/events.ts";
 import { type DoorCounts, health, makeCounts, metrics } from "./routes/health.ts";
 import { plain } from "./routes/plain.ts";
@@ -95,6 +96,7 @@ function specialHandlers(
     sessionOpened: openSession(deps, identities),
     sessionClosed: closeSession(deps),
     query: query(deps),
+    backup: backup(deps),
     printSubmitted: submitPrint(deps),
     events,
     chatCompletions: chatCompletions(deps),

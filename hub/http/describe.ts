@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { ERRORS } from "@gantry/shared/base/errors.ts";
 import { BREAKER, LIFE, LIMIT, RETRY, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { BACKUP_MEDIA_TYPE } from "@gantry/shared/contract/backup.ts";
 import { EVENT_TYPES } from "@gantry/shared/contract/events.ts";
 import { HAZARD_POLICY, ROLES } from "@gantry/shared/contract/roles.ts";
 import { type Route, ROUTES, type RouteName } from "@gantry/shared/contract/routes.ts";
@@ -155,7 +156,7 @@ function queryParameters(name: RouteName): readonly Json[] {
 
 function headerParameters(name: RouteName, route: Route): readonly Json[] {
   const schema = { type: "string", minLength: 1, maxLength: 200 };
-  const hasKey = route.method === "POST" && route.access !== "public";
+  const hasKey = route.method !== "GET" && route.access !== "public";
   return [
     ...(hasKey ? [{ name: "Idempotency-Key", in: "header", schema }] : []),
     ...(SESSION_ROUTES.has(name) ? [{ name: "Gantry-Session", in: "header", schema }] : []),
@@ -184,6 +185,7 @@ function requestContent(name: RouteName, schema: Json): Json {
 
 function replyContent(name: RouteName, route: Route, schema: Json): Json {
   if (name === "metrics") return { "text/plain": { schema } };
+  if (name === "backup") return { [BACKUP_MEDIA_TYPE]: { schema } };
   const json = { "application/json": { schema } };
   return route.stream === undefined
     ? json

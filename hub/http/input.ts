@@ -108,7 +108,7 @@ function readReplay(
 ): DeskRequest["replay"] {
   const header = c.req.header("idempotency-key");
   const actor = c.get("actor");
-  if (header === undefined || actor === null || ROUTES[route].method !== "POST") return undefined;
+  if (header === undefined || actor === null || ROUTES[route].method === "GET") return undefined;
   if (!REPLAY_KEY.test(header)) {
     throw badHeader("idempotency-key", "must be 1 to 200 printable ASCII characters");
   }

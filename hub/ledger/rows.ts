@@ -92,6 +92,8 @@ export interface Rows {
   /** W3. Call `batchStored` when it is on disk, before taking the next. */
   takeBatch(): readonly RowChange[];
   batchStored(): void;
+  /** Every change that is not known to be on disk, by key: a copy; undefined stands for a deletion. */
+  unstored(): ReadonlyMap<string, unknown>;
   /**
    * Everything under HOT_PREFIX as a snapshot left it takes the place of all rows, and every change
    * not yet on disk is forgotten: the snapshot holds it. Whoever holds these rows or a table of them
@@ -176,6 +178,7 @@ export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown
       assert(storing !== undefined, "W3: no batch is being stored");
       storing = undefined;
     },
+    unstored: () => new Map([...(storing ?? []), ...dirty]),
     reload(loaded) {
       for (const rows of tables.values()) rows.clear();
       dirty = new Map();

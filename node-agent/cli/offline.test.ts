@@ -95,7 +95,7 @@ describe("without a hub", () => {
     ["http://10.0.0.8:8080", false],
     ["http://127.0.0.1.evil.test:8080", false],
   ])("counts %s as its own hub: %s", (url, isOwn) => {
-    expect(isOwnHub(url, "http://10.0.0.7:8080")).toBe(isOwn);
+    expect(isOwnHub(url, ["http://10.0.0.7:8080"])).toBe(isOwn);
   });
 
   it("starts the doctor as a program of its own and passes its code on", async () => {

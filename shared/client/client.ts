@@ -1,20 +1,27 @@
 // The typed client of the hub's HTTP API: one method per route, made from the table of routes.
 //
-// CL1. A GET is tried twice (RETRY.interactive). A POST is tried twice as well, because it always
-//      carries an Idempotency-Key; PUT and DELETE are sent once.
+// CL1. Every call may be repeated, because every one that changes something carries an
+//      Idempotency-Key: with one hub it is tried twice (RETRY.interactive), with several until its
+//      time is over. Where the key cannot help (an upload that gives its bytes once) there is one try.
 // CL2. Every call ends: by its reply, by its time-out, or by the caller's signal.
 // CL3. Only GantryErrors come out. One request id belongs to a client and goes with every call.
-// CL4. Nothing of zod is loaded: schemas are here as types only.
+// CL4. A hub that does not answer is left for the next one at once; only when all of them said no is
+//      their Retry-After waited for.
+// CL5. An answer that breaks off is asked for again under the same key, and what was given already is
+//      not given twice.
+// CL6. Nothing of zod is loaded: schemas are here as types only.
 
+import { backoffMs } from "../base/backoff.ts";
 import { GantryError } from "../base/errors.ts";
 import { mintId } from "../base/ids.ts";
 import { RETRY, type RetryPolicy, TIMEOUT } from "../base/policy.ts";
 import type { Random } from "../base/prng.ts";
 import { type Route, type RouteName, ROUTES } from "../contract/routes.ts";
 import type { BodyOf, QueryOf, QueryReply, QueryRequest, ReplyOf } from "../contract/schemas.ts";
-import { attempt } from "../flow/attempt.ts";
+import { attempt, type AttemptContext } from "../flow/attempt.ts";
 import type { Clock } from "../flow/clock.ts";
 import { type AnswerPiece, readAnswer } from "./answer.ts";
+import { makeHubs, withoutSlash } from "./hubs.ts";
 import { problemOf, transportError } from "./problem.ts";
 import { type PrintFile, uploadBody } from "./upload.ts";
 import { type FeedEvent, type FeedOptions, watchEvents } from "./watch.ts";
@@ -22,6 +29,8 @@ import { type FeedEvent, type FeedOptions, watchEvents } from "./watch.ts";
 export interface ClientOptions {
   /** `http://HOST:PORT`; a path below it is kept. */
   readonly baseUrl: string;
+  /** Other hubs of the same cluster, to turn to when this one does not answer. */
+  readonly others?: readonly string[];
   /** Absent for public routes only. */
   readonly token?: string | undefined;
   readonly clock: Clock;
@@ -53,10 +62,16 @@ export type CallInput<N extends RouteName> = ParamsOf<(typeof ROUTES)[N]["path"]
 
 /** `client.devices()`, `client.print({ id })`, `client.flagSet({ key, body: { value } })`, ... */
 export type RouteCalls = {
-  readonly [N in Exclude<RouteName, "events">]: (
+  readonly [N in Exclude<RouteName, "events" | "backup">]: (
     ...input: CallOptions extends CallInput<N> ? [CallInput<N>?] : [CallInput<N>]
   ) => Promise<ReplyOf<N>>;
 };
+
+export interface Download {
+  readonly bytes: AsyncIterable<Uint8Array>;
+  /** Undefined where the hub did not say. */
+  readonly sizeBytes: number | undefined;
+}
 
 export interface Client extends RouteCalls {
   readonly baseUrl: string;
@@ -67,6 +82,8 @@ export interface Client extends RouteCalls {
   events(options: FeedOptions): AsyncGenerator<FeedEvent, void>;
   /** One page of past events. */
   eventsPage(query: QueryOf<"events">, options?: CallOptions): Promise<ReplyOf<"events">>;
+  /** The whole backup, as it comes. Not repeated: its bytes are of one moment. */
+  download(options?: CallOptions): Promise<Download>;
   /** Sends a print as multipart, in pieces: never the whole file in memory. */
   upload(file: PrintFile, options?: CallOptions): Promise<ReplyOf<"printSubmitted">>;
 }
@@ -74,7 +91,8 @@ export interface Client extends RouteCalls {
 export function makeClient(options: ClientOptions): Client {
   const { clock, random, token } = options;
   const send = options.fetch ?? fetch;
-  const baseUrl = options.baseUrl.replace(/\/+$/, "");
+  const hubs = makeHubs([options.baseUrl, ...(options.others ?? [])]);
+  const baseUrl = withoutSlash(options.baseUrl);
   const requestId = options.requestId ?? mintId("req", clock.now(), random);
   const never = new AbortController().signal;
 
@@ -82,51 +100,74 @@ export function makeClient(options: ClientOptions): Client {
     const headers = new Headers({ accept: "application/json", "x-request-id": requestId });
     if (token !== undefined) headers.set("authorization", `Bearer ${token}`);
     if (call.ifRevision !== undefined) headers.set("if-match", String(call.ifRevision));
-    if (route.method === "POST") {
+    if (route.method !== "GET") {
       headers.set("idempotency-key", call.idempotencyKey ?? mintId("req", clock.now(), random));
     }
     return headers;
   }
 
-  /** One try: a successful response, or the error that it stands for. */
-  async function open(url: string, init: RequestInit, signal: AbortSignal): Promise<Response> {
+  /** One try, at the hub whose turn it is: a successful response, or the error that it stands for. */
+  async function open(path: string, init: RequestInit, signal: AbortSignal): Promise<Opened> {
+    const address = hubs.current;
     let response: Response;
     try {
-      response = await send(url, { ...init, signal, redirect: "error" });
+      response = await send(`${address}${path}`, { ...init, signal, redirect: "error" });
     } catch (error) {
-      throw transportError(error, baseUrl, signal);
+      hubs.failed(address);
+      throw transportError(error, address, signal);
     }
-    if (!response.ok) throw await problemOf(response, baseUrl);
-    return response;
+    if (response.ok) return { response, address };
+    const problem = await problemOf(response, address);
+    if (problem.kind.http === 503) hubs.failed(address);
+    const { address: leader } = problem.details;
+    if (problem.code === "not_leader" && typeof leader === "string") hubs.follow(leader);
+    throw problem;
   }
 
-  async function readJson(response: Response, signal: AbortSignal): Promise<unknown> {
+  /** CL4. */
+  const waits = (): Pick<AttemptContext, "waitMs"> => {
+    let said = 0;
+    return {
+      waitMs(error, failures) {
+        const usualMs = backoffMs(RETRY.interactive.backoff, failures, random);
+        if (!(error instanceof GantryError)) return usualMs;
+        if (error.code === "not_leader") return NEXT_MS;
+        said += 1;
+        if (said % hubs.all.length !== 0) return NEXT_MS;
+        const { retryAfterS } = error.details;
+        return typeof retryAfterS === "number" ? Math.max(usualMs, 1_000 * retryAfterS) : usualMs;
+      },
+    };
+  };
+
+  async function readJson({ response, address }: Opened, signal: AbortSignal): Promise<unknown> {
     try {
       const isText = response.headers.get("content-type")?.startsWith("text/plain") === true;
       return await (isText ? response.text() : response.json());
     } catch (error) {
       if (error instanceof SyntaxError) {
-        throw new GantryError("unreachable", `${baseUrl} answered, but not as a Gantry hub does`);
+        throw new GantryError("unreachable", `${address} answered, but not as a Gantry hub does`);
       }
-      throw transportError(error, baseUrl, signal);
+      hubs.failed(address);
+      throw transportError(error, address, signal);
     }
   }
 
   async function call(name: RouteName, input: LooseInput): Promise<unknown> {
     const route = ROUTES[name];
-    const url = `${baseUrl}${pathOf(route, input)}${queryText(input.query)}`;
+    const path = `${pathOf(route, input)}${queryText(input.query)}`;
     const headers = headersOf(route, input);
     const init: RequestInit = { method: route.method, headers };
     if (route.method === "POST" || route.method === "PUT") {
       headers.set("content-type", "application/json");
       init.body = JSON.stringify(input.body ?? {});
     }
-    const policy = policyOf(name, route, input.timeoutMs);
+    const policy = policyOf(name, route, input.timeoutMs, hubs.all.length);
     const signal = input.signal ?? never;
     return await attempt(
-      async (trial) => await readJson(await open(url, init, trial), trial),
+      async (trial) => await readJson(await open(path, init, trial), trial),
       policy,
-      { clock, random, signal },
+      { clock, random, signal, ...waits() },
     );
   }
 
@@ -141,14 +182,34 @@ export function makeClient(options: ClientOptions): Client {
     const init = { method: "POST", headers, body };
     const limitMs = options.timeoutMs ?? TIMEOUT.answerMs;
     const signal = clock.timeout(limitMs, options.signal);
-    // Only the opening is repeated: once text has come, repeating would say it twice.
-    const policy = { ...RETRY.interactive, tryMs: limitMs, totalMs: limitMs };
-    const response = await attempt(
-      async () => await open(`${baseUrl}${ROUTES.query.path}`, init, signal),
-      policy,
-      { clock, random, signal },
-    );
-    return yield* readAnswer(response, baseUrl, signal);
+    const policy = { ...followPolicy(hubs.all.length), tryMs: limitMs, totalMs: limitMs };
+    const given = makeGiven();
+    for (let breaks = 0; ;) {
+      const { response, address } = await attempt(
+        async () => await open(ROUTES.query.path, init, signal),
+        policy,
+        { clock, random, signal, ...waits() },
+      );
+      try {
+        for await (const piece of readAnswer(response, address, signal)) {
+          if (piece.kind === "reply") {
+            yield piece;
+            return piece.reply;
+          }
+          const text = given.fresh(piece.text);
+          if (text === "") continue;
+          breaks = 0;
+          yield { kind: "token", text };
+        }
+        throw new GantryError("interrupted", "The answer broke off before its end");
+      } catch (error) {
+        breaks += 1;
+        if (signal.aborted || !isBreak(error) || breaks >= BREAKS_MAX) throw error;
+        hubs.failed(address);
+        given.again(); // CL5
+        await clock.sleep(backoffMs(RETRY.interactive.backoff, breaks, random), signal);
+      }
+    }
   }
 
   async function upload(
@@ -156,14 +217,44 @@ export function makeClient(options: ClientOptions): Client {
     options: CallOptions = {},
   ): Promise<ReplyOf<"printSubmitted">> {
     const route = ROUTES.printSubmitted;
-    const { contentType, body } = uploadBody(file, mintId("req", clock.now(), random));
     const headers = headersOf(route, options);
-    headers.set("content-type", contentType);
-    const signal = clock.timeout(options.timeoutMs ?? UPLOAD_MS, options.signal);
-    // A stream can be sent only once, so an upload is never repeated by itself.
-    const init: RequestInit = { method: "POST", headers, body, duplex: "half" };
-    const response = await open(`${baseUrl}${route.path}`, init, signal);
-    return (await readJson(response, signal)) as ReplyOf<"printSubmitted">;
+    const limitMs = options.timeoutMs ?? UPLOAD_MS;
+    const isRepeatable = typeof file.bytes === "function";
+    const policy = isRepeatable
+      ? followPolicy(hubs.all.length)
+      : { ...RETRY.interactive, triesMax: 1 };
+    const reply = await attempt(
+      async (trial) => {
+        const { contentType, body } = uploadBody(file, mintId("req", clock.now(), random));
+        headers.set("content-type", contentType);
+        const init: RequestInit = { method: "POST", headers, body, duplex: "half" };
+        return await readJson(await open(route.path, init, trial), trial);
+      },
+      { ...policy, tryMs: limitMs, totalMs: limitMs },
+      { clock, random, signal: options.signal ?? never, ...waits() },
+    );
+    return reply as ReplyOf<"printSubmitted">; // the hub's own schema checked it
+  }
+
+  async function download(options: CallOptions = {}): Promise<Download> {
+    const headers = headersOf(ROUTES.backup, options);
+    headers.set("accept", "application/x-tar, application/problem+json");
+    const signal = options.signal ?? never;
+    const policy = { ...followPolicy(hubs.all.length), tryMs: DOWNLOAD_MS, totalMs: DOWNLOAD_MS };
+    const { response, address } = await attempt(
+      async () => await open(ROUTES.backup.path, { headers }, signal),
+      policy,
+      { clock, random, signal, ...waits() },
+    );
+    const length = response.headers.get("content-length");
+    async function* pieces(): AsyncGenerator<Uint8Array, void> {
+      try {
+        for await (const piece of response.body ?? []) yield piece;
+      } catch (error) {
+        throw transportError(error, address, signal);
+      }
+    }
+    return { bytes: pieces(), sizeBytes: length === null ? undefined : Number(length) };
   }
 
   const names = Object.keys(ROUTES) as RouteName[];
@@ -177,16 +268,18 @@ export function makeClient(options: ClientOptions): Client {
     requestId,
     stream,
     upload,
+    download,
     events: (feed) =>
       watchEvents(feed, {
         clock,
         random,
-        baseUrl,
-        open: (query, lastId, signal) => {
+        address: () => hubs.current,
+        open: async (query, lastId, signal) => {
           const headers = headersOf(ROUTES.events, {});
           headers.set("accept", "text/event-stream");
           if (lastId !== undefined) headers.set("last-event-id", lastId);
-          return open(`${baseUrl}${ROUTES.events.path}${queryText(query)}`, { headers }, signal);
+          const path = `${ROUTES.events.path}${queryText(query)}`;
+          return (await open(path, { headers }, signal)).response;
         },
       }),
     eventsPage: async (query, options = {}) => {
@@ -214,13 +307,79 @@ const WAITS: Partial<Readonly<Record<RouteName, number>>> = {
   stop: TIMEOUT.stopMs + TIMEOUT.proposeMs,
 };
 
+/** A hub that is silent is left after this long, where there is another one. */
+const SILENT_MS = 4_000;
+/** Before the next hub is tried. */
+const NEXT_MS = 20;
+/** Times in a row that an answer may break off without one new piece. */
+const BREAKS_MAX = 6;
+/** Until the first byte of a backup: the hub copies its rows first. */
+const DOWNLOAD_MS = 600_000;
+
+/** How often and with what pauses, with so many hubs. */
+const followPolicy = (hubCount: number): RetryPolicy =>
+  hubCount === 1 ? RETRY.interactive : { ...RETRY.interactive, triesMax: 1_000 };
+
 /** CL1. */
-function policyOf(name: RouteName, route: Route, timeoutMs: number | undefined): RetryPolicy {
+function policyOf(
+  name: RouteName,
+  route: Route,
+  timeoutMs: number | undefined,
+  hubCount: number,
+): RetryPolicy {
   const isRead = route.method === "GET";
-  const usualMs = isRead ? RETRY.interactive.totalMs : (WAITS[name] ?? TIMEOUT.proposeMs);
-  const limitMs = timeoutMs ?? usualMs;
-  const triesMax = isRead || route.method === "POST" ? RETRY.interactive.triesMax : 1;
-  return { ...RETRY.interactive, triesMax, tryMs: limitMs, totalMs: limitMs };
+  const waitMs = WAITS[name];
+  const isAlone = hubCount === 1;
+  // Long enough for an election, where another hub may lead in a moment.
+  const readMs = isAlone ? RETRY.interactive.totalMs : TIMEOUT.proposeMs;
+  const totalMs = timeoutMs ?? (isRead ? readMs : (waitMs ?? TIMEOUT.proposeMs));
+  const isShort = !isAlone && waitMs === undefined && timeoutMs === undefined;
+  const tryMs = isShort ? Math.min(SILENT_MS, totalMs) : totalMs;
+  return { ...followPolicy(hubCount), tryMs, totalMs };
+}
+
+/** The connection or its hub is gone; the question may well be answered elsewhere. */
+const isBreak = (error: unknown): boolean => error instanceof GantryError && BREAKS.has(error.code);
+const BREAKS: ReadonlySet<string> = new Set([
+  "unreachable",
+  "interrupted",
+  "no_leader",
+  "not_leader",
+  "stopping",
+  "starting",
+  "outcome_unknown",
+]);
+
+interface Opened {
+  readonly response: Response;
+  readonly address: string;
+}
+
+interface Given {
+  /** What of this piece was not given yet. */
+  fresh(text: string): string;
+  /** The answer begins anew. */
+  again(): void;
+}
+
+/** CL5. Where the second answer says something else, nothing more is given: its reply has it all. */
+function makeGiven(): Given {
+  let given = "";
+  let heard = "";
+  return {
+    fresh(text) {
+      const before = heard;
+      heard += text;
+      if (heard.length <= given.length) return "";
+      if (!heard.startsWith(given)) return "";
+      const fresh = heard.slice(Math.max(before.length, given.length));
+      given = heard;
+      return fresh;
+    },
+    again() {
+      heard = "";
+    },
+  };
 }
 
 /** Throws bad_request for a parameter that is missing or empty. */

@@ -11,6 +11,7 @@ import {
 /** A reply that is not a success. Reads its body; never throws anything but its result. */
 export async function problemOf(response: Response, address: string): Promise<GantryError> {
   const text = await response.text().catch(() => "");
+  const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
   const problem = parseObject(text);
   if (problem === undefined) {
     const what = `${address} answered ${response.status}, but not as a Gantry hub does`;
@@ -19,7 +20,17 @@ export async function problemOf(response: Response, address: string): Promise<Ga
   // Under /v1 errors have OpenAI's shape: {error: {message, code}}.
   const { error } = problem;
   const inner = isObject(error) ? { ...error, detail: error["message"] } : problem;
-  return problemFrom(inner, response.status);
+  return problemFrom(withRetryAfter(inner, retryAfter), response.status);
+}
+
+/** What a proxy in between says in its header counts where the hub itself says nothing. */
+function withRetryAfter(
+  problem: Readonly<Record<string, unknown>>,
+  retryAfterS: number,
+): Readonly<Record<string, unknown>> {
+  const { details } = problem;
+  if (!(retryAfterS > 0) || (details !== undefined && !isObject(details))) return problem;
+  return { ...problem, details: { retryAfterS, ...details } };
 }
 
 /** A problem+json document as an error; `status` counts when its code is not known here. */

@@ -4,7 +4,8 @@ export interface PrintFile {
   readonly printer: string;
   /** Shown to people. */
   readonly name: string;
-  readonly bytes: AsyncIterable<Uint8Array>;
+  /** As a function it gives the same bytes at each call, so that the upload can be repeated. */
+  readonly bytes: AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>);
   /** Called after each piece with the bytes sent so far, without the envelope. */
   readonly onProgress?: (sentBytes: number) => void;
 }
@@ -30,7 +31,8 @@ async function* parts(file: PrintFile, boundary: string): AsyncGenerator<Uint8Ar
     "content-type: text/x.gcode\r\n\r\n";
   yield encoder.encode(field("printer", file.printer) + field("name", file.name) + fileHead);
   let sentBytes = 0;
-  for await (const piece of file.bytes) {
+  const bytes = typeof file.bytes === "function" ? file.bytes() : file.bytes;
+  for await (const piece of bytes) {
     yield piece;
     sentBytes += piece.length;
     file.onProgress?.(sentBytes);

@@ -33,7 +33,8 @@ export interface FeedOptions {
 export interface FeedContext {
   readonly clock: Clock;
   readonly random: Random;
-  readonly baseUrl: string;
+  /** Of the hub that is asked now, for messages. */
+  readonly address: () => string;
   readonly open: (
     query: Readonly<Record<string, unknown>>,
     lastId: string | undefined,
@@ -77,7 +78,7 @@ interface Place {
 
 async function* oneStream(
   { types, signal, onState }: FeedOptions,
-  { clock, baseUrl, open }: FeedContext,
+  { clock, address, open }: FeedContext,
   place: Place,
 ): AsyncGenerator<FeedEvent, void> {
   const query = types === undefined ? {} : { types: types.join(",") };
@@ -101,7 +102,7 @@ async function* oneStream(
       place.id = parser.lastId ?? place.id;
     }
   } catch (error) {
-    throw transportError(error, baseUrl, linked);
+    throw transportError(error, address(), linked);
   } finally {
     controller.abort(new GantryError("cancelled", "The feed was left")); // closes the connection
   }

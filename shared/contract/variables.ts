@@ -57,7 +57,7 @@ export const VARIABLES = {
     kind: "text",
     default: "127.0.0.1",
     readBy: ["hub", "client"],
-    meaning: "address of the API and the console",
+    meaning: "address of the API and the console; a client may know several: a,b:8081,...",
   },
   GANTRY_HTTP_PORT: {
     field: "httpPort",

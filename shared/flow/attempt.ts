@@ -20,6 +20,8 @@ export interface AttemptContext {
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly target?: Target;
+  /** Before the next try, ms; the policy's backoff where left out. `failures`: so far, from 1. */
+  readonly waitMs?: (error: unknown, failures: number) => number;
 }
 
 /**
@@ -47,7 +49,8 @@ export async function attempt<T>(
       settle(context, !isFault(error));
       failures += 1;
       if (failures >= policy.triesMax || deadline.aborted || !isRetryable(error)) throw error;
-      await clock.sleep(backoffMs(policy.backoff, failures, random), deadline);
+      const waitMs = context.waitMs ?? (() => backoffMs(policy.backoff, failures, random));
+      await clock.sleep(waitMs(error, failures), deadline);
     }
   }
 }

@@ -16,6 +16,7 @@ const DEADLINES_MS: Partial<Record<RouteName, number>> = {
   exec: TIMEOUT.commandMs,
   confirm: TIMEOUT.fabricationCommandMs,
   stop: TIMEOUT.fabricationCommandMs,
+  clusterExam: TIMEOUT.answerMs,
 };
 
 /** How long a route's desk call may take, ms. */

@@ -57,7 +57,8 @@ async function send(
     });
     world.stderr.write(REDRAW + line);
   };
-  const bytes = (await openAsBlob(path)).stream();
+  const blob = await openAsBlob(path);
+  const bytes = (): AsyncIterable<Uint8Array> => blob.stream();
   try {
     const onProgress = isDrawn ? { onProgress: draw } : {};
     return await client.upload({ printer, name, bytes, ...onProgress }, { signal: world.signal });
