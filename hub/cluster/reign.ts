@@ -6,6 +6,7 @@ import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { act, byHub, type Hub } from "../hub.ts";
 import type { PeerCalls } from "../peers/calls.ts";
 import type { Reign } from "../replica/replica.ts";
+import { healHubs } from "./heal.ts";
 import type { Members } from "./members.ts";
 import { LEFT, MEMBERS } from "./members.ts";
 import { makePromoter } from "./promote.ts";
@@ -41,6 +42,7 @@ export async function doReign(parts: ReignParts, { term, signal }: Reign): Promi
     }
     scope.start("tell members", () => tellMembers(parts, signal));
     scope.start("promote learners", () => promoteLearners(parts, signal));
+    scope.start("heal hubs", () => healHubs(parts, signal));
     await new Promise((resolve) => {
       if (signal.aborted) resolve(undefined);
       else signal.addEventListener("abort", resolve, { once: true });

@@ -143,7 +143,8 @@ export function alarmsOf({ leader, voters, hubs }: Omit<ClusterState, "alarms">)
   for (const { id, reachable, damage, pulse, lag = 0, writeAgeMs = 0, role } of hubs) {
     const say = (text: string): void => void alarms.push({ hub: id, text });
     if (!reachable) say("does not answer");
-    if (damage !== undefined) say(`does not vote until it has caught up: ${damage}`);
+    if (damage !== undefined)
+      say(`does not vote until it has caught up and another term has begun: ${damage}`);
     if (reachable && role !== "leader" && lag > LAG_ENTRIES) say(`is ${lag} entries behind`);
     if (writeAgeMs > WRITE_AGE_MS) say(`has waited ${writeAgeMs} ms for its disk`);
     if ((pulse?.syncP99Ms ?? 0) > SYNC_P99_MS)
