@@ -91,11 +91,18 @@ export async function runCommandLine(args: readonly string[]): Promise<number> {
 
 async function runHere(orders: Orders): Promise<Sums> {
   const subject = await loadSubject(orders.mutant);
+  const real = orders.mutant === undefined ? undefined : await loadSubject(undefined);
   const endAt = performance.now() + orders.budgetMs;
   let sums = emptySums();
   for (let seed = orders.first; seed < orders.first + orders.count; seed += orders.stride) {
     if (performance.now() >= endAt) break;
-    sums = addOutcome(sums, runSeed(seed, { ...subject, without: orders.without }));
+    const outcome = runSeed(seed, { ...subject, without: orders.without });
+    // A mutant is found by a seed that the real core holds, not by one that fails either way.
+    const isOld =
+      outcome.failure !== undefined &&
+      real !== undefined &&
+      runSeed(seed, real).failure !== undefined;
+    sums = addOutcome(sums, isOld ? { ...outcome, failure: undefined } : outcome);
     if (orders.isShort && sums.failures.length > 0) break;
   }
   return sums;

@@ -90,6 +90,13 @@ export function startStorm(shared: Shared): void {
     else cut(between_([hub]).filter(([, to]) => to === hub.id)); // it speaks and hears nothing
   }
 
+  if (mix.faults.has("huntNew")) {
+    // Leaders that get no further than their first entries leave the logs that Raft's figure 8 needs.
+    shared.onLeader = (hub) => {
+      if (random() < 0.8) later(random() * mix.weather.delayMax * 3, () => harm(hub));
+    };
+  }
+
   const act: Readonly<Record<Action, () => void>> = {
     crash: () => crash(any(up()), false),
     powerCut() {

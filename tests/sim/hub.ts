@@ -47,6 +47,8 @@ export interface Shared {
   readonly commands: Command[];
   readonly hubs: Map<HubId, Hub>;
   readonly witnesses: ReadonlySet<HubId>;
+  /** A hub has just become leader. */
+  onLeader: (hub: Hub) => void;
   /** False once the storm is over. */
   isStormy: boolean;
 }
@@ -359,7 +361,10 @@ export function makeHub(id: HubId, founders: Membership, shared: Shared): Hub {
     if (status.role !== hub.role) {
       world.note(() => `${id} is ${status.role} in term ${status.term}`);
       hub.role = status.role;
-      if (status.role === "leader") oracle.leads(id, status.term, (index) => terms[index]);
+      if (status.role === "leader") {
+        oracle.leads(id, status.term, (index) => terms[index]);
+        shared.onLeader(hub);
+      }
     }
   }
 

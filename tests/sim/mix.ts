@@ -33,6 +33,7 @@ export const FAULTS = [
   "tinyLog",
   "tinyBound",
   "singleWrites",
+  "huntNew",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
@@ -69,13 +70,26 @@ export type Finale = (typeof FINALES)[number];
 /** Virtual ms of one tick of the election clock. */
 export const TICK_MS = 10;
 
+const HUNTED_SHARE = 0.3;
+const FIGURE_8_SHARE = 0.15;
+const FIGURE_8 = new Set<Fault>(["huntNew", "tinyBatch", "tinyWindow", "crash"]);
+const MILD = new Set<Fault>([
+  "drift",
+  "slowDisk",
+  "reorder",
+  "drop",
+  "tinyBound",
+  "isolate",
+  "partition",
+]);
+
 const pick = <T>(random: Random, of: readonly [T, ...T[]]): T =>
   of[between(random, 0, of.length - 1)] ?? of[0];
 
 export function drawMix(seed: number, without: ReadonlySet<Fault> = new Set()): Mix {
   const random = seededRandom(seed ^ 0x5f3759df);
   const share = pick(random, [0.15, 0.3, 0.5, 0.7]);
-  const drawn = FAULTS.filter(() => random() < share);
+  const drawn = FAULTS.filter((fault) => fault !== "huntNew" && random() < share);
   const shape = pick(random, [
     "three",
     "three",
@@ -94,6 +108,15 @@ export function drawMix(seed: number, without: ReadonlySet<Fault> = new Set()): 
   if (faults.has("bitRot") && (faults.has("membership") || shape === "one"))
     faults.delete("bitRot");
   const founders = shape === "five" ? 5 : shape === "one" ? 1 : 3;
+  const hunted = seededRandom(seed ^ 0x1b873593)();
+  if (hunted < HUNTED_SHARE && !without.has("huntNew")) faults.add("huntNew");
+  if (hunted < FIGURE_8_SHARE) {
+    // The rarest of the planted bugs (Raft's figure 8) needs short reigns and one entry at a time.
+    for (const fault of FAULTS) {
+      if (FIGURE_8.has(fault) && !without.has(fault)) faults.add(fault);
+      else if (!FIGURE_8.has(fault) && !MILD.has(fault)) faults.delete(fault);
+    }
+  }
   const diskMax = faults.has("slowDisk") ? pick(random, [20, 60, 100]) : pick(random, [1, 3, 8]);
   return {
     faults,
@@ -107,7 +130,7 @@ export function drawMix(seed: number, without: ReadonlySet<Fault> = new Set()): 
       drop: faults.has("drop") ? rough * 0.25 : 0,
       repeat: faults.has("repeat") ? rough * 0.3 : 0,
       delayMin: 0.1,
-      delayMax: pick(random, [1, 3, 10]),
+      delayMax: Math.max(pick(random, [1, 3, 10]), hunted < FIGURE_8_SHARE ? 10 : 0),
       slow: faults.has("slowFrames") ? pick(random, [0.01, 0.05, 0.2]) : 0,
       isReordered: faults.has("reorder"),
     },
@@ -119,7 +142,7 @@ export function drawMix(seed: number, without: ReadonlySet<Fault> = new Set()): 
     thinkMs: pick(random, [1, 5, 20]),
     checkpointEvery: faults.has("tinyLog") ? between(random, 3, 15) : between(random, 40, 200),
     keepEntries: faults.has("tinyLog") ? between(random, 0, 5) : between(random, 20, 100),
-    messageBytesMax: faults.has("tinyBatch") ? between(random, 1, 60) : 100_000,
+    messageBytesMax: faults.has("tinyBatch") ? between(random, 1, 20) : 100_000,
     inflightMax: faults.has("tinyWindow") ? between(random, 1, 2) : 64,
     uncommittedBytesMax: faults.has("tinyBound") ? between(random, 20, 200) : 1_000_000,
     finale,

@@ -67,6 +67,7 @@ export function runSeed(seed: number, options: SeedOptions): SeedOutcome {
     commands: [],
     hubs,
     witnesses: new Set(mix.hasWitness ? [ids[mix.founders - 1] ?? ""] : []),
+    onLeader: () => {},
     isStormy: true,
   };
   let failure: string | undefined;
