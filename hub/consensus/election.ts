@@ -170,13 +170,28 @@ export function onVote(raft: Raft, message: Of<"vote">): void {
     (raft.vote === null && raft.leader === null) ||
     (isPre && term > raft.term);
   const isGranted =
-    isFree && raft.config.isBarred !== true && isUpToDate(raft.log, lastIndex, lastTerm); // V2
+    isFree && raft.config.isBarred !== true && isCompleteEnough(raft, lastIndex, lastTerm); // V2
   answer(raft, message, isGranted);
   if (!isGranted || isPre) return;
   raft.electionElapsed = 0;
   if (raft.vote === from) return;
   raft.vote = from;
   raft.out.isHardStateDirty = true;
+}
+
+/**
+ * V2. A leader that was voted out is asked only by a hub that does not know it yet, and what lies after
+ * its last commit is decided by those who stay, without it: every majority of theirs that stored an
+ * entry meets every majority of the old ones that has this vote in it. So its commit is what counts, as
+ * far as it counted that itself, in its own term, and its log brings it back in no later change.
+ */
+function isCompleteEnough(raft: Raft, lastIndex: number, lastTerm: number): boolean {
+  const { log, membership, membershipIndex, config, pendingChanges, counted } = raft;
+  const isOut = !isVoter(membership, config.id) && pendingChanges.length === 0;
+  if (!isOut || counted.index < membershipIndex || counted.term === 0)
+    return isUpToDate(log, lastIndex, lastTerm);
+  const { index, term } = counted;
+  return lastTerm > term || (lastTerm === term && lastIndex >= index);
 }
 
 function answer(raft: Raft, { from, term, isPre }: Of<"vote">, isGranted: boolean): void {

@@ -7,7 +7,9 @@
 //     taken when nothing waits, however large.
 // E4. Not more than one membership change that is not committed, and none before the leader has
 //     committed an entry of its own term.
-// E5. A leader that is no voter any more steps down as soon as that is committed and told.
+// E5. A leader that is no voter any more takes nothing new, and steps down when a quorum of those who
+//     stay is known to know: it appends one empty entry, and whoever stores that has heard with it
+//     that the change is committed. Nobody then needs the vote of a hub that is gone.
 
 import { assert } from "@gantry/shared/base/assert.ts";
 import { addEntry, advanceCommit } from "./commit.ts";
@@ -60,8 +62,8 @@ export function propose(raft: Raft, data: Uint8Array): StepOutcome {
   return "taken";
 }
 
-const takesProposals = ({ role, transferTo, config }: Raft): boolean =>
-  role === "leader" && transferTo === null && config.isWitness !== true;
+const takesProposals = ({ role, transferTo, leavingAt, config }: Raft): boolean =>
+  role === "leader" && transferTo === null && leavingAt === 0 && config.isWitness !== true;
 
 const isFull = ({ uncommittedBytes, config }: Raft, bytes: number): boolean =>
   uncommittedBytes > 0 && uncommittedBytes + bytes > config.uncommittedBytesMax; // E3
@@ -132,6 +134,7 @@ export function onHeartbeatAnswer(raft: Raft, message: Of<"heartbeatAnswer">): v
   peer.isActive = true;
   peer.readAcked = Math.max(peer.readAcked, message.read);
   repair(raft, peer);
+  if (raft.config.isWitness === true && raft.transferTo === null) raft.isFlushDue = true;
   confirmReads(raft);
 }
 
@@ -142,13 +145,18 @@ export function countCommit(raft: Raft): void {
     const index = quorumIndex(raft.membership, (hub) => storedAt(raft, hub));
     if (index <= log.commit || termAt(log, index) !== raft.term) return;
     const before = log.commit;
+    raft.counted = { index, term: raft.term };
     const isChanged = advanceCommit(raft, index);
     freeBytes(raft, before);
     raft.isFlushDue = true;
     raft.isReadable ||= log.commit >= raft.openedAt;
+    if (isChanged) afterChange(raft);
+    if (raft.leavingAt > 0 && log.commit >= raft.leavingAt) {
+      flushPeers(raft);
+      becomeFollower(raft, raft.term, null); // E5
+      return;
+    }
     if (!isChanged) return;
-    afterChange(raft);
-    if (raft.role !== "leader") return;
   }
 }
 
@@ -167,11 +175,13 @@ function freeBytes(raft: Raft, before: number): void {
 /** The change is told to everyone it concerns, also to who is leaving, before it is followed. */
 function afterChange(raft: Raft): void {
   flushPeers(raft);
+  followMembership(raft);
   if (!isVoter(raft.membership, raft.config.id)) {
-    becomeFollower(raft, raft.term, null); // E5
+    append(raft, "commands", EMPTY); // E5
+    raft.leavingAt = raft.log.last;
+    raft.transferTo = null;
     return;
   }
-  followMembership(raft);
   const { transferTo } = raft;
   if (transferTo !== null && !raft.membership.voters.includes(transferTo)) raft.transferTo = null;
 }
@@ -229,10 +239,14 @@ export function flushLeader(raft: Raft): void {
   raft.isFlushDue = false;
 }
 
-/** A witness holds no state: whoever holds it and has the whole log takes over. */
+/** A witness holds no state: whoever holds it and has the whole log takes over; each in turn. */
 function yieldToState(raft: Raft): void {
-  for (const { hub, match, isActive } of raft.peers) {
-    if (isActive && match === raft.log.last && transfer(raft, hub) === "taken") return;
+  const last = raft.peers.findIndex(({ hub }) => hub === raft.yieldedTo);
+  const inTurn = [...raft.peers.slice(last + 1), ...raft.peers.slice(0, last + 1)];
+  for (const { hub, match, isActive } of inTurn) {
+    if (!isActive || match !== raft.log.last || transfer(raft, hub) !== "taken") continue;
+    raft.yieldedTo = hub;
+    return;
   }
 }
 

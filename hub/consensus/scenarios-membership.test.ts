@@ -175,6 +175,37 @@ describe("changes that concern the leader", () => {
     expect(["b", "c", "d"]).toContain(net.leaders()[0]);
   });
 
+  it("a leader that was voted out leads until those who stay know it (E5)", () => {
+    const net = led("ab", "ab");
+    change(net, "a", "-a", { transition: "joint" });
+    // Nothing that tells b of the commit of the last change passes.
+    net.dropWhere(({ to, ...rest }) => to === "b" && "commit" in rest && rest.commit >= 3);
+    net.beat(3);
+    expect(shown(net, "a")).toBe("b///");
+    expect(shown(net, "b")).toBe("b/ab//");
+    expect(net.status("a").role).toBe("leader");
+    expect(net.propose("a", "too late")).toBe("refused");
+    net.dropWhere(() => false);
+    net.beat(40);
+    expect(shown(net, "b")).toBe("b///");
+    expect(net.leaders()).toEqual(["b"]);
+  });
+
+  it("a leader that was voted out and went too early still gives its vote to who stays (V2)", () => {
+    const net = led("ab", "ab");
+    change(net, "a", "-a", { transition: "joint" });
+    net.dropWhere(({ to, ...rest }) => to === "b" && "commit" in rest && rest.commit >= 3);
+    net.beat(3);
+    net.isolate("b");
+    net.beat(40); // a hears nobody of the new group and gives up
+    expect(net.status("a").role).toBe("follower");
+    expect(net.status("a").lastIndex).toBeGreaterThan(net.status("b").lastIndex);
+    net.heal();
+    net.beat(60);
+    expect(net.leaders()).toEqual(["b"]);
+    expect(shown(net, "b")).toBe("b///");
+  });
+
   it("a leader that becomes a learner steps down, and keeps following", () => {
     const net = led("abc", "abc");
     change(net, "a", "~a");

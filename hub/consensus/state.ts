@@ -79,6 +79,12 @@ export interface Raft {
   isReadable: boolean;
   uncommittedBytes: number;
   transferTo: HubId | null;
+  /** Leader that is no voter any more: the entry with which it goes; 0 otherwise. */
+  leavingAt: number;
+  /** The last commit that this hub counted itself, as a leader, with the term of its reign; {0, 0} if none. */
+  counted: { readonly index: number; readonly term: number };
+  /** Witness: whom it last tried to hand over to. */
+  yieldedTo: HubId | null;
   kept: Snapshot | undefined;
 
   /** Follower: the snapshot that is being fetched. */
@@ -128,6 +134,9 @@ export function makeState(config: CoreConfig, restored: Restored, disk: StoredLo
     isReadable: false,
     uncommittedBytes: 0,
     transferTo: null,
+    leavingAt: 0,
+    counted: { index: 0, term: 0 },
+    yieldedTo: null,
     kept: undefined,
     installing: undefined,
   };
@@ -159,6 +168,7 @@ export function becomeFollower(raft: Raft, term: number, leader: HubId | null): 
   raft.isFlushDue = false;
   raft.isReadable = false;
   raft.transferTo = null;
+  raft.leavingAt = 0;
   raft.isLeaseOver = false;
   raft.electionElapsed = 0;
   drawTimeout(raft);
