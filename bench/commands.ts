@@ -44,9 +44,10 @@ export async function benchCommands(inFlight: number, runMs = RUN_MS): Promise<C
   const folder = await mkdtemp(join(tmpdir(), "gantry-commands-"));
   const logDisk = await openLevelStore(join(folder, "log"), { createIfMissing: true });
   const ledgerStore = await openLevelStore(join(folder, "ledger"), { createIfMissing: true });
+  const tail = await openTailMark(join(folder, "log.tail"));
   const replica = await openReplica({
     hubId: "hub-1",
-    logStore: await openAlone(logDisk, await openTailMark(join(folder, "log.tail"))),
+    logStore: await openAlone(logDisk, tail),
     random: Math.random,
     ledgerStore,
     clock: systemClock,
@@ -60,6 +61,7 @@ export async function benchCommands(inFlight: number, runMs = RUN_MS): Promise<C
     return await load(replica, inFlight, runMs);
   } finally {
     await replica.close();
+    await tail.close();
     await ledgerStore.close();
     await logDisk.close();
     await rm(folder, { recursive: true });
