@@ -109,7 +109,7 @@ async function unpack(
   const blobs = await openBlobFiles(blobsDir);
   await using ledger = await open(ledgerPath, "wx", 0o600);
   let blob: BlobWriter | undefined;
-  return readBackup(
+  return await readBackup(
     file,
     {
       async begin({ name }, { dataFormat }) {

@@ -10,12 +10,17 @@ import type { By, Hub } from "../hub.ts";
 import type { RegistryLoop } from "../registry/loop.ts";
 import type { RegistryWatches } from "../registry/watching.ts";
 import type { AgentLink, DeskCallOptions, DeskRequest, OrderedStore } from "../ports.ts";
+import type { Operations } from "../cluster/operate.ts";
+import type { PreparedBackup } from "../backup/make-backup.ts";
 import type { ClusterState } from "../cluster/state.ts";
-import type { Health } from "@gantry/shared/contract/schemas.ts";
+import type { ClusterExam, Health } from "@gantry/shared/contract/schemas.ts";
 
 /** What the use cases about the cluster itself need. */
 export interface ClusterHands {
   state(signal: AbortSignal): Promise<ClusterState>;
+  backup(signal: AbortSignal): Promise<PreparedBackup>;
+  exam(signal: AbortSignal): Promise<ClusterExam>;
+  readonly operations: Operations;
 }
 
 export interface RegistryHands {

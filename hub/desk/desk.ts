@@ -5,6 +5,7 @@ import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import { ledgerTimeMs } from "../ledger/context.ts";
 import type { Desk } from "../ports.ts";
 import * as asking from "./asking.ts";
+import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
 import * as making from "./making.ts";
 import * as records from "./records.ts";
@@ -58,7 +59,13 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   tokenMade: records.tokenMade,
   tokenRevoked: records.tokenRevoked,
   joinCodeMade: records.joinCodeMade,
-  cluster: records.cluster,
+  cluster: cluster.status,
+  clusterExam: (parts, _, { signal }) => parts.cluster.exam(signal),
+  backup: (parts, _, { signal }) => parts.cluster.backup(signal),
+  clusterHubAdded: cluster.hubAdded,
+  clusterHubsRemoved: cluster.hubsRemoved,
+  clusterHubPromoted: cluster.hubPromoted,
+  clusterTransferred: cluster.transferred,
 };
 
 export function makeDesk(parts: DeskParts): Desk {

@@ -1,4 +1,4 @@
-// Use cases: audit, costs, past events, flags, tokens, join codes, registry, cluster, health.
+// Use cases: audit, costs, past events, flags, tokens, join codes, health.
 
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
@@ -283,12 +283,6 @@ export async function joinCodeMade(
     expiresAt: isoTime(expiresAtMs),
   };
 }
-
-export const cluster = (
-  { cluster: hands }: DeskParts,
-  _: DeskRequest,
-  { signal }: DeskCallOptions,
-): Promise<unknown> => hands.state(signal);
 
 export const health = (parts: DeskParts): unknown => parts.health();
 

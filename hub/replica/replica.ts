@@ -39,6 +39,7 @@ import type {
 } from "../consensus/types.ts";
 import { applyEntry, type Ledger } from "../ledger/apply.ts";
 import type { LogStore, OrderedStore, PeerLink } from "../ports.ts";
+import { type CapturedState, makeCaptures } from "./capture.ts";
 import { makeDiskQueue } from "./disk-queue.ts";
 import { decodeEntry, encodeEntry } from "./entry-codec.ts";
 import { HalfInstalled, installSnapshot } from "./install.ts";
@@ -162,6 +163,8 @@ export interface Replica {
   /** Leader: hands over to `to`, or to the hub that is furthest; resolves when another hub leads. */
   transfer(to: HubId | undefined, signal: AbortSignal): Promise<void>;
   status(): ReplicaStatus;
+  /** The rows at exactly entry `index` (capture.ts). Throws gone, stopping, the signal's reason. */
+  stateAt(index: number, signal: AbortSignal): Promise<CapturedState>;
   /** Writes every row that had changed at the call. A failure is logged and tried again later. */
   checkpoint(): Promise<void>;
   /** Snapshots the ledger and trims the log when it has grown enough, as it does by itself. */
@@ -195,7 +198,9 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       random: options.random,
       isWitness,
       ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
-      isBarred: damage !== undefined,
+      get isBarred() {
+        return logStore.damage !== undefined; // until it has healed
+      },
       ...BOUNDS,
       ...options.bounds,
     },
@@ -215,6 +220,12 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     signal: stopped.signal,
     onFault: onDiskFault,
     onSync: options.onSync,
+  });
+  const captures = makeCaptures({
+    rows,
+    ledgerStore,
+    clock,
+    now: () => ({ index: appliedIndex, position: ledger.position }),
   });
   let appliedTerm = applied.term ?? 0;
   let toApply: Entry[] = [];
@@ -341,6 +352,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     let count = 0;
     for (const entry of toApply) {
       applyCommitted(entry);
+      captures.applied();
       count += 1;
       if (entry.kind === "commands" && clock.monotonic() >= endMs) break;
     }
@@ -625,9 +637,11 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       appliedIndex,
       isDiskFull: disk.isFailing,
       writeAgeMs: disk.busySinceMs === undefined ? 0 : clock.monotonic() - disk.busySinceMs,
-      damage,
+      damage: logStore.damage,
       ageMs: status.role === "leader" ? 0 : Math.round(clock.monotonic() - heardMs),
     }),
+    stateAt: (index, signal) =>
+      isClosing || isInstalling ? Promise.reject(stopping()) : captures.at(index, signal),
     checkpoint: () => (isInstalling ? Promise.resolve() : upkeep.checkpoint()),
     maintain: () => (isInstalling ? Promise.resolve() : upkeep.maintain()),
     async close() {
@@ -642,6 +656,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       stopped.abort();
       proposals.failAll(stopping());
       reads.failAll(stopping());
+      captures.failAll(stopping());
       failChanges(stopping());
       reign?.abort(stopping());
       await upkeep.settled();

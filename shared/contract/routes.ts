@@ -155,6 +155,25 @@ export const ROUTES = {
   lockRenewed: put("/api/locks/:key", "operator", "Keep it alive for its life time from now"),
   lockReleased: del("/api/locks/:key", "operator", "Release it; token= as acquired"),
   cluster: get("/api/cluster", "viewer", "Hubs, the leader and how far each has come"),
+  clusterHubAdded: post(
+    "/api/cluster/hubs",
+    "admin",
+    "Add a hub: its cluster code is shown once",
+    201,
+  ),
+  clusterHubsRemoved: post(
+    "/api/cluster/remove",
+    "admin",
+    "Remove hubs; two voters are never left",
+  ),
+  clusterHubPromoted: post("/api/cluster/promote", "admin", "Make a learner a voter"),
+  clusterTransferred: post("/api/cluster/transfer", "admin", "Hand leadership to another hub"),
+  backup: get("/api/backup", "admin", "Everything as one file, while the cluster runs"),
+  clusterExam: get(
+    "/api/cluster/exam",
+    "operator",
+    "Do all hubs hold the same? Compares state hashes",
+  ),
   // OpenAI
   chatCompletions: {
     ...post("/v1/chat/completions", "viewer", "OpenAI chat completions"),

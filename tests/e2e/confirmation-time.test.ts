@@ -130,6 +130,8 @@ const PRINTER = {
   bedMaxC: 100,
 } as const;
 
+const notAsked = (): Promise<never> => Promise.reject(new Error("not asked here"));
+
 /** Log, ledger, path of the question and desk, as main.ts joins them; no links, no doors. */
 async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk: Desk }> {
   const ledgerStore = makeForgetfulStore();
@@ -159,7 +161,12 @@ async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk:
     models,
     calls,
     stop,
-    cluster: { state: () => Promise.reject(new Error("not asked here")) },
+    cluster: {
+      state: notAsked,
+      backup: notAsked,
+      exam: notAsked,
+      operations: { add: notAsked, remove: notAsked, promote: notAsked, transfer: notAsked },
+    },
     link,
     ledgerStore,
     health: allWell,
