@@ -326,6 +326,8 @@ export function makeHub(id: HubId, founders: Membership, shared: Shared): Hub {
     terms[index] = term;
     world.note(() => `${id} installed the snapshot at ${index}`);
     hub.core?.step({ type: "installed", index, isDone: true });
+    if (hub.isWitness) return;
+    hub.core?.step({ type: "snapshotKept", index, indexTerm: term, membership });
   }
 
   function keep(checkpoint: Checkpoint): void {

@@ -88,6 +88,7 @@ export function makeNetwork(
     heal() {
       blocked.clear();
       clogged.clear();
+      lastAt.clear(); // nothing waits behind a clog that is gone
     },
   };
   return network;

@@ -1,16 +1,15 @@
 // One seed from start to verdict: storm, healing, agreement, finale, history.
 
-import type { Entry, HubId, MakeCore, Membership } from "../../hub/consensus/types.ts";
+import type { MakeCore } from "../../hub/consensus/types.ts";
 import type { Operation } from "../lincheck/history.ts";
 import { judge } from "../lincheck/verdict.ts";
 import { startClients } from "./clients.ts";
 import { heal, startStorm } from "./faults.ts";
 import { mustAgree, mustRecover, playFinale } from "./finale.ts";
-import { type DriverFault, type Hub, makeHub, type Shared, whatOf } from "./hub.ts";
+import { makeCluster } from "./cluster.ts";
+import type { DriverFault, Shared } from "./hub.ts";
 import { drawMix, type Fault, type Mix, TICK_MS } from "./mix.ts";
-import { makeNetwork } from "./network.ts";
-import { makeOracle } from "./oracle.ts";
-import { Broken, check, makeWorld } from "./world.ts";
+import { Broken, check } from "./world.ts";
 
 export interface SeedOptions {
   readonly makeCore: MakeCore;
@@ -43,39 +42,13 @@ export interface SeedOutcome {
 
 export function runSeed(seed: number, options: SeedOptions): SeedOutcome {
   const mix = drawMix(seed, options.without);
-  const world = makeWorld(seed, options.isTelling === true);
-  const hubs = new Map<HubId, Hub>();
-  const count = mix.founders + mix.spares + mix.learners;
-  const ids = Array.from({ length: count }, (_, n) => `h${n + 1}`);
-  const founders: Membership = {
-    voters: ids.slice(0, mix.founders),
-    outgoing: [],
-    learners: ids.slice(mix.founders, mix.founders + mix.learners),
-    learnersNext: [],
-    autoLeave: false,
-  };
-  const network = makeNetwork(world, mix.weather, (to, messages) =>
-    hubs.get(to)?.receive(messages),
-  );
-  const shared: Shared = {
-    world,
-    mix,
-    network,
-    oracle: makeOracle(world, (entry: Entry) => whatOf(entry)),
-    makeCore: options.makeCore,
-    driverFault: options.driverFault,
-    commands: [],
-    hubs,
-    witnesses: new Set(mix.hasWitness ? [ids[mix.founders - 1] ?? ""] : []),
-    onLeader: () => {},
-    isStormy: true,
-  };
+  const shared = makeCluster(seed, mix, options);
+  const { world, hubs, network } = shared;
   let failure: string | undefined;
   let recoveryMs = 0;
   let history: readonly Operation[] = [];
   let acknowledged = 0;
   try {
-    for (const id of ids) hubs.set(id, makeHub(id, founders, shared));
     for (const hub of hubs.values()) hub.start();
     const clients = startClients(shared);
     startStorm(shared);

@@ -40,7 +40,8 @@ export async function loadSubject(name: string | undefined): Promise<Subject> {
   return { makeCore: makeRaft, driverFault: mutant?.driver };
 }
 
-function plant(mutant: Mutant): string {
+/** The folder of a core with this bug in it. Throws conflict. */
+export function plant(mutant: Mutant): string {
   const names = readdirSync(consensus).filter(
     (name) => name.endsWith(".ts") && !name.includes(".test."),
   );
