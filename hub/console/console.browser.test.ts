@@ -272,6 +272,22 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
     expect(at.hub.heard.filter(({ method }) => method === "POST")).toEqual([]);
   }, 30_000);
 
+  it("shows who leads, who is silent and who hears whom; an admin hands over after a question", async () => {
+    await using at = await bench();
+    const page = await at.open("cluster");
+    await page.getByText("hub-3 does not answer").waitFor();
+    const hubs = page.getByRole("region", { name: "Hubs" }).last();
+    await hubs.getByText("follower, silent").waitFor();
+    const links = page.getByRole("region", { name: "Who hears whom" });
+    expect(await links.getByText("lost").count()).toBe(2);
+    await hubs.getByRole("button", { name: "Make leader: hub-2" }).click();
+    expect(await hubs.getByRole("button").count()).toBe(1);
+    await page.getByRole("dialog").getByRole("button", { name: "Hand over" }).click();
+    await page.getByText("hub-2 leads").waitFor();
+    const sent = at.hub.heard.filter(({ path }) => path === "/api/cluster/transfer");
+    expect(sent.map(({ body }) => body)).toEqual([JSON.stringify({ to: "hub-2" })]);
+  }, 30_000);
+
   it("[K20] reads everything again after a gap", async () => {
     await using at = await bench();
     const page = await at.open("flags");

@@ -9,14 +9,18 @@ const SLOW_SYNC_MS = 20;
 const FELT = 8;
 const SYNCS_KEPT = 512;
 const STALL_MS = 50;
+/** Node measures the time between two samples: an idle loop shows the resolution itself. */
+const RESOLUTION_MS = 20;
+const LOOK_MS = 1_000;
+const LOOKS_A_WINDOW = 60;
 
 export interface PulseFacts {
-  /** Since the last reading of this kind, ms; 0 when nothing was measured. */
+  /** How late the loop was, ms, in the last one to two minutes; 0 when nothing was measured. */
   readonly loopP99Ms: number;
   readonly loopMaxMs: number;
   readonly syncP50Ms: number;
   readonly syncP99Ms: number;
-  /** Loop delays over 50 ms since the start. */
+  /** Seconds since the start in which the loop stood still for more than 50 ms. */
   readonly stalls: number;
 }
 
@@ -32,18 +36,19 @@ export interface Pulse {
 }
 
 export function takePulse(): Pulse {
-  const delay = monitorEventLoopDelay({ resolution: 20 });
-  const scrape = monitorEventLoopDelay({ resolution: 20 });
-  delay.enable();
-  scrape.enable();
+  const [window, second, scrape] = [watchLoop(), watchLoop(), watchLoop()];
   const syncs: number[] = [];
   let stalls = 0;
-  let lastMs = performance.now();
+  let looks = 0;
+  let before = { p99Ms: 0, maxMs: 0 };
   const watch = setInterval(() => {
-    const nowMs = performance.now();
-    if (nowMs - lastMs - 1_000 > STALL_MS) stalls += 1;
-    lastMs = nowMs;
-  }, 1_000);
+    if (second.lag().maxMs > STALL_MS) stalls += 1;
+    second.reset();
+    looks += 1;
+    if (looks % LOOKS_A_WINDOW !== 0) return;
+    before = window.lag();
+    window.reset();
+  }, LOOK_MS);
   watch.unref();
 
   const percentile = (share: number): number => {
@@ -64,26 +69,48 @@ export function takePulse(): Pulse {
         syncs.push(performance.now() - fromMs);
       }
     },
-    facts: () => ({
-      loopP99Ms: inMs(delay.percentile(99)),
-      loopMaxMs: inMs(delay.max),
-      syncP50Ms: Math.round(percentile(0.5) * 100) / 100,
-      syncP99Ms: Math.round(percentile(0.99) * 100) / 100,
-      stalls,
-    }),
+    facts() {
+      const { p99Ms, maxMs } = window.lag();
+      return {
+        loopP99Ms: Math.max(p99Ms, before.p99Ms),
+        loopMaxMs: Math.max(maxMs, before.maxMs),
+        syncP50Ms: Math.round(percentile(0.5) * 100) / 100,
+        syncP99Ms: Math.round(percentile(0.99) * 100) / 100,
+        stalls,
+      };
+    },
     scrapeLagS() {
-      const seconds = scrape.percentile(99) / 1e9;
+      const { p99Ms } = scrape.lag();
       scrape.reset();
-      return Number.isFinite(seconds) ? seconds : 0;
+      return p99Ms / 1_000;
     },
     isSlow: () => percentile(0.75) > SLOW_SYNC_MS,
     stop() {
       clearInterval(watch);
-      delay.disable();
-      scrape.disable();
+      for (const each of [window, second, scrape]) each.stop();
     },
   };
 }
 
-const inMs = (nanoseconds: number): number =>
-  Number.isFinite(nanoseconds) ? Math.round(nanoseconds / 1e4) / 100 : 0;
+interface LoopWatch {
+  lag(): { readonly p99Ms: number; readonly maxMs: number };
+  reset(): void;
+  stop(): void;
+}
+
+function watchLoop(): LoopWatch {
+  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  histogram.enable();
+  const lateMs = (nanoseconds: number): number =>
+    Number.isFinite(nanoseconds)
+      ? Math.max(0, Math.round(nanoseconds / 1e4) / 100 - RESOLUTION_MS)
+      : 0;
+  return {
+    lag: () =>
+      histogram.count === 0
+        ? { p99Ms: 0, maxMs: 0 }
+        : { p99Ms: lateMs(histogram.percentile(99)), maxMs: lateMs(histogram.max) },
+    reset: () => histogram.reset(),
+    stop: () => void histogram.disable(),
+  };
+}

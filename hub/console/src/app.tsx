@@ -9,6 +9,7 @@ import { resume } from "./live/session.ts";
 import { closeNotice, useConsole } from "./live/store.ts";
 import { AskPage } from "./pages/ask.tsx";
 import { AuditPage } from "./pages/audit.tsx";
+import { ClusterPage } from "./pages/cluster.tsx";
 import { ConfirmationsPage } from "./pages/confirmations.tsx";
 import { ConversationsPage } from "./pages/conversations.tsx";
 import { CostsPage } from "./pages/costs.tsx";
@@ -110,6 +111,8 @@ function PageOf({ place }: { readonly place: Place }) {
       return <EventsPage type={query["type"]} />;
     case "machines":
       return <MachinesPage />;
+    case "cluster":
+      return <ClusterPage />;
     case "costs":
       return <CostsPage />;
     case "flags":

@@ -331,10 +331,42 @@ export class MockHub {
 }
 
 const ME = { person: "mara", role: "admin", token: "tok_mock" };
+const HUB_IDS = ["hub-1", "hub-2", "hub-3"];
+const hubView = (id: string, place: number): Record<string, unknown> => ({
+  id,
+  role: place === 0 ? "leader" : "follower",
+  term: 3,
+  commitIndex: 1_204,
+  appliedIndex: 1_204 - place,
+  lastIndex: 1_204,
+  reachable: place < 2,
+  address: `tcp://10.77.0.${place + 1}:7700`,
+  ...(place === 0 ? {} : { lag: place === 1 ? 0 : 310 }),
+  ...(place === 2
+    ? {}
+    : {
+        pulse: { loopP99Ms: 11.4, loopMaxMs: 64, syncP50Ms: 0.41, syncP99Ms: 2.2, stalls: place },
+        links: HUB_IDS.filter((other) => other !== id).map((other) => ({
+          hub: other,
+          isConnected: other !== "hub-3",
+          ...(other === "hub-3" ? {} : { heardAgoMs: 12 }),
+          dropped: other === "hub-3" ? 4 : 0,
+        })),
+      }),
+});
 const CLUSTER = {
   leader: "hub-1",
   term: 3,
-  hubs: [{ id: "hub-1", role: "leader", commitIndex: 1_204, appliedIndex: 1_204, reachable: true }],
+  clusterId: "00112233aabbccdd",
+  electionMs: 250,
+  voters: HUB_IDS,
+  learners: [],
+  isChanging: false,
+  alarms: [
+    { text: "One more voter that fails stops all changes" },
+    { hub: "hub-3", text: "does not answer" },
+  ],
+  hubs: HUB_IDS.map(hubView),
 };
 const PAST = [
   {

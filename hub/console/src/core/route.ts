@@ -12,6 +12,7 @@ export const PAGES = [
   "conversations",
   "events",
   "machines",
+  "cluster",
   "costs",
   "flags",
   "audit",

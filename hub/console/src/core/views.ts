@@ -2,6 +2,7 @@
 
 import type { HazardClass, Role } from "@gantry/shared/contract/roles.ts";
 import type {
+  ClusterView,
   ConfirmationView,
   ConversationView,
   DeviceView,
@@ -60,17 +61,8 @@ export interface Registry {
   readonly nodes: readonly MachineView[];
 }
 
-export interface Cluster {
-  readonly leader: string | null;
-  readonly term: number;
-  readonly hubs: readonly {
-    readonly id: string;
-    readonly role: string;
-    readonly commitIndex: number;
-    readonly appliedIndex: number;
-    readonly reachable: boolean;
-  }[];
-}
+export type Cluster = ClusterView;
+export type HubOfCluster = ClusterView["hubs"][number];
 
 export interface Costs {
   readonly total_cost_usd: number;

@@ -1,18 +1,17 @@
-// The machines that have joined, and the hubs that hold the log.
+// The machines that have joined.
 
 import { heardAtMs } from "../core/cache.ts";
 import { ago } from "../core/format.ts";
-import { commandsOf, modelsOf, printersOf, type Cluster, type Registry } from "../core/views.ts";
+import { commandsOf, modelsOf, printersOf, type Registry } from "../core/views.ts";
 import { useNow } from "../live/now.ts";
 import { useResource } from "../live/resources.ts";
-import { Badge, Card, Empty, PageHead, StateBadge, Table } from "../ui/parts.tsx";
+import { Card, Empty, PageHead, StateBadge, Table } from "../ui/parts.tsx";
 import { Waiting } from "../ui/waiting.tsx";
 
 const HEAD = ["Machine", "State", "Last heard", "Models", "Printers", "Commands", "Labels"];
 
 export function MachinesPage() {
   const registry = useResource<Registry>("/api/registry");
-  const cluster = useResource<Cluster>("/api/cluster");
   const nowMs = useNow();
   return (
     <div class="page">
@@ -57,30 +56,6 @@ export function MachinesPage() {
               </Table>
             )
           }
-        </Waiting>
-      </Card>
-      <Card title="Hubs">
-        <Waiting of={cluster}>
-          {({ hubs, leader, term }) => (
-            <Table
-              caption="Hubs"
-              head={["Hub", "Role", "Committed", "Applied", "Reachable", "Term"]}
-              numbers={[2, 3, 5]}
-            >
-              {hubs.map((hub) => (
-                <tr key={hub.id}>
-                  <td>
-                    {hub.id} {hub.id === leader && <Badge tone="good">leader</Badge>}
-                  </td>
-                  <td>{hub.role}</td>
-                  <td class="number">{hub.commitIndex}</td>
-                  <td class="number">{hub.appliedIndex}</td>
-                  <td>{hub.reachable ? "yes" : <Badge tone="bad">no</Badge>}</td>
-                  <td class="number">{term}</td>
-                </tr>
-              ))}
-            </Table>
-          )}
         </Waiting>
       </Card>
     </div>

@@ -19,6 +19,7 @@ export const TITLES: Readonly<Record<Page, string>> = {
   conversations: "Conversations",
   events: "Events",
   machines: "Machines",
+  cluster: "Cluster",
   costs: "Costs",
   flags: "Flags",
   audit: "Audit",
