@@ -30,9 +30,9 @@ interface Load {
 /** Sets flags through all hubs, one writer for each, and remembers what was acknowledged. */
 function writeThrough(hubs: readonly ClusterHub[]): Load {
   const acked = new Map<string, number>();
-  let isStopped = false;
+  const stopped = new AbortController();
   const writers = hubs.map(async (hub) => {
-    for (let turn = 0; !isStopped; turn += 1) {
+    for (let turn = 0; !stopped.signal.aborted; turn += 1) {
       const key = `${hub.id}-${turn}`;
       const { status } = await hub.api("PUT", `/api/flags/${key}`, { value: turn });
       if (status === 200) acked.set(key, turn);
@@ -41,7 +41,7 @@ function writeThrough(hubs: readonly ClusterHub[]): Load {
   return {
     acked,
     async stop() {
-      isStopped = true;
+      stopped.abort();
       await Promise.all(writers);
     },
   };
