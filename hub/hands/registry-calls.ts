@@ -5,7 +5,8 @@
 //      what the token's role may: an operator writes all keys, a viewer none. Asked anew at each call.
 // RC2. `fail` is said only where surely nothing was done; an error after which it may have been is
 //      `unknown`.
-// RC3. Reads of one turn that must see everything share one round of the log.
+// RC3. Reads of one turn that must see everything share one round of the log; writes of one turn share
+//      an entry.
 // RC4. A watcher whose queue is full keeps its place and what it was just to be told; when it has fallen
 //      too far behind, registry/watches.ts gives it a snapshot. Nothing is lost in silence.
 // RC5. A silent watch gets a mark of progress every TIMEOUT.watchProgressMs.
@@ -77,6 +78,7 @@ export function makeRegistryCalls({ hub, keepAlive, signal }: RegistryCallsParts
   const watches = new Set<Watch>();
   let open = 0; // calls under way
   let reads: (() => void)[] = [];
+  let writes: (() => void)[] = [];
   let isRetrying = false;
 
   // ── who may what (RC1) ────────────────────────────────────────────────────────────────────────
@@ -154,13 +156,25 @@ export function makeRegistryCalls({ hub, keepAlive, signal }: RegistryCallsParts
     }
   }
 
+  /** RC3. Many frames are read in one turn of the loop: the first must not leave alone. */
+  function writeSoon(work: () => void): void {
+    open += 1;
+    if (writes.length === 0) setImmediate(writeAll);
+    writes.push(work);
+  }
+
+  function writeAll(): void {
+    const batch = writes;
+    writes = [];
+    for (const work of batch) work();
+  }
+
   async function write(who: Who, call: RegistryCall, body: CommandBody, say: Say): Promise<void> {
     const by = {
       actor: who.actor,
       requestId: newId(hub, "req"),
       ...("session" in call && call.session !== undefined ? { session: call.session } : {}),
     };
-    open += 1;
     try {
       const value = await act(hub, body, by, signal);
       say([{ type: "registryAnswer", id: call.id, result: "ok", value }]);
@@ -304,7 +318,8 @@ export function makeRegistryCalls({ hub, keepAlive, signal }: RegistryCallsParts
           if (open >= LIMIT.registryCalls.max) throw tooMany();
           const body = commandOf(who, call);
           if (body !== undefined) {
-            if (call.op !== "renew" || !isKept(call, say)) void write(who, call, body, say);
+            if (call.op !== "renew" || !isKept(call, say))
+              writeSoon(() => void write(who, call, body, say));
             return;
           }
           check(who, "read");

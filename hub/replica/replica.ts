@@ -4,7 +4,7 @@
 //   propose -> waiting -> [batch] core -> other hubs
 //                                     -> disk queue (sync) -> core -> apply -> reply
 //
-// D1. Group commit without a timer: while one batch is being synced, the next one gathers. At low
+// D1. Group commit without a timer: while one batch is on its way, the next one gathers. At low
 //     load a batch is one command and costs one sync.
 // D2. A reply is given only after the entry with its command is committed and applied here.
 // D3. Proposals that wait are bounded; over the bound they are refused with `busy`.
@@ -235,6 +235,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   let handOverTicks = 0;
   let readTicks = 0;
   let isTurning = false;
+  let lastBatchSize = 0;
   let isClosing = false;
   let isInstalling = false;
   let isSwapping = false; // the log is being replaced: the core must not look (D9)
@@ -297,15 +298,20 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     afterTurn();
   }
 
-  /** Takes what waits into one entry (D1). With a stalled disk, once the entry before is committed. */
+  /**
+   * Takes what waits into one entry (D1). While one is on its way another leaves only if our disk is
+   * idle and it is no smaller: an entry costs every hub the same, however much is in it.
+   */
   function proposeBatch(): void {
     if (proposals.waiting === 0 || status.role !== "leader") return;
-    if (!disk.isIdle && proposals.lastIndex > status.commitIndex) return;
+    const isUnderWay = proposals.lastIndex > status.commitIndex;
+    if (isUnderWay && (!disk.isIdle || proposals.waiting < lastBatchSize)) return;
     const batch = proposals.nextBatch();
     const data = encodeEntry(batch.map(({ encoded }) => encoded));
     if (core.step({ type: "propose", data }) !== "taken") return; // at its bound, or handing over
     status = core.status();
     proposals.sent(batch, status.lastIndex, status.term);
+    lastBatchSize = batch.length;
   }
 
   function handle(ready: Ready): void {

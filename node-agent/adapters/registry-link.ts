@@ -97,10 +97,15 @@ export function openRegistryLink(parts: RegistryLinkParts): RegistryLink {
     });
     signal.addEventListener("abort", () => over.resolve("closed"), { once: true });
     socket.events.on("handshake", () => {
-      socket
-        .send(encodeLinkFrame(NO_SESSION, [parts.hello]))
-        .catch(() => over.resolve("the hello was not sent"));
+      if (!isOver) scope.start("hello", greet);
     });
+    async function greet(): Promise<void> {
+      try {
+        await socket.send(encodeLinkFrame(NO_SESSION, [parts.hello]));
+      } catch {
+        over.resolve("the hello was not sent");
+      }
+    }
     for (const event of ["disconnect", "handshake:error:auth", "handshake:error:protocol"] as const)
       socket.events.on(event, () => over.resolve(event));
     scope.start("receive", async () => {
