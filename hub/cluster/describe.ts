@@ -8,6 +8,7 @@ import type { HubConfig } from "@gantry/shared/contract/config.ts";
 import type { HubFacts } from "@gantry/shared/contract/rows.ts";
 import { z } from "zod";
 import type { HubId } from "../consensus/types.ts";
+import { LOG_FORMAT } from "./formats.ts";
 import { act, byHub, propose } from "../hub.ts";
 import type { HubCore } from "../roots/core.ts";
 
@@ -23,6 +24,7 @@ const factsSchema = z.object({
   httpAddress: z.string(),
   version: z.string(),
   bootId: z.string(),
+  format: z.number().optional(),
 });
 
 export interface OwnFacts {
@@ -46,6 +48,7 @@ export function factsOf({ hub, members, bootId }: HubCore, own: OwnFacts): HubFa
     httpAddress,
     version,
     bootId,
+    format: LOG_FORMAT,
   };
 }
 

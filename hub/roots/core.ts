@@ -13,6 +13,7 @@ import { openRaftLog } from "../adapters/raft-log.ts";
 import { makeStrongRandom } from "../adapters/strong-random.ts";
 import { openTailMark } from "../adapters/tail-mark.ts";
 import { foundingMembership } from "../cluster/bootstrap.ts";
+import { formatOf, isNewCommand, refusalOf } from "../cluster/formats.ts";
 import { makeMembers, type Members } from "../cluster/members.ts";
 import { makeNetwork, type Network } from "../cluster/network.ts";
 import type { HubId } from "../consensus/types.ts";
@@ -139,8 +140,10 @@ export async function openHubCore(
     isWitness,
     witnesses: members.witnesses,
     onEvents: (events) => feed.publish(events),
-    refusal: ({ type }) =>
-      room?.state() === "low" && isRefusedWhenLow(type) ? nearlyFull() : undefined,
+    refusal({ type }) {
+      if (room?.state() === "low" && isRefusedWhenLow(type)) return nearlyFull();
+      return isNewCommand(type) ? refusalOf(type, clusterFormat()) : undefined;
+    },
     onDiskFault: (fault) => (fault?.code === "disk_full" ? void room?.ranFull() : undefined),
     onReign: hooks.onReign,
     onLeader: hooks.onLeader,
@@ -151,6 +154,10 @@ export async function openHubCore(
   void guardRoom().catch((error: unknown) => {
     if (!stopped.signal.aborted) log.error({ error: toErrorRecord(error) }, "no watch of the disk");
   });
+  function clusterFormat(): number {
+    const { rows } = replica.ledger;
+    return formatOf([config.hubId, ...members.stateful()], (id) => rows.get("hub", id));
+  }
   /** Not at once: filling the ballast would be in the way of the start. */
   async function guardRoom(): Promise<void> {
     await clock.sleep(ROOM_AFTER_MS, stopped.signal);

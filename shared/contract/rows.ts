@@ -84,6 +84,8 @@ export interface HubFacts {
   readonly httpAddress: string;
   readonly version: string;
   readonly bootId: string;
+  /** Of log entries it can apply (hub/cluster/formats.ts); left out: the first. */
+  readonly format?: number | undefined;
 }
 
 export interface HubRow extends HubFacts {

@@ -57,6 +57,7 @@ function keepHub(context: Context, id: string, facts: HubFacts): unknown {
   const { rows, nowMs } = context;
   const before = rows.get("hub", id);
   const { peerAddress, peerKey, agentAddress, agentKey, httpAddress, version, bootId } = facts;
+  const { format } = facts;
   const after: HubRow = {
     id,
     peerAddress,
@@ -66,6 +67,7 @@ function keepHub(context: Context, id: string, facts: HubFacts): unknown {
     httpAddress,
     version,
     bootId,
+    ...(format === undefined ? {} : { format }),
     joinedAtMs: before?.joinedAtMs ?? nowMs,
     changedAtMs: nowMs,
   };
@@ -87,6 +89,7 @@ const FACTS: readonly (keyof HubFacts)[] = [
   "httpAddress",
   "version",
   "bootId",
+  "format",
 ];
 
 const given = (facts: Partial<HubFacts>): Partial<HubFacts> =>

@@ -1,0 +1,42 @@
+import { describe, expect, it } from "vitest";
+import { formatOf, LOG_FORMAT, refusalOf } from "./formats.ts";
+
+const NEW = { flagDeleted: 3 };
+const facts =
+  (table: Readonly<Record<string, number | undefined>>) =>
+  (hub: string): { readonly format?: number } | undefined => {
+    const format = table[hub];
+    return format === undefined ? undefined : { format };
+  };
+
+describe("hubs of adjacent releases", () => {
+  it("[A87] write a new command only when every hub can apply it (FG1)", () => {
+    const hubs = ["hub-1", "hub-2", "hub-3"];
+    const upgrade = [
+      { "hub-1": 2, "hub-2": 2, "hub-3": 2 },
+      { "hub-1": 3, "hub-2": 2, "hub-3": 2 },
+      { "hub-1": 3, "hub-2": 3, "hub-3": 2 },
+      { "hub-1": 3, "hub-2": 3, "hub-3": 3 },
+    ].map((table) => refusalOf("flagDeleted", formatOf(hubs, facts(table)), NEW)?.code);
+    expect(upgrade).toEqual([
+      "capability_missing",
+      "capability_missing",
+      "capability_missing",
+      undefined,
+    ]);
+  });
+
+  it("count a hub that has not said what it reads as the oldest (FG1)", () => {
+    expect(formatOf(["hub-1", "hub-2"], facts({ "hub-1": 3 }))).toBe(1);
+    expect(refusalOf("flagDeleted", 1, NEW)?.details).toEqual({
+      command: "flagDeleted",
+      needed: 3,
+      format: 1,
+    });
+  });
+
+  it("write what the first release knew at any time", () => {
+    expect(refusalOf("flagSet", 1, NEW)).toBeUndefined();
+    expect(LOG_FORMAT).toBeGreaterThanOrEqual(1);
+  });
+});

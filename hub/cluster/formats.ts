@@ -1,0 +1,46 @@
+// Hubs of two adjacent releases work together: what may be written into the log while they do. Pure.
+//
+// FG1. A command is written only when every hub that holds rows can apply it. Each hub says the format
+//      it reads; the lowest counts, and a hub that has not said any reads the first one.
+// FG2. A command never changes what it does. What is to be done otherwise is another command, with a
+//      line in NEW_COMMANDS: an older hub would else apply the same entry to other rows.
+// FG3. A hub that meets a command it does not know ends: it never skips one.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { CommandBody } from "@gantry/shared/contract/commands.ts";
+import type { HubFacts } from "@gantry/shared/contract/rows.ts";
+import type { HubId } from "../consensus/types.ts";
+
+/** What this release applies. One more with each release that has a command which the one before has not. */
+export const LOG_FORMAT = 1;
+
+/** The format in which a command came; 1 for all that are not named. */
+export type NewCommands = Partial<Readonly<Record<CommandBody["type"], number>>>;
+const NEW_COMMANDS: NewCommands = {};
+
+/** What every one of these hubs can apply. `hubs`: those that hold rows, this one included. */
+export function formatOf(
+  hubs: readonly HubId[],
+  factsOf: (hub: HubId) => Pick<HubFacts, "format"> | undefined,
+): number {
+  return Math.min(...hubs.map((hub) => factsOf(hub)?.format ?? 1)); // FG1
+}
+
+/** Why this command may not be written yet; undefined when it may. */
+export function refusalOf(
+  type: CommandBody["type"],
+  format: number,
+  newCommands: NewCommands = NEW_COMMANDS,
+): GantryError | undefined {
+  const needed = newCommands[type] ?? 1;
+  if (needed <= format) return undefined;
+  return new GantryError(
+    "capability_missing",
+    "Not all hubs have the release that knows this: finish the upgrade first",
+    { details: { command: type, needed, format } },
+  );
+}
+
+/** True for a command of which a format is asked at all: nothing else costs a look at the hubs. */
+export const isNewCommand = (type: CommandBody["type"]): boolean =>
+  NEW_COMMANDS[type] !== undefined;
