@@ -7,20 +7,32 @@
 // V4. Lease: who heard of a leader within the shortest election time-out ignores votes, unless the
 //     leader itself asked for them (hand-over).
 // V5. Ticks that passed while our own loop stood still never bring a campaign nearer.
+// V6. Voters take turns, in the order in which the membership names them: where all of them lose the
+//     leader together the first one is elected before the next one asks. Chance alone let every tenth
+//     election or so end in two candidates with one vote each.
+// V7. Should two collide all the same, each tries again after a time drawn by chance: soon at first,
+//     later and later while that is in vain, for disks on which a vote takes longer to store.
+// V8. What is committed is told with every vote and refusal: a hub that went, or was made a learner,
+//     before the others heard that this is committed would otherwise be asked for its vote for ever.
 
-import { isUpToDate } from "./log.ts";
+import { advanceCommit } from "./commit.ts";
+import { isUpToDate, termAt } from "./log.ts";
 import { isVoter, membersOf } from "./membership.ts";
 import { askAgain } from "./reads.ts";
 import { quorumVote } from "./quorum.ts";
-import { becomeLeader, takeActivity } from "./leading.ts";
+import { becomeLeader, takeActivity, yieldToState } from "./leading.ts";
 import { beat } from "./replication.ts";
-import { becomeFollower, drawTimeout, loseReads, mayCampaign, type Raft } from "./state.ts";
+import {
+  becomeFollower,
+  drawPatience,
+  loseReads,
+  mayCampaign,
+  type Raft,
+  turnOf,
+} from "./state.ts";
 import type { HubId, Message } from "./types.ts";
 
 type Of<T extends Message["type"]> = Extract<Message, { type: T }>;
-
-/** Ticks after a broken connection: 1 to this many, so that two hubs seldom begin together. */
-const HINT_TICKS_MAX = 4;
 
 export function tick(raft: Raft, lateTicks: number): void {
   if (raft.out.isCommitDirty) raft.out.isCommitDue = true;
@@ -43,6 +55,7 @@ function tickLeader(raft: Raft, lateTicks: number): void {
   }
   if (raft.heartbeatElapsed < heartbeatTicks) return;
   raft.heartbeatElapsed = 0;
+  yieldToState(raft);
   beat(raft);
 }
 
@@ -78,6 +91,7 @@ export function sendReadIndex(raft: Raft, id: number): void {
 /** PreVote first (V3). */
 function campaign(raft: Raft): void {
   begin(raft, "preCandidate");
+  raft.campaigns += 1;
   raft.isCampaignForced = false;
   raft.votes.set(raft.config.id, true);
   if (!count(raft)) requestVotes(raft);
@@ -106,7 +120,7 @@ function begin(raft: Raft, role: "preCandidate" | "candidate"): void {
   raft.isLeaseOver = false;
   raft.votes = new Map();
   raft.electionElapsed = 0;
-  drawTimeout(raft);
+  drawPatience(raft);
 }
 
 /** Of every voter that has not answered; repeated with each heartbeat period, since a vote may be lost. */
@@ -126,6 +140,7 @@ function requestVotes(raft: Raft): void {
       isForced: raft.isCampaignForced,
       lastIndex: log.last,
       lastTerm: log.lastTerm,
+      ...known(raft),
     });
   }
 }
@@ -141,13 +156,16 @@ export function onVoteStored(raft: Raft): void {
 function count(raft: Raft): boolean {
   const outcome = quorumVote(raft.membership, (hub) => raft.votes.get(hub));
   if (outcome === "pending") return false;
-  if (outcome === "lost") becomeFollower(raft, raft.term, null);
-  else if (raft.role === "preCandidate") campaignInNextTerm(raft);
+  if (outcome === "lost") {
+    becomeFollower(raft, raft.term, null);
+    drawPatience(raft);
+  } else if (raft.role === "preCandidate") campaignInNextTerm(raft);
   else becomeLeader(raft);
   return true;
 }
 
 export function onVoted(raft: Raft, message: Of<"voted">): void {
+  hearKnown(raft, message);
   const { from, isPre, isGranted, term } = message;
   if (raft.role !== (isPre ? "preCandidate" : "candidate")) return;
   if (term !== (isPre && isGranted ? raft.term + 1 : raft.term)) return;
@@ -157,6 +175,7 @@ export function onVoted(raft: Raft, message: Of<"voted">): void {
 }
 
 export function onVote(raft: Raft, message: Of<"vote">): void {
+  hearKnown(raft, message);
   const { from, term, isPre, isForced, lastIndex, lastTerm } = message;
   if (term < raft.term) {
     // The sender may be stuck below: the refusal tells it the term. A real candidate hears it otherwise.
@@ -170,28 +189,13 @@ export function onVote(raft: Raft, message: Of<"vote">): void {
     (raft.vote === null && raft.leader === null) ||
     (isPre && term > raft.term);
   const isGranted =
-    isFree && raft.config.isBarred !== true && isCompleteEnough(raft, lastIndex, lastTerm); // V2
+    isFree && raft.config.isBarred !== true && isUpToDate(raft.log, lastIndex, lastTerm); // V2
   answer(raft, message, isGranted);
   if (!isGranted || isPre) return;
   raft.electionElapsed = 0;
   if (raft.vote === from) return;
   raft.vote = from;
   raft.out.isHardStateDirty = true;
-}
-
-/**
- * V2. A leader that was voted out is asked only by a hub that does not know it yet, and what lies after
- * its last commit is decided by those who stay, without it: every majority of theirs that stored an
- * entry meets every majority of the old ones that has this vote in it. So its commit is what counts, as
- * far as it counted that itself, in its own term, and its log brings it back in no later change.
- */
-function isCompleteEnough(raft: Raft, lastIndex: number, lastTerm: number): boolean {
-  const { log, membership, membershipIndex, config, pendingChanges, counted } = raft;
-  const isOut = !isVoter(membership, config.id) && pendingChanges.length === 0;
-  if (!isOut || counted.index < membershipIndex || counted.term === 0)
-    return isUpToDate(log, lastIndex, lastTerm);
-  const { index, term } = counted;
-  return lastTerm > term || (lastTerm === term && lastIndex >= index);
 }
 
 function answer(raft: Raft, { from, term, isPre }: Of<"vote">, isGranted: boolean): void {
@@ -203,7 +207,23 @@ function answer(raft: Raft, { from, term, isPre }: Of<"vote">, isGranted: boolea
     term: isGranted ? term : raft.term,
     isPre,
     isGranted,
+    ...known(raft),
   });
+}
+
+const known = ({ log }: Raft): { commit: number; commitTerm: number } => ({
+  commit: log.commit,
+  commitTerm: termAt(log, log.commit) ?? 0,
+});
+
+/** V8. */
+function hearKnown(raft: Raft, { commit, commitTerm }: Of<"vote"> | Of<"voted">): void {
+  if (raft.role === "leader" || raft.installing !== undefined || commit <= raft.log.commit) return;
+  if (commitTerm === 0 || termAt(raft.log, commit) !== commitTerm) return;
+  if (!advanceCommit(raft, commit)) return;
+  if (raft.role === "follower") return;
+  if (!mayCampaign(raft)) becomeFollower(raft, raft.term, null);
+  else count(raft); // other votes may be enough now
 }
 
 const hasLease = ({ role, leader, isLeaseOver, electionElapsed, config }: Raft): boolean =>
@@ -214,7 +234,7 @@ export function loseLease(raft: Raft, hub: HubId): void {
   if (raft.leader !== hub || raft.isLeaseOver) return;
   const { config } = raft;
   raft.isLeaseOver = true;
-  const delay = 1 + Math.floor(config.random() * HINT_TICKS_MAX);
+  const delay = 1 + turnOf(raft);
   // A witness leaves the hubs that hold state their turn first.
   raft.electionTimeout =
     raft.electionElapsed + delay + (config.isWitness === true ? config.electionTicks : 0);

@@ -134,7 +134,6 @@ export function onHeartbeatAnswer(raft: Raft, message: Of<"heartbeatAnswer">): v
   peer.isActive = true;
   peer.readAcked = Math.max(peer.readAcked, message.read);
   repair(raft, peer);
-  if (raft.config.isWitness === true && raft.transferTo === null) raft.isFlushDue = true;
   confirmReads(raft);
 }
 
@@ -145,7 +144,6 @@ export function countCommit(raft: Raft): void {
     const index = quorumIndex(raft.membership, (hub) => storedAt(raft, hub));
     if (index <= log.commit || termAt(log, index) !== raft.term) return;
     const before = log.commit;
-    raft.counted = { index, term: raft.term };
     const isChanged = advanceCommit(raft, index);
     freeBytes(raft, before);
     raft.isFlushDue = true;
@@ -230,7 +228,6 @@ export function flushLeader(raft: Raft): void {
       append(raft, "membership", encodeChange({ steps: [] }));
     }
   }
-  if (config.isWitness === true && transferTo === null) yieldToState(raft);
   flushPeers(raft);
   if (isReadable && startRound(raft.reads, raft.log.commit)) {
     sendHeartbeats(raft);
@@ -240,7 +237,8 @@ export function flushLeader(raft: Raft): void {
 }
 
 /** A witness holds no state: whoever holds it and has the whole log takes over; each in turn. */
-function yieldToState(raft: Raft): void {
+export function yieldToState(raft: Raft): void {
+  if (raft.config.isWitness !== true || raft.transferTo !== null) return;
   const last = raft.peers.findIndex(({ hub }) => hub === raft.yieldedTo);
   const inTurn = [...raft.peers.slice(last + 1), ...raft.peers.slice(0, last + 1)];
   for (const { hub, match, isActive } of inTurn) {

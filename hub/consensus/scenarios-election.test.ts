@@ -170,6 +170,49 @@ describe("elections", () => {
     expect(net.status("c")).toMatchObject({ role: "follower", leader: "a", term: 1 });
   });
 
+  it.for([0, 0.3, 0.6, 0.99])(
+    "two hubs that lose the leader at once, with the same luck (%d): the first one is elected (V6)",
+    (luck) => {
+      for (const hasHint of [true, false]) {
+        const net = makeNet({ ...trio, config: { random: () => luck } });
+        net.elect("a");
+        net.beat(1);
+        net.isolate("a");
+        if (hasHint) for (const id of ["b", "c"]) net.step(id, { type: "unreachable", hub: "a" });
+        for (let at = 0; at < 14; at += 1) {
+          net.tick("b");
+          net.tick("c");
+          net.settle();
+        }
+        expect(net.status("b")).toMatchObject({ role: "leader", term: 2 });
+        expect(net.status("c")).toMatchObject({ role: "follower", leader: "b" });
+      }
+    },
+  );
+
+  it("two candidates with one vote each: one of them is elected within an election time-out (V7)", () => {
+    const net = makeNet({
+      ...trio,
+      configOf: (id) => ({ random: () => (id === "b" ? 0.8 : 0.1) }),
+    });
+    net.elect("a");
+    net.isolate("a");
+    net.step("c", { type: "unreachable", hub: "a" });
+    net.tick("c", 2);
+    net.step("b", { type: "unreachable", hub: "a" });
+    net.tick("b", 1);
+    net.tick("b", 1);
+    net.tick("c", 1);
+    net.settle();
+    expect(["b", "c"].map((id) => net.status(id).role)).toEqual(["candidate", "candidate"]);
+    for (let at = 0; at < 10; at += 1) {
+      net.tick("b");
+      net.tick("c");
+      net.settle();
+    }
+    expect(net.status("c")).toMatchObject({ role: "leader", term: 3 });
+  });
+
   it("forget_leader_read_only_lease_based: a leader that others gave up serves no read", () => {
     const net = makeNet(trio);
     net.elect("a");

@@ -206,6 +206,25 @@ describe("changes that concern the leader", () => {
     expect(shown(net, "b")).toBe("b///");
   });
 
+  it("a hub that was voted out gives its vote to who stays after a restart, too (V2)", () => {
+    const net = led("ab", "ab");
+    change(net, "a", "-a");
+    net.turn("a");
+    net.store("a");
+    net.deliver(() => true);
+    net.propose("a", "only here");
+    net.dropWhere(({ from }) => from === "a");
+    net.settle();
+    expect(shown(net, "a")).toBe("b///");
+    expect(shown(net, "b")).toBe("ab///");
+    expect(net.status("a").lastIndex).toBeGreaterThan(net.status("b").lastIndex);
+    net.restart("a");
+    net.dropWhere(() => false);
+    net.beat(60);
+    expect(net.leaders()).toEqual(["b"]);
+    expect(shown(net, "b")).toBe("b///");
+  });
+
   it("a leader that becomes a learner steps down, and keeps following", () => {
     const net = led("abc", "abc");
     change(net, "a", "~a");

@@ -62,6 +62,8 @@ export interface Raft {
   isLeaseOver: boolean;
   votes: Map<HubId, boolean>;
   isCampaignForced: boolean;
+  /** In vain, since a leader was known. */
+  campaigns: number;
 
   membership: Membership;
   membershipIndex: number;
@@ -81,8 +83,6 @@ export interface Raft {
   transferTo: HubId | null;
   /** Leader that is no voter any more: the entry with which it goes; 0 otherwise. */
   leavingAt: number;
-  /** The last commit that this hub counted itself, as a leader, with the term of its reign; {0, 0} if none. */
-  counted: { readonly index: number; readonly term: number };
   /** Witness: whom it last tried to hand over to. */
   yieldedTo: HubId | null;
   kept: Snapshot | undefined;
@@ -124,6 +124,7 @@ export function makeState(config: CoreConfig, restored: Restored, disk: StoredLo
     isLeaseOver: false,
     votes: new Map(),
     isCampaignForced: false,
+    campaigns: 0,
     membership: restored.membership,
     membershipIndex: restored.membershipIndex,
     pendingChanges: [],
@@ -135,7 +136,6 @@ export function makeState(config: CoreConfig, restored: Restored, disk: StoredLo
     uncommittedBytes: 0,
     transferTo: null,
     leavingAt: 0,
-    counted: { index: 0, term: 0 },
     yieldedTo: null,
     kept: undefined,
     installing: undefined,
@@ -144,11 +144,28 @@ export function makeState(config: CoreConfig, restored: Restored, disk: StoredLo
   return raft;
 }
 
-/** From [n, 2n); a witness waits twice as long, so that a hub with state comes first. */
+/** V6: n, and a little more for each voter that is before this one; a witness waits for all of them. */
 export function drawTimeout(raft: Raft): void {
-  const { electionTicks, isWitness, random } = raft.config;
-  const ticks = isWitness === true ? electionTicks * 2 : electionTicks;
-  raft.electionTimeout = ticks + Math.floor(random() * ticks);
+  const { electionTicks, isWitness } = raft.config;
+  raft.electionTimeout = (isWitness === true ? electionTicks * 2 : electionTicks) + turnOf(raft);
+}
+
+/** Ticks until it is this hub's turn to campaign, after the first of those who may. V6. */
+export function turnOf(raft: Raft): number {
+  const { config, membership, leader } = raft;
+  const able = membership.voters.filter((hub) => hub !== leader);
+  const step = Math.max(2, Math.round(config.electionTicks * TURN_SHARE));
+  return Math.max(0, able.indexOf(config.id)) * step + Math.floor(config.random() * step);
+}
+/** Of the election time-out: a vote is asked for and stored well within it. */
+const TURN_SHARE = 0.08;
+
+/** V7. Ticks of one campaign, from [n/5, 3n/5) at first, from [n, 2n) after a few in vain. */
+export function drawPatience(raft: Raft): void {
+  const { electionTicks, random } = raft.config;
+  const least = Math.min(electionTicks, (electionTicks / 5) * 2 ** Math.min(raft.campaigns, 8));
+  const spread = Math.min(electionTicks, 2 * least);
+  raft.electionTimeout = Math.ceil(least + random() * spread);
 }
 
 export function becomeFollower(raft: Raft, term: number, leader: HubId | null): void {
@@ -163,6 +180,7 @@ export function becomeFollower(raft: Raft, term: number, leader: HubId | null): 
   }
   raft.role = "follower";
   raft.leader = leader;
+  if (leader !== null) raft.campaigns = 0;
   raft.progress = NOBODY;
   raft.peers = [];
   raft.isFlushDue = false;

@@ -81,8 +81,15 @@ interface Head {
 
 export type Message = Head & MessageBody;
 
+/** What the sender knows to be committed: true for ever, whoever says it. */
+interface Known {
+  readonly commit: number;
+  /** Of the entry at `commit`; 0 where the sender cannot tell. */
+  readonly commitTerm: number;
+}
+
 export type MessageBody =
-  | {
+  | ({
       readonly type: "vote";
       /** PreVote: `term` is the one the sender would campaign in. */
       readonly isPre: boolean;
@@ -90,8 +97,8 @@ export type MessageBody =
       readonly isForced: boolean;
       readonly lastIndex: number;
       readonly lastTerm: number;
-    }
-  | { readonly type: "voted"; readonly isPre: boolean; readonly isGranted: boolean }
+    } & Known)
+  | ({ readonly type: "voted"; readonly isPre: boolean; readonly isGranted: boolean } & Known)
   | {
       readonly type: "append";
       readonly prevIndex: number;
