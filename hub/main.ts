@@ -297,6 +297,7 @@ async function main(): Promise<void> {
       hub,
       members,
       calls: peerCalls,
+      isFounded: () => hub.rows.hot("token").size > 0,
       first: [(signal: AbortSignal) => giveOwnerToken(hub, config.token, paths.token, signal)],
       onServing() {
         leadingDesk = desk;

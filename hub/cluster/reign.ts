@@ -1,5 +1,7 @@
 // What a hub does while it leads: it says so in the log, and then does the duties until another hub
 // leads. Everything here ends with the reign's signal.
+//
+// RG1. The log says that a reign began before it has anything that this reign serves.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
@@ -20,6 +22,8 @@ export interface ReignParts {
   /** Then all of these, by name, until the reign ends. */
   readonly tasks: Readonly<Record<string, (signal: AbortSignal) => Promise<void>>>;
   readonly onServing: () => void;
+  /** There is nothing to do `first`. */
+  readonly isFounded: () => boolean;
 }
 
 const LOOK_MS = 500;
@@ -33,7 +37,11 @@ export async function doReign(parts: ReignParts, { term, signal }: Reign): Promi
       hub.log.error({ task, error: toErrorRecord(error), text: String(error) }, "a task failed");
   });
   try {
-    await act(hub, { type: "reignBegan", hub: hub.id, term }, byHub(hub), signal);
+    if (signal.aborted) return;
+    const began = act(hub, { type: "reignBegan", hub: hub.id, term }, byHub(hub), signal);
+    // What is proposed from here on comes after it in the log (RG1): nobody waits for its sync as well.
+    if (parts.isFounded()) parts.onServing();
+    await began;
     for (const step of parts.first) await step(signal);
     if (signal.aborted) return;
     parts.onServing();
