@@ -14,6 +14,9 @@ function ledTrio(config = {}): Net {
   return net;
 }
 
+/** The sender knows of no commit. */
+const NOTHING = { commit: 0, commitTerm: 0 };
+
 describe("writes and the disk", () => {
   it("async_storage_writes: appends leave before the own write, answers behind the write", () => {
     const net = ledTrio();
@@ -123,6 +126,7 @@ describe("writes and the disk", () => {
         isForced: false,
         lastIndex: 9,
         lastTerm: 1,
+        ...NOTHING,
       },
     });
     net.turn("c");
@@ -131,7 +135,14 @@ describe("writes and the disk", () => {
 
   it("a vote in a term that the disk knows already is written too (V1)", () => {
     const net = makeNet(trio);
-    const refusal = { type: "voted", from: "a", to: "c", isPre: true, isGranted: false } as const;
+    const refusal = {
+      type: "voted",
+      from: "a",
+      to: "c",
+      isPre: true,
+      isGranted: false,
+      ...NOTHING,
+    } as const;
     net.step("c", { type: "message", message: { ...refusal, term: 5 } });
     net.settle();
     expect(net.get("c").disk.hardState()).toMatchObject({ term: 5, vote: null });
@@ -146,6 +157,7 @@ describe("writes and the disk", () => {
         isForced: false,
         lastIndex: 0,
         lastTerm: 0,
+        ...NOTHING,
       },
     });
     net.settle();
@@ -160,7 +172,14 @@ describe("writes and the disk", () => {
     net.beat(3); // it repeats no question either
     expect(net.status("a").role).toBe("candidate");
     expect(net.log.filter((line) => line.includes(" vote "))).toEqual([]);
-    const grant = { type: "voted", to: "a", term: 1, isPre: false, isGranted: true } as const;
+    const grant = {
+      type: "voted",
+      to: "a",
+      term: 1,
+      isPre: false,
+      isGranted: true,
+      ...NOTHING,
+    } as const;
     net.step("a", { type: "message", message: { ...grant, from: "b" } });
     expect(net.status("a").role).toBe("candidate"); // b and a would be two of three
     net.store("a");

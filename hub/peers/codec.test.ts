@@ -64,8 +64,16 @@ const body = fc.oneof(
     isForced: is,
     lastIndex: whole,
     lastTerm: whole,
+    commit: whole,
+    commitTerm: whole,
   }),
-  fc.record({ type: fc.constant("voted" as const), isPre: is, isGranted: is }),
+  fc.record({
+    type: fc.constant("voted" as const),
+    isPre: is,
+    isGranted: is,
+    commit: whole,
+    commitTerm: whole,
+  }),
   append,
   fc.record({
     type: fc.constant("appended" as const),

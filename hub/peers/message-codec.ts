@@ -93,9 +93,9 @@ export function decodeMessages(payload: Buffer, from: HubId, to: HubId): Message
 function sizeOf(message: Message): number {
   switch (message.type) {
     case "vote":
-      return HEAD_BYTES + 1 + 16;
+      return HEAD_BYTES + 1 + 32;
     case "voted":
-      return HEAD_BYTES + 1;
+      return HEAD_BYTES + 1 + 16;
     case "append": {
       let sizeBytes = HEAD_BYTES + 24 + 4;
       for (const { data } of message.entries) sizeBytes += ENTRY_HEAD_BYTES + data.length;
@@ -123,10 +123,13 @@ function write(frame: Buffer, message: Message, start: number): number {
   switch (message.type) {
     case "vote": {
       const next = writeFlags(frame, message.isPre, message.isForced, at);
-      return writeU64(frame, message.lastTerm, writeU64(frame, message.lastIndex, next));
+      const last = writeU64(frame, message.lastTerm, writeU64(frame, message.lastIndex, next));
+      return writeU64(frame, message.commitTerm, writeU64(frame, message.commit, last));
     }
-    case "voted":
-      return writeFlags(frame, message.isPre, message.isGranted, at);
+    case "voted": {
+      const next = writeFlags(frame, message.isPre, message.isGranted, at);
+      return writeU64(frame, message.commitTerm, writeU64(frame, message.commit, next));
+    }
     case "append":
       return writeAppend(frame, message, at);
     case "appended": {
@@ -185,11 +188,14 @@ function read(reader: FrameReader, type: number): MessageBody {
   switch (type) {
     case TYPES.vote: {
       const [isPre, isForced] = readFlags(reader, 3);
-      return { type: "vote", isPre, isForced, lastIndex: reader.u64(), lastTerm: reader.u64() };
+      const last = { lastIndex: reader.u64(), lastTerm: reader.u64() };
+      const known = { commit: reader.u64(), commitTerm: reader.u64() };
+      return { type: "vote", isPre, isForced, ...last, ...known };
     }
     case TYPES.voted: {
       const [isPre, isGranted] = readFlags(reader, 3);
-      return { type: "voted", isPre, isGranted };
+      const known = { commit: reader.u64(), commitTerm: reader.u64() };
+      return { type: "voted", isPre, isGranted, ...known };
     }
     case TYPES.append:
       return readAppend(reader);
