@@ -119,7 +119,7 @@ export async function openGrpc(host: string, port: number): Promise<Grpc> {
     }
   }
 
-  let rest = Buffer.alloc(0);
+  let rest: Buffer = Buffer.alloc(0);
   socket.on("data", (bytes: Buffer) => {
     let all = rest.length === 0 ? bytes : Buffer.concat([rest, bytes]);
     while (all.length >= 9) {
@@ -148,7 +148,6 @@ export async function openGrpc(host: string, port: number): Promise<Grpc> {
         send(path, message, true, { held: undefined, message: undefined, resolve, reject });
       }),
     stream(path, message, onMessage) {
-      const quiet = (): void => {};
       send(path, message, false, {
         held: undefined,
         message: undefined,
@@ -183,9 +182,11 @@ function frame(type: number, flags: number, id: number, body: Uint8Array): Buffe
   return bytes;
 }
 
+const quiet = (): void => {};
+const text = (value: string): number[] => [value.length, ...Buffer.from(value)];
+
 /** HPACK (RFC 7541): what is always the same is put into the table once and named by index after. */
 function headersOf(path: string, authority: string, isFirst: boolean): Buffer {
-  const text = (value: string): number[] => [value.length, ...Buffer.from(value)];
   const post = 0x83; // static table
   const http = 0x86;
   const pathIs = [0x04, ...text(path)]; // literal, not put into the table
