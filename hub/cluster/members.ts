@@ -56,6 +56,8 @@ export interface Members {
   take(body: unknown): Promise<void>;
   /** Links every hub that is known. */
   start(): Promise<void>;
+  /** Resolves when what the changes so far ask for is on the disk. */
+  settled(): Promise<void>;
   /** Removed from the cluster; MB3. */
   isFormer(hub: HubId): boolean;
   untold(): readonly HubId[];
@@ -138,6 +140,17 @@ export function makeMembers(parts: MembersParts): Members {
     await keep(withFormer([...former(), ...peers.map((peer) => ({ ...peer, isTold: false }))]));
   }
 
+  /** A message that was on its way may be older than what this hub knows; who is back has new keys. */
+  function mergedFormer({ peers, former: told }: Told): FormerHub[] {
+    const own = former().filter((hub) => {
+      const isBack = peers.some(
+        ({ id, publicKey }) => id === hub.id && publicKey !== hub.publicKey,
+      );
+      return !isBack && !told.some(({ id }) => id === hub.id);
+    });
+    return [...own, ...told].filter(({ id }) => id !== self).slice(-FORMER_MAX);
+  }
+
   return {
     witnesses,
     others: () => [...(named() ?? [])].filter((hub) => hub !== self),
@@ -187,7 +200,8 @@ export function makeMembers(parts: MembersParts): Members {
       if (!told.success) return log.warn({}, "what the leader told of the hubs is not understood");
       await inOrder(async () => {
         const known = new Map(file.peers.map((peer) => [peer.id, peer]));
-        const isGone = (hub: HubId): boolean => told.data.former.some(({ id }) => id === hub);
+        const gone = mergedFormer(told.data);
+        const isGone = (hub: HubId): boolean => gone.some(({ id }) => id === hub);
         const peers = told.data.peers.map((peer) => {
           const own = known.get(peer.id);
           // A hub bound to every address does not know its own: what we know is better than nothing.
@@ -200,15 +214,16 @@ export function makeMembers(parts: MembersParts): Members {
         );
         await keep({
           ...file,
-          peers: [...peers, ...unheard],
+          peers: [...peers.filter(({ id }) => !isGone(id)), ...unheard],
           witnesses: told.data.witnesses,
-          former: told.data.former.filter(({ id }) => id !== self),
+          former: gone,
         });
         await relink();
       });
       return undefined;
     },
     start: () => inOrder(relink),
+    settled: () => tail,
     isFormer: (hub) => former().some(({ id }) => id === hub),
     untold: () => former().flatMap(({ id, isTold }) => (isTold ? [] : [id])),
     heardLeft: (hub) =>

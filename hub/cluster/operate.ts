@@ -168,6 +168,7 @@ export function makeOperations({ core, makeKeys }: OperateParts): Operations {
         if (wanted === undefined) return;
         if (hubs.includes(hub.id)) await giveAway(hubs, signal); // OP3
         await change(wanted, signal);
+        await members.settled();
         log.info({ hubs, by: by.actor }, "hubs were removed");
         for (const id of hubs) {
           if (hub.rows.get("hub", id) === undefined) continue;

@@ -1,5 +1,9 @@
 // Hubs are added and removed while clients write.
 
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decodeClusterCode } from "@gantry/shared/contract/cluster-code.ts";
+import { encodeZ85 } from "@gantry/shared/contract/z85.ts";
 import { describe, expect, it } from "vitest";
 import { until } from "../support/appliance.ts";
 import { type ClusterHub, startCluster, type TestCluster } from "../support/cluster.ts";
@@ -93,3 +97,62 @@ describe("a cluster that grows and shrinks", () => {
     );
   }, 180_000);
 });
+
+describe("a hub that was down when it was removed", () => {
+  it("hears of it when it comes back, remembers it, and no secret of a code is on any disk", async () => {
+    await using cluster = await startCluster(3);
+    const leader = await cluster.leader();
+    const [asked, gone] = await cluster.followers();
+    if (asked === undefined || gone === undefined) throw new Error("there are two followers");
+    await gone.kill("SIGKILL");
+    const removed = await asked.api("POST", "/api/cluster/remove", { hubs: [gone.id, leader.id] });
+    expect(removed).toMatchObject({ status: 200, body: { voters: [asked.id] } });
+    const again = await asked.api("POST", "/api/cluster/remove", { hubs: [gone.id] });
+    expect(again.status).toBe(200); // a repeat after a lost answer
+    const unknown = await asked.api("POST", "/api/cluster/remove", { hubs: ["hub-77"] });
+    expect(unknown.status).toBe(404);
+    const last = await asked.api("POST", "/api/cluster/remove", { hubs: [asked.id] });
+    expect(last.body.detail).toContain("The last hub that votes cannot be removed");
+
+    for (const turn of ["the first time", "after another restart"]) {
+      await gone.start();
+      await until(`it to know, ${turn}`, async () => {
+        const { status, body } = await gone.api("GET", "/api/flags");
+        return status === 503 && body.code === "removed";
+      });
+      const { body } = await gone.api("GET", "/readyz");
+      expect(body.parts.log).toMatchObject({ state: "degraded" });
+      await gone.kill("SIGTERM");
+    }
+
+    // The same id comes back with an empty folder.
+    const added = await asked.api("POST", "/api/cluster/hubs", {
+      id: gone.id,
+      address: gone.peerAddress,
+    });
+    expect(added.status).toBe(201);
+    const { seed } = decodeClusterCode(added.body.code);
+    await gone.start({
+      GANTRY_CLUSTER_CODE: added.body.code,
+      GANTRY_DATA_DIR: join(cluster.folder, "anew"),
+    });
+    await until("the hub to follow again", async () => {
+      const { body } = await gone.api("GET", "/readyz");
+      return body.parts?.log?.note === `follows ${asked.id}`;
+    });
+    const secrets = [added.body.code, Buffer.from(seed).toString("hex"), encodeZ85(seed)];
+    for (const folder of [asked.dataDir, join(cluster.folder, "anew")]) {
+      const kept = await readAll(folder);
+      for (const secret of secrets) expect(kept.includes(secret)).toBe(false);
+      expect(kept.includes(Buffer.from(seed))).toBe(false);
+    }
+  }, 90_000);
+});
+
+async function readAll(folder: string): Promise<Buffer> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return Buffer.concat(
+    await Promise.all(files.map(({ parentPath, name }) => readFile(join(parentPath, name)))),
+  );
+}

@@ -101,7 +101,7 @@ const HEAD = [
   "Term",
   "Committed / applied",
   "Behind",
-  "Disk p50 / p99",
+  "Disk p99",
   "Loop p99 / max",
   "Stalls",
 ];
@@ -141,11 +141,7 @@ function Hubs({ of }: { readonly of: Cluster }) {
               {hub.reachable ? `${hub.commitIndex} / ${hub.appliedIndex}` : "–"}
             </td>
             <td class="number">{behind(hub)}</td>
-            <td class="number">
-              {hub.pulse === undefined
-                ? "–"
-                : `${duration(hub.pulse.syncP50Ms)} / ${duration(hub.pulse.syncP99Ms)}`}
-            </td>
+            <td class="number">{hub.pulse === undefined ? "–" : duration(hub.pulse.syncP99Ms)}</td>
             <td class="number">
               {hub.pulse === undefined
                 ? "–"
