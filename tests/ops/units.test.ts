@@ -12,7 +12,7 @@ describe.each(units)("%s", (unit) => {
   const text = readFileSync(join(root, unit), "utf8");
 
   it("names an entry point that exists", () => {
-    const entry = /^ExecStart=\S+ .*\/opt\/gantry\/current\/app\/(\S+)$/m.exec(text)?.[1];
+    const entry = /^ExecStart=\S+ .*\/opt\/gantry\/current\/app\/(\S+)(?: .*)?$/m.exec(text)?.[1];
     expect(entry).toBeDefined();
     expect(existsSync(join(root, entry ?? "none"))).toBe(true);
   });
