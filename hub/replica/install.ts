@@ -15,7 +15,7 @@ import type { Ready } from "../consensus/types.ts";
 import type { Ledger } from "../ledger/apply.ts";
 import type { LogStore, OrderedStore, PeerLink } from "../ports.ts";
 import type { DiskQueue } from "./disk-queue.ts";
-import { reloadLedger } from "./ledger-store.ts";
+import { type AppliedMark, reloadLedger } from "./ledger-store.ts";
 import type { SnapshotStore } from "./snapshot-store.ts";
 import type { Upkeep } from "./upkeep.ts";
 
@@ -43,16 +43,17 @@ export interface InstallParts {
 export class HalfInstalled extends Error {}
 
 /**
- * Throws unreachable, not_found, timeout, data_damaged, disk_full, io_error: then nothing changed; or
+ * Gives the mark of the rows as they are now. Throws unreachable, not_found, timeout, data_damaged, disk_full, io_error: then nothing changed; or
  * HalfInstalled.
  */
-export async function installSnapshot(parts: InstallParts): Promise<void> {
+export async function installSnapshot(parts: InstallParts): Promise<Partial<AppliedMark>> {
   const { offer, isWitness, logStore, ledgerStore, ledger, disk, upkeep, snapshots } = parts;
   const { index, indexTerm: term, membership } = offer;
   if (isWitness) {
-    return disk.run(() => {
+    return disk.run(async () => {
       parts.onSwap();
-      return logStore.reset({ index, term, membership });
+      await logStore.reset({ index, term, membership });
+      return { membership, membershipIndex: index };
     });
   }
   if (snapshots === undefined)
@@ -64,9 +65,10 @@ export async function installSnapshot(parts: InstallParts): Promise<void> {
     await logStore.reset({ index, term, membership }); // IN2
     try {
       await snapshots.restore({ index }, ledgerStore);
-      const { position } = await reloadLedger(ledgerStore, ledger.rows);
-      ledger.position = position;
+      const mark = await reloadLedger(ledgerStore, ledger.rows);
+      ledger.position = mark.position;
       await upkeep.replaced();
+      return mark;
     } catch (cause) {
       throw new HalfInstalled("the ledger could not be replaced", { cause });
     }

@@ -25,6 +25,7 @@ import type { Command, Reply } from "@gantry/shared/contract/commands.ts";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
+import { changeMembership, decodeChange } from "../consensus/membership.ts";
 import { makeRaft } from "../consensus/raft.ts";
 import type {
   Entry,
@@ -43,7 +44,7 @@ import { type CapturedState, makeCaptures } from "./capture.ts";
 import { makeDiskQueue } from "./disk-queue.ts";
 import { decodeEntry, encodeEntry } from "./entry-codec.ts";
 import { HalfInstalled, installSnapshot } from "./install.ts";
-import { loadLedger } from "./ledger-store.ts";
+import { type AppliedMark, loadLedger } from "./ledger-store.ts";
 import { makeProposals } from "./proposals.ts";
 import { makeReads } from "./reads.ts";
 import { recoverLedger } from "./recover.ts";
@@ -93,6 +94,8 @@ export interface ReplicaOptions {
   /** Votes and keeps the log; has no rows and serves nothing. */
   readonly isWitness?: boolean;
   readonly witnesses?: ReadonlySet<HubId>;
+  /** The membership before the first entry; what the log store found where left out. */
+  readonly founding?: Membership;
   /** Where snapshots are; without, the log is never trimmed. */
   readonly snapshots?: {
     readonly store: SnapshotStore;
@@ -228,6 +231,11 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     now: () => ({ index: appliedIndex, position: ledger.position }),
   });
   let appliedTerm = applied.term ?? 0;
+  /** In force at `appliedIndex`. */
+  let shown = membershipOf(applied) ?? {
+    membership: options.founding ?? logStore.restored.membership,
+    membershipIndex: 0,
+  };
   let toApply: Entry[] = [];
   let isApplying = false;
   let reign: AbortController | undefined;
@@ -257,8 +265,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       index: appliedIndex,
       term: logStore.log.termAt(appliedIndex) ?? appliedTerm,
       position: ledger.position,
-      membership: status.membership,
-      membershipIndex: status.membershipIndex,
+      ...shown, // the core may be ahead: it changes when a change is committed, not applied
     }),
     neededFrom,
     onSnapshot({ index, term, membership }) {
@@ -377,6 +384,12 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     appliedIndex = entry.index;
     appliedTerm = entry.term;
     upkeep.logged(entry.data.length);
+    if (entry.kind === "membership" && !isWitness) {
+      const { membership } = shown;
+      const outcome = changeMembership(membership, decodeChange(entry.data));
+      assert(outcome.kind === "changed", "what the core committed is a change");
+      shown = { membership: outcome.membership, membershipIndex: entry.index };
+    }
     if (entry.kind === "membership" || isWitness) return settleChanges();
     const commands =
       batch === undefined
@@ -394,7 +407,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   }
 
   function settleChanges(): void {
-    const isJoint = status.membership.outgoing.length > 0;
+    const isJoint = (isWitness ? status : shown).membership.outgoing.length > 0;
     if (isJoint) return; // done when the joint configuration is left
     const done = changes.filter(({ index }) => index <= appliedIndex);
     changes = changes.filter(({ index }) => index > appliedIndex);
@@ -471,7 +484,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
   async function install(offer: NonNullable<Ready["install"]>): Promise<void> {
     if (isInstalling || peers === undefined) return;
     isInstalling = true;
-    const isDone = await installSnapshot({
+    const installed = await installSnapshot({
       offer,
       isWitness,
       peers,
@@ -486,19 +499,18 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       onSwap() {
         isSwapping = true;
       },
-    }).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof HalfInstalled && !stopped.signal.aborted) throw error.cause; // IN4
-        if (!stopped.signal.aborted)
-          log.warn({ error: toErrorRecord(error), from: offer.from }, "no snapshot installed");
-        return false;
-      },
-    );
+    }).catch((error: unknown) => {
+      if (error instanceof HalfInstalled && !stopped.signal.aborted) throw error.cause; // IN4
+      if (!stopped.signal.aborted)
+        log.warn({ error: toErrorRecord(error), from: offer.from }, "no snapshot installed");
+      return undefined;
+    });
     isInstalling = false;
     isSwapping = false;
     const { index, indexTerm, from } = offer;
+    const isDone = installed !== undefined;
     if (isDone) {
+      shown = membershipOf(installed) ?? shown;
       toApply = toApply.filter((entry) => entry.index > index);
       appliedIndex = index;
       appliedTerm = indexTerm;
@@ -680,6 +692,15 @@ function crash(error: unknown): void {
 
 const isHandedOver = ({ role, transferTo }: Status): boolean =>
   role !== "leader" || transferTo === null;
+
+function membershipOf({
+  membership,
+  membershipIndex,
+}: Partial<AppliedMark>): { membership: Membership; membershipIndex: number } | undefined {
+  return membership === undefined || membershipIndex === undefined
+    ? undefined
+    : { membership, membershipIndex };
+}
 
 const isOnlyVoter = ({ voters, outgoing }: Membership, hub: HubId): boolean =>
   outgoing.length === 0 && voters.length === 1 && voters[0] === hub;

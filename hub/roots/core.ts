@@ -139,6 +139,7 @@ export async function openHubCore(
     timing,
     isWitness,
     witnesses: members.witnesses,
+    founding: foundingMembership(file),
     onEvents: (events) => feed.publish(events),
     refusal({ type }) {
       if (room?.state() === "low" && isRefusedWhenLow(type)) return nearlyFull();
