@@ -15,6 +15,7 @@ import { until } from "../support/appliance.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { type Hosts, startHosts } from "../support/netns.ts";
 import { doFault, type Fault } from "./faults.ts";
+import { linesOf } from "./hub-lines.ts";
 import { makeHubClient, nowNs, startWorkload } from "./workload.ts";
 
 export interface CampaignOptions {
@@ -149,9 +150,7 @@ function sharedTermsOf(cluster: TestCluster): number[] {
   const leaderOf = new Map<number, string>();
   const shared: number[] = [];
   for (const hub of cluster.hubs) {
-    for (const line of hub.output().split("\n")) {
-      if (!line.includes('"this hub leads"')) continue;
-      const { term } = JSON.parse(line) as { term: number };
+    for (const { term = 0 } of linesOf(hub, "this hub leads")) {
       const before = leaderOf.get(term);
       if (before !== undefined && before !== hub.id) shared.push(term);
       leaderOf.set(term, hub.id);
