@@ -10,7 +10,11 @@ import { registryUseCases } from "./registry.ts";
 
 interface Bench extends FakeHub {
   /** Calls a use case as ada; its reply passes the schema of its route. */
-  readonly call: (route: RouteName, request?: Partial<DeskRequest>) => Promise<unknown>;
+  readonly call: (
+    route: RouteName,
+    request?: Partial<DeskRequest>,
+    signal?: AbortSignal,
+  ) => Promise<unknown>;
 }
 
 function makeBench(registry?: RegistryHands): Bench {
@@ -21,10 +25,9 @@ function makeBench(registry?: RegistryHands): Bench {
   const given = { hub: { ...hub, replica }, link: () => link, registry };
   const parts = given as unknown as DeskParts; // all that these use cases use
   const useCases = registryUseCases(parts);
-  const signal = new AbortController().signal;
   return {
     ...fake,
-    async call(route, request = {}) {
+    async call(route, request = {}, signal = new AbortController().signal) {
       const useCase = useCases[route];
       assert(useCase !== undefined, `no use case for ${route}`);
       const whole: DeskRequest = {
@@ -78,6 +81,112 @@ describe("locks at the desk", () => {
     }
     const renewed = call("lockRenewed", { ...bench, body: { token: token + 1 } });
     await expect(renewed).rejects.toMatchObject({ code: "stale_token" });
+  });
+});
+
+const waitAs = (owner: string, key = "bench") => ({
+  params: { key },
+  body: { owner, ttlMs: 5_000, wait: true, waitMs: 20_000 },
+});
+const release = async ({ call, rig }: Bench, key = "bench"): Promise<unknown> =>
+  call("lockReleased", { params: { key }, query: { token: rig.rows.get("lock", key)?.token } });
+
+describe("waiting for a lock at the desk", () => {
+  it("[K95] shows who waits, and answers when it is their turn", async () => {
+    const desk = makeBench();
+    const { call, clock } = desk;
+    await call("lockAcquired", acquire);
+    const two = call("lockAcquired", waitAs("two"));
+    const three = call("lockAcquired", waitAs("three"));
+    await clock.pass(100);
+    expect(await call("locks")).toMatchObject({
+      locks: [{ owner: "ada", waiting: [{ owner: "two" }, { owner: "three" }] }],
+      deadlocks: [],
+    });
+    await release(desk);
+    expect(await two).toMatchObject({ owner: "two", token: desk.rig.ledger.position });
+    await release(desk);
+    expect(await three).toMatchObject({ owner: "three", token: desk.rig.ledger.position });
+  });
+
+  it("[S37][K109] refuses who closes a circle, names it, and keeps it in the list", async () => {
+    const { call, clock } = makeBench();
+    await call("lockAcquired", { params: { key: "a" }, body: { owner: "one", ttlMs: 5_000 } });
+    await call("lockAcquired", { params: { key: "b" }, body: { owner: "two", ttlMs: 5_000 } });
+    void call("lockAcquired", waitAs("one", "b"));
+    await clock.pass(100);
+    const cycle = [
+      { owner: "two", by: "ada", lock: "a" },
+      { owner: "one", by: "ada", lock: "b" },
+    ];
+    await expect(call("lockAcquired", waitAs("two", "a"))).rejects.toMatchObject({
+      code: "deadlock",
+      details: { cycle },
+    });
+    expect(await call("locks")).toMatchObject({ deadlocks: [{ cycle }] });
+  });
+
+  it("ends when it is given up or its time is over, and says so", async () => {
+    const { call, clock, rig, publish } = makeBench();
+    await call("lockAcquired", acquire);
+    const one = call("lockAcquired", waitAs("one"));
+    const two = call("lockAcquired", waitAs("two")).catch((error: unknown) => error);
+    await clock.pass(100);
+    await Promise.all([
+      expect(one).rejects.toMatchObject({ code: "lock_wait_over", details: { end: "cancelled" } }),
+      call("lockWaitCancelled", { ...bench, query: { owner: "one" } }),
+    ]);
+    rig.act({ type: "reignBegan", hub: "hub_1", term: 1 });
+    rig.at(20_100);
+    rig.act({ type: "lockWaitsExpired", term: 1 });
+    publish();
+    expect(await two).toMatchObject({ code: "lock_wait_over", details: { end: "timeout" } });
+  });
+
+  it("goes on for a request that can be repeated, which finds its place and then its lock", async () => {
+    const desk = makeBench();
+    const { call, clock, rig } = desk;
+    await call("lockAcquired", acquire);
+    const again = { ...waitAs("two"), replay: { key: "k", requestSha256: "r" } };
+    const gone = new AbortController();
+    const first = call("lockAcquired", again, gone.signal).catch((error: unknown) => error);
+    await clock.pass(100);
+    gone.abort();
+    await first;
+    const second = call("lockAcquired", again);
+    await clock.pass(100);
+    expect(rig.rows.get("lockQueue", "bench")?.waiters).toHaveLength(1);
+    await release(desk);
+    const given = await second;
+    expect(given).toMatchObject({ owner: "two", token: rig.ledger.position });
+    expect(await call("lockAcquired", again)).toEqual(given);
+  });
+
+  it("is given up with its caller where nobody could ask again, even if the lock came meanwhile", async () => {
+    const desk = makeBench();
+    const { call, clock, rig } = desk;
+    await call("lockAcquired", acquire);
+    for (const isGranted of [false, true]) {
+      const gone = new AbortController();
+      const waiting = call("lockAcquired", waitAs("two"), gone.signal).catch(() => undefined);
+      await clock.pass(100);
+      expect(rig.rows.get("lockQueue", "bench")?.waiters).toHaveLength(1);
+      gone.abort();
+      // Released in the ledger before this hub has seen that its caller is gone.
+      const token = rig.rows.get("lock", "bench")?.token ?? 0;
+      if (isGranted) rig.act({ type: "lockReleased", name: "bench", token });
+      await waiting;
+      expect(rig.rows.get("lockQueue", "bench")).toBeUndefined();
+    }
+    expect(rig.rows.hot("lock").size).toBe(0);
+  });
+
+  it("does not keep its caller for ever on a hub that hears nothing more", async () => {
+    const { call, clock } = makeBench();
+    await call("lockAcquired", acquire);
+    const waiting = call("lockAcquired", waitAs("two")).catch((error: unknown) => error);
+    await clock.pass(40_000, 1_000);
+    expect(await waiting).toMatchObject({ code: "outcome_unknown" });
   });
 });
 

@@ -4,11 +4,12 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIFE } from "@gantry/shared/base/policy.ts";
 import { labelsOf } from "@gantry/shared/contract/labels.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
-import type { LockRow } from "@gantry/shared/contract/rows.ts";
+import type { LockRow, LockWaiter } from "@gantry/shared/contract/rows.ts";
 import type { LockView } from "@gantry/shared/contract/schemas.ts";
 import { parseSelector, type Selector, selects } from "@gantry/shared/contract/selector.ts";
 import { WATCH_KINDS, type WatchKind } from "@gantry/shared/contract/watch-kinds.ts";
 import { act, newId } from "../hub.ts";
+import type { Rows } from "../ledger/rows.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
 import { watchFilter } from "../registry/watches.ts";
 import { makeRegistryWatches } from "../registry/watching.ts";
@@ -20,6 +21,7 @@ import {
   type RegistryHands,
   type UseCase,
 } from "./context.ts";
+import { awaitTurn, type LockReply } from "./lock-waits.ts";
 import { isoTime } from "./views.ts";
 
 const forEver = new AbortController().signal; // as long as the process
@@ -39,6 +41,7 @@ export function registryUseCases(parts: DeskParts): Partial<Record<RouteName, Us
     locks,
     lock,
     lockAcquired,
+    lockWaitCancelled,
     lockRenewed: (_parts, request, options) => lockRenewed(parts, hands, request, options),
     lockReleased,
     clientSessionOpened,
@@ -118,22 +121,38 @@ function kindsOf(text: string): WatchKind[] {
 
 // ── locks ───────────────────────────────────────────────────────────────────────────────────────
 
-const lockView = ({ name, owner, by, token, ttlMs, acquiredAtMs, ...row }: LockRow): LockView => ({
-  name,
+function lockView(rows: Rows, row: LockRow): LockView {
+  const { name, owner, by, token, ttlMs, acquiredAtMs, node, session } = row;
+  const queue = rows.get("lockQueue", name);
+  return {
+    name,
+    owner,
+    by,
+    token,
+    ttlMs,
+    acquiredAt: isoTime(acquiredAtMs),
+    ...(node === undefined ? {} : { node }),
+    ...(session === undefined ? {} : { session }),
+    ...(queue === undefined ? {} : { waiting: queue.waiters.map(waiterView) }),
+  };
+}
+
+const waiterView = ({ owner, by, ticket, sinceMs, untilMs }: LockWaiter) => ({
   owner,
   by,
-  token,
-  ttlMs,
-  acquiredAt: isoTime(acquiredAtMs),
-  ...(row.node === undefined ? {} : { node: row.node }),
-  ...(row.session === undefined ? {} : { session: row.session }),
+  ticket,
+  since: isoTime(sinceMs),
+  until: isoTime(untilMs),
 });
 
-const locks = ({ hub }: DeskParts): unknown => ({
-  revision: hub.replica.ledger.position,
-  locks: [...hub.rows.hot("lock").values()]
+const locks = ({ hub: { rows, replica } }: DeskParts): unknown => ({
+  revision: replica.ledger.position,
+  locks: [...rows.hot("lock").values()]
     .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .map(lockView),
+    .map((row) => lockView(rows, row)),
+  deadlocks: [...rows.hot("deadlock").values()]
+    .toSorted((a, b) => b.id - a.id)
+    .map(({ atMs, cycle }) => ({ at: isoTime(atMs), cycle })),
 });
 
 /** Linearizable: who asks whether it still holds a lock must not hear of the past. */
@@ -143,7 +162,7 @@ async function lock(
   { signal }: DeskCallOptions,
 ): Promise<unknown> {
   await hub.replica.barrier(signal);
-  return lockView(lockRow({ hub }, paramOf(request, "key")));
+  return lockView(hub.rows, lockRow({ hub }, paramOf(request, "key")));
 }
 
 function lockRow({ hub }: Pick<DeskParts, "hub">, name: string): LockRow {
@@ -152,7 +171,8 @@ function lockRow({ hub }: Pick<DeskParts, "hub">, name: string): LockRow {
   return row;
 }
 
-function lockAcquired(
+/** With `wait` it answers when it is this owner's turn (lock-waits.ts). */
+async function lockAcquired(
   { hub }: DeskParts,
   request: DeskRequest,
   { signal }: DeskCallOptions,
@@ -162,21 +182,34 @@ function lockAcquired(
     readonly ttlMs: number;
     readonly node?: string;
     readonly session?: string;
+    readonly wait?: boolean;
+    readonly waitMs?: number;
   };
-  const { owner = actorOf(request).person, ttlMs, node, session } = body;
-  return act(
-    hub,
-    {
-      type: "lockAcquired",
-      name: paramOf(request, "key"),
-      owner,
-      ttlMs,
-      ...(node === undefined ? {} : { node }),
-      ...(session === undefined ? {} : { boundTo: session }),
-    },
-    byOf(request),
-    signal,
-  );
+  const { owner = actorOf(request).person, ttlMs, node, session, wait = false } = body;
+  const waitMs = wait ? (body.waitMs ?? LIFE.lockWaitMs) : undefined;
+  const by = byOf(request);
+  const command = {
+    type: "lockAcquired" as const,
+    name: paramOf(request, "key"),
+    owner,
+    ttlMs,
+    ...(node === undefined ? {} : { node }),
+    ...(session === undefined ? {} : { boundTo: session }),
+    ...(waitMs === undefined ? {} : { waitMs }),
+  };
+  const reply = (await act(hub, command, by, signal)) as LockReply; // ledger/domains/locks.ts
+  return awaitTurn(hub, reply, waitMs ?? 0, by, signal);
+}
+
+async function lockWaitCancelled(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const name = paramOf(request, "key");
+  const { owner = actorOf(request).person } = request.query as { readonly owner?: string };
+  await act(hub, { type: "lockWaitCancelled", name, owner }, byOf(request), signal);
+  return { ok: true };
 }
 
 /** In the leader's memory where that is enough, else in the log. */

@@ -23,6 +23,7 @@ import * as cluster from "./domains/cluster.ts";
 import * as confirmations from "./domains/confirmations.ts";
 import * as flags from "./domains/flags.ts";
 import * as jobs from "./domains/jobs.ts";
+import * as lockQueue from "./domains/lock-queue.ts";
 import * as locks from "./domains/locks.ts";
 import * as nodes from "./domains/nodes.ts";
 import * as people from "./domains/people.ts";
@@ -77,6 +78,8 @@ const HANDLERS: Handlers = {
   lockReleased: locks.lockReleased,
   lockExpired: locks.lockExpired,
   locksCheckpointed: locks.locksCheckpointed,
+  lockWaitCancelled: lockQueue.lockWaitCancelled,
+  lockWaitsExpired: lockQueue.lockWaitsExpired,
   flagSet: flags.flagSet,
   flagDeleted: flags.flagDeleted,
 };

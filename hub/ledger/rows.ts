@@ -16,11 +16,13 @@ import type {
   CacheRow,
   ConfirmationRow,
   ConversationRow,
+  DeadlockRow,
   DeviceRow,
   FlagRow,
   HubRow,
   JobRow,
   JoinCodeRow,
+  LockQueueRow,
   LockRow,
   MessageRow,
   NodeRow,
@@ -43,6 +45,9 @@ export interface Tables {
   readonly hub: HubRow;
   readonly session: SessionRow;
   readonly lock: LockRow;
+  readonly lockQueue: LockQueueRow;
+  /** The last few, by a number that comes round. */
+  readonly deadlock: DeadlockRow;
   readonly token: TokenRow;
   readonly joinCode: JoinCodeRow;
   readonly node: NodeRow;

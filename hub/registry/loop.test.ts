@@ -83,6 +83,20 @@ const registerAgain = ({ rig, clock }: Pick<Reign, "rig" | "clock">, id: string,
 const stateOf = ({ rig }: Reign, id: string): string | undefined => rig.rows.get("node", id)?.state;
 
 describe("the registry's loop", () => {
+  it("ends a wait for a lock when its time is over, and proposes nothing before", async () => {
+    await using reign = makeReign();
+    const lock = { type: "lockAcquired" as const, name: "bench", ttlMs: 60_000 };
+    const envelope = { atMs: reign.clock.now(), actor: "ada", requestId: "r" };
+    reign.rig.act({ ...lock, owner: "one" }, envelope);
+    reign.rig.act({ ...lock, owner: "two", waitMs: 3_000 }, envelope);
+    reign.publish();
+    await reign.clock.pass(2_900);
+    expect(reign.proposed).toEqual([]);
+    await reign.clock.pass(1_000);
+    expect(reign.proposed).toMatchObject([{ type: "lockWaitsExpired", term: TERM }]);
+    expect(reign.rig.rows.hot("lockQueue").size).toBe(0);
+  });
+
   it("proposes only transitions, with its term, and nothing for nodes that are well", async () => {
     await using reign = makeReign();
     join(reign, "well");

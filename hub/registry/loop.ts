@@ -12,6 +12,7 @@ import type { LockRow } from "@gantry/shared/contract/rows.ts";
 import { byHub, type Hub, propose } from "../hub.ts";
 import { ledgerTimeMs } from "../ledger/context.ts";
 import { isSessionOver } from "../ledger/domains/sessions.ts";
+import type { Rows } from "../ledger/rows.ts";
 import type { AgentLink, FeedItem } from "../ports.ts";
 import { isUnfit, judge, type Stall } from "./health.ts";
 import { type Leases, makeLeases } from "./leases.ts";
@@ -95,6 +96,7 @@ export function makeRegistryLoop(parts: RegistryLoopParts): RegistryLoop {
     async function lookAtLocks(nowMs: number): Promise<void> {
       const due = mine.due(nowMs).flatMap((name) => rows.get("lock", name) ?? []);
       await Promise.all(due.map((row) => say(expiryOf(row, term)))); // RG1
+      if (isWaitOver(rows, hub.stampMs())) await say({ type: "lockWaitsExpired", term });
       if (nowMs - checkpointAtMs < TIMEOUT.lockCheckpointMs) return;
       checkpointAtMs = nowMs;
       const locks = mine.checkpoint(nowMs);
@@ -151,3 +153,10 @@ const expiryOf = (
   revision,
   term,
 });
+
+/** At most LIMIT.lockWaits of them. */
+const isWaitOver = (rows: Rows, nowMs: number): boolean =>
+  rows
+    .hot("lockQueue")
+    .values()
+    .some(({ waiters }) => waiters.some(({ untilMs }) => untilMs <= nowMs));

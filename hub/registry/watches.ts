@@ -239,7 +239,7 @@ function valueOf(rows: Rows, kind: WatchKind, id: string): unknown {
     case "lock": {
       const row = rows.get("lock", id);
       if (row === undefined) return undefined;
-      const { revision: _r, expiresAtMs: _e, remainingMs: _m, ...shown } = row;
+      const { revision: _r, expiresAtMs: _e, remainingMs: _m, ticket: _t, ...shown } = row;
       return shown;
     }
     case "flag":

@@ -40,6 +40,15 @@ const NODE = {
 const AT = "2026-11-21T04:05:22.000Z";
 const LOCK_GIVEN = { name: "bench", owner: "me", token: 12, ttlMs: 5_000 };
 const LOCK = { ...LOCK_GIVEN, by: "ada", acquiredAt: AT };
+const waiting = ["two", "three"].map((owner) => ({
+  owner,
+  by: "ada",
+  ticket: 13,
+  since: AT,
+  until: AT,
+}));
+const QUEUED = { ...LOCK, waiting };
+const RING = { at: AT, cycle: [{ owner: "one", by: "ada", lock: "b" }] };
 const CLUSTER = {
   leader: "hub-1",
   term: 2,
@@ -140,6 +149,20 @@ describe("every command of the hub", () => {
     ],
     ["lock list", "GET /api/locks", { revision: 3, locks: [LOCK] }, "bench"],
     ["lock acquire bench --owner me --ttl 5", "POST /api/locks/bench", LOCK_GIVEN, "token 12"],
+    ["lock acquire bench --wait 5", "POST /api/locks/bench", LOCK_GIVEN, "token 12"],
+    [
+      "lock list",
+      "GET /api/locks",
+      { revision: 3, locks: [QUEUED], deadlocks: [RING] },
+      "two, three",
+    ],
+    [
+      "lock list",
+      "GET /api/locks",
+      { revision: 3, locks: [], deadlocks: [RING] },
+      "one waits for b",
+    ],
+    ["lock cancel bench --owner two", "DELETE /api/locks/bench/wait", { ok: true }, "no longer"],
     ["lock renew bench --fence 12", "PUT /api/locks/bench", LOCK_GIVEN, "token 12"],
     ["lock release bench --fence 12", "DELETE /api/locks/bench", { ok: true }, "released"],
     ["cluster status", "GET /api/cluster", CLUSTER, "leader hub-1, term 2"],

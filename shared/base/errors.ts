@@ -63,6 +63,20 @@ export const ERRORS = {
   ),
   sequence_gap: kind(409, 65, false, "A number of this session is missing", "Send that one first."),
   lock_held: kind(409, 75, true, "Somebody holds this lock", "`details.holder` says who."),
+  deadlock: kind(
+    409,
+    75,
+    false,
+    "Waiting for this lock would never end",
+    "Release what you hold, then ask with a new Idempotency-Key; `details.cycle` says who waits for whom.",
+  ),
+  lock_wait_over: kind(
+    408,
+    75,
+    false,
+    "The wait for the lock is over",
+    "Ask again with a new Idempotency-Key.",
+  ),
   stale_term: kind(409, 70, false, "Another hub leads since", "Nothing was done."),
   gone: kind(410, 66, false, "It is no longer kept", "It was archived or has expired."),
   // Confirmations.

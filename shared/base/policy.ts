@@ -74,6 +74,8 @@ export const TIMEOUT = {
   nodeHoldMaxMs: 15 * minute,
   /** Losses of a node this close together are one flapping. */
   nodeFlapWindowMs: 5 * minute,
+  /** The longest that somebody may wait for a lock. */
+  lockWaitMs: 5 * minute,
   /** Between two records of how long locks still have. */
   lockCheckpointMs: 10 * second,
   /** The longest silence of a watch: a progress mark ends it. */
@@ -93,6 +95,8 @@ export const LIFE = {
   /** A client session without a request. */
   clientSessionMs: 10 * minute,
   lockMs: 30 * second,
+  /** A wait for a lock that names no time of its own. */
+  lockWaitMs: 30 * second,
   joinCodeMs: 15 * minute,
   /** A question cut off by a crash is asked again if it is younger than this. */
   questionResumeMs: 10 * minute,
@@ -115,6 +119,10 @@ export const LIMIT = {
   cacheRows: { max: 10_000, whenFull: "the oldest answer is dropped" },
   clientSessions: { max: 10_000, whenFull: "429 busy, after the expired ones have been dropped" },
   locks: { max: 10_000, whenFull: "429 busy" },
+  lockQueue: { max: 64, whenFull: "429 busy" },
+  /** Over all locks; fewer than deskCalls, or those who wait would keep out who releases. */
+  lockWaits: { max: 1_000, whenFull: "429 busy" },
+  deadlocks: { max: 32, whenFull: "the oldest leaves the list, not the audit log" },
   nodeFlaps: { max: 16, whenFull: "the oldest loss of a node is forgotten" },
   selectorChars: { max: 1_000, whenFull: "400 bad_selector" },
   selectorTerms: { max: 32, whenFull: "400 bad_selector" },

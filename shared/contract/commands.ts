@@ -250,7 +250,19 @@ export type CommandBody =
       readonly node?: string;
       /** Id of the client session it ends with. */
       readonly boundTo?: string;
+      /** Of a lock that is held: wait so long for a turn. Left out: refused with lock_held. */
+      readonly waitMs?: number;
     }
+  /** Who waits gives up; only of the actor's own owners. */
+  | {
+      readonly type: "lockWaitCancelled";
+      readonly name: string;
+      readonly owner: string;
+      /** Left out: whichever wait of this owner there is. */
+      readonly ticket?: number;
+    }
+  /** Ends every wait whose time is over; refused in an older term, or if there is none. */
+  | { readonly type: "lockWaitsExpired"; readonly term: number }
   | { readonly type: "lockRenewed"; readonly name: string; readonly token: number }
   | { readonly type: "lockReleased"; readonly name: string; readonly token: number }
   /** Judged by the leader; refused if it was renewed or acquired anew since, or in an older term. */

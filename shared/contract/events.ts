@@ -8,6 +8,8 @@ export const EVENT_TYPES = [
   "hub.changed",
   "hub.reign",
   "lock.changed",
+  "lock.waiting",
+  "lock.deadlock",
   "device.changed",
   "conversation.changed",
   "question.asked",

@@ -151,7 +151,12 @@ export const ROUTES = {
   },
   locks: get("/api/locks", "viewer", "Who holds what, with which fencing token"),
   lock: get("/api/locks/:key", "viewer", "One lock"),
-  lockAcquired: post("/api/locks/:key", "operator", "Acquire a lock; 409 lock_held if it is held"),
+  lockAcquired: post(
+    "/api/locks/:key",
+    "operator",
+    "Acquire a lock; 409 lock_held if it is held, unless wait is true",
+  ),
+  lockWaitCancelled: del("/api/locks/:key/wait", "operator", "Give up waiting for it; owner="),
   lockRenewed: put("/api/locks/:key", "operator", "Keep it alive for its life time from now"),
   lockReleased: del("/api/locks/:key", "operator", "Release it; token= as acquired"),
   cluster: get("/api/cluster", "viewer", "Hubs, the leader and how far each has come"),

@@ -137,6 +137,41 @@ export interface LockRow {
   readonly node?: string;
   /** It ends with this client session. */
   readonly session?: string;
+  /** Of the wait that it was given to. */
+  readonly ticket?: number;
+}
+
+/** Who waits for one lock, the first first. There is one row for each lock that somebody waits for. */
+export interface LockQueueRow {
+  readonly name: string;
+  readonly waiters: readonly LockWaiter[];
+}
+
+export interface LockWaiter {
+  /** Log position at which it joined. */
+  readonly ticket: number;
+  readonly owner: string;
+  readonly by: string;
+  readonly ttlMs: number;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+  readonly node?: string;
+  readonly session?: string;
+}
+
+/** Each one waits for `lock`, which the next one holds or is to get first; the last one for the first. */
+export interface DeadlockStep {
+  readonly owner: string;
+  readonly by: string;
+  readonly lock: string;
+}
+
+/** A wait that was refused because it closed a circle: that of the first step. */
+export interface DeadlockRow {
+  /** Log position. */
+  readonly id: number;
+  readonly atMs: number;
+  readonly cycle: readonly DeadlockStep[];
 }
 
 /** pure: may be repeated at will · idempotent: repeated with its key · once: never repeated blindly. */

@@ -3,7 +3,7 @@
 // OpenAI clients send extras and expect them to be ignored.
 
 import { z } from "zod";
-import { LIFE, LIMIT } from "../base/policy.ts";
+import { LIFE, LIMIT, TIMEOUT } from "../base/policy.ts";
 import { HAZARD_CLASSES, ROLES } from "./roles.ts";
 import type { RouteName } from "./routes.ts";
 import { JOB_CLASSES, PRINT_STATES, TIERS } from "./rows.ts";
@@ -279,8 +279,25 @@ export const lockViewSchema = z.object({
   acquiredAt: z.iso.datetime(),
   node: z.string().optional(),
   session: z.string().optional(),
+  /** Who waits for it, the next one first. */
+  waiting: z
+    .array(
+      z.object({
+        owner: z.string(),
+        by: z.string(),
+        ticket: z.number().int(),
+        since: z.iso.datetime(),
+        until: z.iso.datetime(),
+      }),
+    )
+    .optional(),
 });
 export type LockView = z.infer<typeof lockViewSchema>;
+const deadlockViewSchema = z.object({
+  at: z.iso.datetime(),
+  /** Each waits for `lock`, which the next one holds or is to get first; the first was refused. */
+  cycle: z.array(z.object({ owner: z.string(), by: z.string(), lock: z.string() })),
+});
 const lockGivenSchema = z.object({
   name: z.string(),
   owner: z.string(),
@@ -573,7 +590,14 @@ const TABLE = {
     }),
     reply: z.object({ revision: z.number(), messages: z.array(z.unknown()) }),
   },
-  locks: { reply: z.object({ revision: z.number(), locks: z.array(lockViewSchema) }) },
+  locks: {
+    reply: z.object({
+      revision: z.number(),
+      locks: z.array(lockViewSchema),
+      /** The last ones, the newest first. */
+      deadlocks: z.array(deadlockViewSchema).optional(),
+    }),
+  },
   lock: { reply: lockViewSchema },
   lockAcquired: {
     body: z.strictObject({
@@ -583,10 +607,21 @@ const TABLE = {
       /** It ends with this node, or with this session. */
       node: idSchema.optional(),
       session: idSchema.optional(),
-      /** Waiting for a lock is not offered: ask again after Retry-After. */
-      wait: z.literal(false).default(false),
+      /**
+       * Of a lock that is held: answer when it is this owner's turn, at the latest after `waitMs`.
+       * With an Idempotency-Key the wait outlives the connection: the same request finds its place.
+       */
+      wait: z.boolean().default(false),
+      waitMs: z.number().int().min(1).max(TIMEOUT.lockWaitMs).default(LIFE.lockWaitMs),
     }),
     reply: lockGivenSchema,
+  },
+  lockWaitCancelled: {
+    query: z.object({
+      /** As given when waiting; default: the person of the token. */
+      owner: z.string().min(1).max(120).optional(),
+    }),
+    reply: okSchema,
   },
   lockRenewed: {
     body: z.strictObject({ token: z.number().int().positive() }),

@@ -41,6 +41,7 @@ export const SESSION_ROUTES: ReadonlySet<RouteName> = new Set<RouteName>([
   "tokenRevoked",
   "lockAcquired",
   "lockReleased",
+  "lockWaitCancelled",
 ]);
 
 const STAMP = /^([A-Za-z0-9_-]{1,64})\/([1-9]\d{0,14})$/;

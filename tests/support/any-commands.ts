@@ -84,7 +84,10 @@ const hubFacts = {
   bootId: boot,
 };
 
-type LockWord = Extract<CommandBody, { type: `lock${string}` }>;
+type LockWord = Exclude<
+  Extract<CommandBody, { type: `lock${string}` }>,
+  { type: `lockWait${string}` }
+>;
 
 /** Mostly with the present token, revision and term. */
 const locked = (made: fc.Arbitrary<LockWord>): fc.Arbitrary<Body> =>
@@ -168,15 +171,23 @@ const bodies = fc.oneof(
   body(fc.record({ type: oneOf("sessionOpened", "sessionClosed"), clientSession: few("ses") })),
   body(
     fc
-      .tuple(few("lock"), few("owner"), oneOf({}, { node: "node_1" }, { boundTo: "ses_1" }))
-      .map(([name, owner, bound]) => ({
+      .tuple(
+        few("lock"),
+        few("owner"),
+        oneOf({}, { node: "node_1" }, { boundTo: "ses_1" }),
+        oneOf({}, { waitMs: 1_000 }, { waitMs: 200_000 }),
+      )
+      .map(([name, owner, bound, wait]) => ({
         type: "lockAcquired" as const,
         name,
         owner,
         ttlMs: 5_000,
         ...bound,
+        ...wait,
       })),
   ),
+  body(fc.record({ type: type("lockWaitCancelled"), name: few("lock"), owner: few("owner") })),
+  body(fc.record({ type: type("lockWaitsExpired"), term })),
   locked(fc.record({ type: oneOf("lockRenewed", "lockReleased"), name: few("lock"), token })),
   locked(fc.record({ type: type("lockExpired"), name: few("lock"), token, revision: token, term })),
   locked(

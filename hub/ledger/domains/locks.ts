@@ -7,35 +7,53 @@
 //     the ledger's own time it still has some (etcd #15247: a stuck ex-leader revoked every lease).
 // X4. A lock bound to a node or a session ends with it at once, in the same command.
 // X5. A lock is never given twice: not even to its owner, who may be an older start of itself.
+// X6. Whoever waits for a lock (lock-queue.ts) gets it in the command in which it ends, with that
+//     command's position as its token. A lock ends at most once in a command, so X1 holds: who gets it
+//     is bound to nothing that is gone.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
+import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CommandOf } from "@gantry/shared/contract/commands.ts";
 import type { LockRow } from "@gantry/shared/contract/rows.ts";
 import { type Context, inOrder, rowOf } from "../context.ts";
 import { checkReign } from "./cluster.ts";
+import { bindingFault, endWaitsOf, joinQueue, takeNext } from "./lock-queue.ts";
 
+/** Answers with the token, or, where it is to wait, with a ticket or {deadlock} (lock-queue.ts Q4). */
 export function lockAcquired(context: Context, command: CommandOf<"lockAcquired">): unknown {
-  const { rows, position, nowMs } = context;
-  const { name, owner, ttlMs, node, boundTo, actor } = command;
-  const held = rows.get("lock", name);
-  if (held !== undefined) throw isHeld(held, nowMs); // X5
-  if (rows.hot("lock").size >= LIMIT.locks.max) {
-    throw new GantryError("busy", "There are too many locks", { details: { retryAfterS: 30 } });
-  }
-  checkBinding(context, node, boundTo);
-  const row: LockRow = {
-    name,
+  const { rows, nowMs } = context;
+  const { name, owner, ttlMs, node, boundTo, waitMs, actor } = command;
+  const wish = {
     owner,
     by: actor,
-    token: position, // X1
     ttlMs,
+    ...(node === undefined ? {} : { node }),
+    ...(boundTo === undefined ? {} : { session: boundTo }),
+  };
+  const held = rows.get("lock", name);
+  if (held !== undefined && waitMs === undefined) throw isHeld(held, nowMs); // X5
+  if (held === undefined && rows.hot("lock").size >= LIMIT.locks.max) {
+    throw new GantryError("busy", "There are too many locks", { details: { retryAfterS: 30 } });
+  }
+  const fault = bindingFault(context, wish);
+  if (fault !== undefined) throw fault;
+  if (held === undefined) return giveLock(context, name, wish);
+  return joinQueue(context, held, { ...wish, waitMs: waitMs ?? 0 });
+}
+
+type Wish = Pick<LockRow, "owner" | "by" | "ttlMs" | "node" | "session" | "ticket">;
+
+function giveLock(context: Context, name: string, wish: Wish): unknown {
+  const { rows, position, nowMs } = context;
+  const { owner, ttlMs } = wish;
+  const row: LockRow = {
+    name,
+    ...wish,
+    token: position, // X1
     acquiredAtMs: nowMs,
     revision: position,
     expiresAtMs: nowMs + ttlMs,
     remainingMs: ttlMs,
-    ...(node === undefined ? {} : { node }),
-    ...(boundTo === undefined ? {} : { session: boundTo }),
   };
   rows.put("lock", name, row);
   context.audit("lock.acquired", name, { owner, token: position });
@@ -48,22 +66,6 @@ function isHeld({ name, owner, token, by, expiresAtMs }: LockRow, nowMs: number)
   return new GantryError("lock_held", `${owner} holds ${name}`, {
     details: { holder: owner, by, token, retryAfterS },
   });
-}
-
-/** What a lock is bound to must be there, or the lock would never end with it. */
-function checkBinding(
-  { rows, command, nowMs }: Context,
-  node: string | undefined,
-  session: string | undefined,
-): void {
-  if (node !== undefined && rows.get("node", node)?.state !== "alive") {
-    throw new GantryError("conflict", `Node ${node} is not alive`);
-  }
-  if (session === undefined) return;
-  const row = rows.get("session", session);
-  if (row?.actor !== command.actor || row.usedAtMs + LIFE.clientSessionMs < nowMs) {
-    throw new GantryError("session_expired", "The lock cannot be bound to this session");
-  }
 }
 
 /** X2. */
@@ -118,8 +120,9 @@ function changeLock({ rows, nowMs, position }: Context, row: LockRow, remainingM
   rows.put("lock", row.name, { ...row, revision: position, remainingMs, expiresAtMs });
 }
 
-/** X4. In the order of names, so that every hub does it alike. */
+/** X4. In the order of names, so that every hub does it alike. Its waits end before a turn can come. */
 export function releaseLocksOf(context: Context, what: "node" | "session", id: string): void {
+  endWaitsOf(context, what, id);
   for (const row of inOrder(context, "lock")) {
     if (row[what] === id) dropLock(context, row, what === "node" ? "node_lost" : "session_over");
   }
@@ -131,4 +134,8 @@ function dropLock(context: Context, { name, owner, token }: LockRow, end: End): 
   context.rows.remove("lock", name);
   context.audit("lock.ended", name, { owner, token, end });
   context.emit("lock.changed", name, { name, owner, token, end, deleted: true });
+  const next = takeNext(context, name); // X6
+  if (next === undefined) return;
+  const { sinceMs: _s, untilMs: _u, ...wish } = next;
+  giveLock(context, name, wish);
 }
