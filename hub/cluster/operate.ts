@@ -15,6 +15,7 @@ import type { HubId, MembershipChange } from "../consensus/types.ts";
 import { type By, propose } from "../hub.ts";
 import type { Peer } from "../ports.ts";
 import type { HubCore } from "../roots/core.ts";
+import { sayFarewell } from "./farewell.ts";
 import { MEMBERS } from "./members.ts";
 import {
   checkSettled,
@@ -175,6 +176,7 @@ export function makeOperations({ core, makeKeys }: OperateParts): Operations {
           const { actor, requestId } = by;
           await propose(hub, { type: "hubLeft", hub: id }, { actor, requestId }, signal);
         }
+        await sayFarewell({ hub, members, calls }, signal);
       }),
     promote: (id, by, signal) =>
       alone(async () => {

@@ -8,9 +8,10 @@ import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { act, byHub, type Hub } from "../hub.ts";
 import type { PeerCalls } from "../peers/calls.ts";
 import type { Reign } from "../replica/replica.ts";
+import { sayFarewell } from "./farewell.ts";
 import { healHubs } from "./heal.ts";
 import type { Members } from "./members.ts";
-import { LEFT, MEMBERS } from "./members.ts";
+import { MEMBERS } from "./members.ts";
 import { makePromoter } from "./promote.ts";
 
 export interface ReignParts {
@@ -70,12 +71,7 @@ async function tellMembers(
 ): Promise<void> {
   for (;;) {
     for (const other of members.others()) calls.tell(other, MEMBERS, members.told());
-    for (const gone of members.untold()) {
-      calls
-        .call(gone, LEFT, {}, { signal, timeoutMs: TELL_MS })
-        .then(() => members.heardLeft(gone))
-        .catch(() => {}); // it is told again
-    }
+    await sayFarewell({ hub, members, calls }, signal);
     await hub.clock.sleep(TELL_MS, signal);
   }
 }

@@ -85,5 +85,8 @@ async function leave({ hub, members }: HubCore, from: HubId): Promise<void> {
     "this hub was removed from its cluster: it serves nothing any more, and its data is kept",
   );
   const never = new AbortController().signal;
-  void hub.clock.sleep(LAST_WORD_MS, never).then(() => members.unlink());
+  hub.clock
+    .sleep(LAST_WORD_MS, never)
+    .then(() => members.unlink())
+    .catch(() => {}); // logged by members.ts
 }
