@@ -156,6 +156,7 @@ async function main(): Promise<void> {
   const models = makeModels(hub, calls);
   const library = makeLibrary(hub.rows, clusterBlobs.store, paths.gcode);
   const ask = makeAsk({ hub, models, stop, library });
+  const watches = makeRegistryWatches(hub, never);
   const desk = makeDesk({
     hub,
     ask,
@@ -166,7 +167,7 @@ async function main(): Promise<void> {
     ledgerStore,
     health: () => board.report(),
     registry: {
-      watches: makeRegistryWatches(hub, never),
+      watches,
       keepAlive: (name, token) => registry.keepAlive(name, token),
     },
     cluster: {
@@ -217,6 +218,7 @@ async function main(): Promise<void> {
         registry: makeRegistryCalls({
           hub,
           keepAlive: (name, token) => registry.keepAlive(name, token),
+          watches,
           signal: never,
         }),
       },

@@ -3,7 +3,8 @@
 //
 //   "GTM1" | index u48 | term u48 | votedTerm u48 | rewrites u48 | chain, 16 | vote, 8 | 8 zeros | crc32 u32
 //
-// T1. One write is under way at most; of those that come meanwhile only the last is written.
+// T1. One write is under way at most, and one in PAUSE_MS; of those that come meanwhile only the last is
+//     written. It is never synced, so a few ms of age cost nothing, and a write for each commit would.
 
 import { type FileHandle, open, readFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
@@ -14,6 +15,7 @@ import type { Mark } from "./raft-log-scan.ts";
 const MAGIC = Buffer.from("GTM1");
 const MARK_BYTES = 64;
 const CRC_AT = MARK_BYTES - 4;
+const PAUSE_MS = 10;
 
 export interface TailMarkFile extends TailMark {
   /** Resolves when the last mark is written. */
@@ -33,6 +35,8 @@ export async function openTailMark(path: string): Promise<TailMarkFile> {
   const found = decodeMark(bytes);
   let next: Mark | undefined;
   let writing: Promise<void> | undefined;
+  let isClosing = false;
+  let endPause: (() => void) | undefined;
 
   async function writeAll(): Promise<void> {
     while (next !== undefined) {
@@ -40,8 +44,17 @@ export async function openTailMark(path: string): Promise<TailMarkFile> {
       next = undefined;
       // A mark that cannot be written stays behind: the next one tries again, and the log is whole.
       await file.write(encodeMark(mark), 0, MARK_BYTES, 0).catch(() => {});
+      await pause();
     }
     writing = undefined;
+  }
+
+  function pause(): Promise<void> | undefined {
+    if (isClosing) return undefined;
+    return new Promise((resolve) => {
+      endPause = resolve;
+      setTimeout(resolve, PAUSE_MS);
+    });
   }
 
   return {
@@ -51,6 +64,8 @@ export async function openTailMark(path: string): Promise<TailMarkFile> {
       writing ??= writeAll(); // T1
     },
     async close() {
+      isClosing = true;
+      endPause?.();
       await writing;
       await file.close();
     },

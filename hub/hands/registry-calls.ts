@@ -33,12 +33,15 @@ import { act, type Hub, newId } from "../hub.ts";
 import { ledgerTimeMs } from "../ledger/context.ts";
 import type { RegistryClient, RegistryDoor } from "../ports.ts";
 import type { RegistryLoop } from "../registry/loop.ts";
-import { makeWatchCore, watchFilter, type Watcher } from "../registry/watches.ts";
+import { watchFilter, type Watcher } from "../registry/watches.ts";
+import type { RegistryWatches } from "../registry/watching.ts";
 
 export interface RegistryCallsParts {
   readonly hub: Hub;
   /** Left out: every keep-alive of a lock is logged. */
   readonly keepAlive?: RegistryLoop["keepAlive"];
+  /** Made before this, so that it hears of each event first. */
+  readonly watches: Pick<RegistryWatches, "open">;
   readonly signal: AbortSignal;
 }
 
@@ -50,6 +53,8 @@ interface Who {
   /** Id of the token that it came with. */
   readonly token: string | undefined;
   readonly actor: string;
+  /** With the number of a call: its request id, in the audit. One draw of chance for all of a session. */
+  readonly requests: string;
 }
 
 interface Watch {
@@ -72,9 +77,9 @@ const UNKNOWN: ReadonlySet<ErrorCode> = new Set([
   "internal",
 ]);
 
-export function makeRegistryCalls({ hub, keepAlive, signal }: RegistryCallsParts): RegistryDoor {
+export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
+  const { hub, keepAlive, signal } = parts;
   const { rows, replica, clock } = hub;
-  const core = makeWatchCore(() => rows, replica.ledger.position);
   const watches = new Set<Watch>();
   let open = 0; // calls under way
   let reads: (() => void)[] = [];
@@ -172,7 +177,7 @@ export function makeRegistryCalls({ hub, keepAlive, signal }: RegistryCallsParts
   async function write(who: Who, call: RegistryCall, body: CommandBody, say: Say): Promise<void> {
     const by = {
       actor: who.actor,
-      requestId: newId(hub, "req"),
+      requestId: `${who.requests}.${call.id}`,
       ...("session" in call && call.session !== undefined ? { session: call.session } : {}),
     };
     try {
@@ -248,7 +253,7 @@ export function makeRegistryCalls({ hub, keepAlive, signal }: RegistryCallsParts
       prefix,
       selector: selector === undefined ? undefined : parseSelector(selector),
     });
-    const watcher = core.open(filter, since, isResumed);
+    const watcher = parts.watches.open(filter, since, isResumed);
     const value = { revision: watcher.revision };
     say([{ type: "registryAnswer", id: call.id, result: "ok", value }]);
     const watch: Watch = { watcher, id: call.id, say, held: [], saidMs: clock.monotonic() };
@@ -283,11 +288,7 @@ export function makeRegistryCalls({ hub, keepAlive, signal }: RegistryCallsParts
     tellAll();
   }
 
-  hub.feed.watch((items) => {
-    for (const item of items) {
-      if (item.kind === "ledger") core.take(item.events);
-      else if (item.kind === "lapse") core.reset(replica.ledger.position);
-    }
+  hub.feed.watch(() => {
     if (watches.size > 0) tellAll();
   }, signal);
 
@@ -364,12 +365,13 @@ export function makeRegistryCalls({ hub, keepAlive, signal }: RegistryCallsParts
       const isNew = !isKnown() || (tokenSecret !== undefined && tokenOf(tokenSecret) === undefined);
       if (isNew) await replica.barrier(clock.timeout(TIMEOUT.proposeMs, signal)).catch(() => {});
       if (!isKnown()) throw forbidden("This node is not enrolled here");
+      const requests = newId(hub, "req");
       if (tokenSecret === undefined)
-        return clientOf({ node, token: undefined, actor: `node:${node}` });
+        return clientOf({ node, token: undefined, actor: `node:${node}`, requests });
       const token = tokenOf(tokenSecret);
       const row = token === undefined ? undefined : rows.get("token", token);
       if (row === undefined) throw forbidden("This token is not known here");
-      const who = { node, token: row.id, actor: row.person };
+      const who = { node, token: row.id, actor: row.person, requests };
       check(who, "read");
       return clientOf(who);
     },
