@@ -10,7 +10,7 @@ const facts =
   };
 
 describe("hubs of adjacent releases", () => {
-  it("[A87] write a new command only when every hub can apply it (FG1)", () => {
+  it("write a new command only when every hub can apply it (FG1)", () => {
     const hubs = ["hub-1", "hub-2", "hub-3"];
     const upgrade = [
       { "hub-1": 2, "hub-2": 2, "hub-3": 2 },

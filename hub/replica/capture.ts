@@ -66,6 +66,7 @@ export function makeCaptures(parts: CaptureParts): Captures {
       if (now === index) return Promise.resolve(take());
       if (now > index)
         return Promise.reject(new GantryError("gone", `Entry ${index} is past: ${now} is applied`));
+      if (signal.aborted) return Promise.reject(reasonOf(signal));
       return new Promise((resolve, reject) => {
         const each = { index, resolve, reject };
         waiting.push(each);

@@ -37,12 +37,15 @@ export function makeForgetfulStore(): ForgetfulStore {
       }
       if (sync) synced = new Map(current);
     },
-    async *entries(range) {
-      const view = current;
-      for (const key of keysOf(range)) {
-        const value = view.get(key);
-        if (value !== undefined) yield [key, value] as const;
-      }
+    entries(range) {
+      // As of the call, and not of the first look at it.
+      const rows = keysOf(range).flatMap((key) => {
+        const value = current.get(key);
+        return value === undefined ? [] : [[key, value] as const];
+      });
+      return (async function* () {
+        yield* rows;
+      })();
     },
     close: () => Promise.resolve(),
     cutPower() {
