@@ -153,7 +153,7 @@ async function main(): Promise<void> {
   const calls = makeCalls(theLink, clock);
   const duties = makeDuties(hub, theLink, never);
   const stop = makeStop(hub, calls, theLink);
-  const models = makeModels(hub, calls);
+  const models = makeModels(hub, calls, (node) => theLink().heard().has(node));
   const library = makeLibrary(hub.rows, clusterBlobs.store, paths.gcode);
   const ask = makeAsk({ hub, models, stop, library });
   const watches = makeRegistryWatches(hub, never);

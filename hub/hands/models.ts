@@ -1,5 +1,6 @@
 // Which node answers: the one that holds the model and has the least waiting for each slot. A second
-// node is tried only while nothing has been said yet, so that no text is ever said twice.
+// node is tried only while nothing has been said yet, so that no text is ever said twice. After a change
+// of leader nodes link again one by one: while none that could answer is there, one is waited for.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
@@ -11,6 +12,7 @@ import { type Hub, newId } from "../hub.ts";
 import type { Calls } from "./calls.ts";
 
 const NODES_TRIED_MAX = 2;
+const LOOK_MS = 20;
 
 export interface Offer {
   readonly node: NodeRow;
@@ -42,7 +44,12 @@ export interface Embedded {
   readonly tokens: number;
 }
 
-export function makeModels(hub: Hub, calls: Calls): Models {
+/** `isLinked`: whether a node, by its id, has a session with this hub. */
+export function makeModels(
+  hub: Hub,
+  calls: Calls,
+  isLinked: (node: string) => boolean = () => true,
+): Models {
   const alive = (): readonly NodeRow[] =>
     [...hub.rows.hot("node").values()].filter(({ state }) => state === "alive");
   const offers = (): readonly Offer[] =>
@@ -63,12 +70,28 @@ export function makeModels(hub: Hub, calls: Calls): Models {
     );
   }
 
+  /** Those that are linked first; resolves when there is one, or after TIMEOUT.leaseMs. */
+  async function reachable(
+    wanted: string | undefined,
+    signal: AbortSignal,
+  ): Promise<readonly Offer[]> {
+    const { clock } = hub;
+    const deadlineMs = clock.monotonic() + TIMEOUT.leaseMs;
+    for (;;) {
+      const all = candidates(wanted);
+      const linked = all.filter(({ node }) => isLinked(node.id));
+      if (linked.length > 0 || clock.monotonic() >= deadlineMs)
+        return [...linked, ...all.filter((offer) => !linked.includes(offer))];
+      await clock.sleep(LOOK_MS, signal);
+    }
+  }
+
   return {
     offers,
     async generate(wanted, request, onText, signal) {
       let hasSaid = false;
       let failure: unknown;
-      for (const { node, model } of candidates(wanted).slice(0, NODES_TRIED_MAX)) {
+      for (const { node, model } of (await reachable(wanted, signal)).slice(0, NODES_TRIED_MAX)) {
         if (calls.inFlight(node.id) >= LIMIT.answersWaiting.max) {
           failure = new GantryError(
             "busy",
