@@ -83,7 +83,7 @@ function checkVoters(voters: readonly HubId[], { self, witnesses, isInTouch }: S
     );
   }
   if (voters.length === 2) {
-    const message = `${voters.join(" and ")} would be left as the only voters, and two are worse than one: with either gone neither may decide. Remove both but one, or add another hub first (a witness will do)`;
+    const message = `${voters.join(" and ")} would be left as the only voters, and two are worse than one: with either gone neither may decide. Remove one of them in the same step, or first add another hub (a witness will do), which takes the place once it has caught up`;
     throw new GantryError("conflict", message); // RS1
   }
   const stateful = voters.filter((hub) => !witnesses.has(hub));

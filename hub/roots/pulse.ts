@@ -103,7 +103,7 @@ function watchLoop(): LoopWatch {
   histogram.enable();
   const lateMs = (nanoseconds: number): number =>
     Number.isFinite(nanoseconds)
-      ? Math.max(0, Math.round(nanoseconds / 1e4) / 100 - RESOLUTION_MS)
+      ? Math.max(0, Math.round(nanoseconds / 1e4 - RESOLUTION_MS * 100) / 100)
       : 0;
   return {
     lag: () =>

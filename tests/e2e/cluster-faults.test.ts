@@ -35,7 +35,7 @@ describe("two hubs", () => {
     });
     const promoted = await until("the learner to have caught up", async () => {
       const reply = await first.api("POST", "/api/cluster/promote", { hub: fresh.id });
-      return String(reply.body.detail).includes("caught up") ? undefined : reply;
+      return String(reply.body.detail).includes("has not caught up") ? undefined : reply;
     });
     expect([promoted.status, promoted.body.detail]).toEqual([
       409,
@@ -85,6 +85,42 @@ describe("two hubs and a witness", () => {
     expect(client.failed).toEqual([]);
     for (const hub of stateful) expect(await lostAt(hub, client.acked)).toEqual([]);
   }, 120_000);
+});
+
+describe("a hub that is dead for good", () => {
+  it("[C36] is replaced: the new one takes its place in the step that removes it", async () => {
+    await using cluster = await startCluster(3);
+    await cluster.leader();
+    const client = startPatientClient({
+      hubs: () => cluster.hubs.filter(({ isRunning }) => isRunning),
+      token: cluster.token,
+    });
+    await until("some writes", () => client.acked.size > 50);
+    const dead = await cluster.leader();
+    await dead.kill("SIGKILL");
+    const asked = await until("a hub that serves", async () => {
+      const living = cluster.hubs.find(({ isRunning }) => isRunning);
+      const reply = await living?.api("GET", "/api/cluster");
+      return reply?.body.leader === null || reply?.status !== 200 ? undefined : living;
+    });
+    const early = await asked.api("POST", "/api/cluster/remove", { hubs: [dead.id] });
+    expect([early.status, early.body.detail]).toEqual([409, expect.stringContaining("two")]);
+    const fresh = await cluster.addHub("hub-4");
+    const body = { id: fresh.id, address: fresh.peerAddress };
+    const added = await asked.api("POST", "/api/cluster/hubs", body);
+    await fresh.start({ GANTRY_CLUSTER_CODE: added.body.code });
+    const removed = await until("the new one to have caught up", async () => {
+      const reply = await asked.api("POST", "/api/cluster/remove", { hubs: [dead.id] });
+      return reply.status === 200 ? reply : undefined;
+    });
+    const left = cluster.hubs.filter((hub) => hub !== dead);
+    expect(removed.body).toEqual({ voters: left.map(({ id }) => id).toSorted(), learners: [] });
+    const before = client.acked.size;
+    await until("writes by the new three", () => client.acked.size > before + 30);
+    await client.stop();
+    expect(client.failed).toEqual([]);
+    for (const hub of left) expect(await lostAt(hub, client.acked)).toEqual([]);
+  }, 90_000);
 });
 
 interface Hub {
