@@ -50,5 +50,7 @@ try {
   const text = error instanceof GantryError ? message : String(error);
   if (isJson) process.stdout.write(`${JSON.stringify({ error: { code, message: text } })}\n`);
   process.stderr.write(`gantry restore: ${text}\n`);
+  const hasBegun = !["bad_request", "bad_config", "conflict", "not_found"].includes(code);
+  if (hasBegun && !isJson) process.stderr.write(`Empty ${dataDir} before you try again\n`);
   process.exitCode = ERRORS[code].exit;
 }

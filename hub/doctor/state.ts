@@ -9,6 +9,7 @@ import type { Entry } from "../consensus/types.ts";
 import { applyEntry, type Ledger } from "../ledger/apply.ts";
 import { startStateHash } from "../ledger/state-hash.ts";
 import type { LogStore, OrderedStore } from "../ports.ts";
+import { STATE_ROWS } from "../replica/capture.ts";
 import { decodeEntry } from "../replica/entry-codec.ts";
 import { APPLIED_KEY, loadLedger, readApplied, storeCheckpoint } from "../replica/ledger-store.ts";
 import { readSnapshotFile, snapshotPaths } from "../replica/snapshot-files.ts";
@@ -19,9 +20,6 @@ import { parseRow } from "./table.ts";
 const PROGRESS_EVERY = 5_000;
 const CHECKPOINT_ROWS = 4_000;
 const READ_BYTES = 1_048_576;
-
-/** All rows, hot and cold; the mark of the checkpoint is none. */
-export const STATE_ROWS = { gte: "cold/", lt: "hot0" };
 
 export interface StateAt {
   readonly index: number;

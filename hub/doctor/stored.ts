@@ -7,7 +7,8 @@ import { decodeEntry } from "../replica/entry-codec.ts";
 import { APPLIED_KEY, readApplied } from "../replica/ledger-store.ts";
 import { readSnapshotFile, snapshotPaths } from "../replica/snapshot-files.ts";
 import { type Check, makeFaults } from "./finding.ts";
-import { entriesOf, rebuild, stateHashOf, STATE_ROWS } from "./state.ts";
+import { STATE_ROWS } from "../replica/capture.ts";
+import { entriesOf, rebuild, stateHashOf } from "./state.ts";
 import { rowAt, tableOf } from "./table.ts";
 
 const PROGRESS_EVERY = 5_000;
