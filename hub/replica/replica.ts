@@ -561,14 +561,18 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     step({ type: "transfer", to });
   }
 
-  /** The voter in touch that has most of the log; never a witness. */
+  /**
+   * The voter that has most of the log, of those in touch; never a witness. `isActive` is false for all
+   * of them between a check of the quorum and the next heartbeat: then the one with most of the log.
+   */
   function furthest(): HubId | undefined {
     const { voters } = status.membership;
     const able = [...status.progress].filter(
-      ([hub, { isActive }]) =>
-        isActive && voters.includes(hub) && options.witnesses?.has(hub) !== true,
+      ([hub]) => voters.includes(hub) && options.witnesses?.has(hub) !== true,
     );
-    return able.toSorted(([, a], [, b]) => b.match - a.match)[0]?.[0];
+    const inTouch = able.filter(([, { isActive }]) => isActive);
+    const among = inTouch.length > 0 ? inTouch : able;
+    return among.toSorted(([, a], [, b]) => b.match - a.match)[0]?.[0];
   }
 
   keepTime().catch((error: unknown) => {
