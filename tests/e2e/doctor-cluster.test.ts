@@ -38,8 +38,6 @@ describe("the doctor of a running cluster", { timeout: 180_000 }, () => {
       expect(exam.hubs.map(({ hub }) => hub)).toEqual(["hub-1", "hub-2", "hub-3"]);
     }
     expect(quiet.exam.index).toBeGreaterThan(busy.exam.index ?? 0);
-    const { loopMaxMs } = (await leader.api("GET", "/api/cluster")).body.hubs[0].pulse;
-    console.log(`longest loop turn of a hub: ${loopMaxMs} ms`);
     await leader.kill("SIGTERM");
     const stored = await stateOf(leader.dataDir, quiet.exam.index ?? 0);
     expect(stored.sha256).toBe(quiet.exam.hubs[0]?.sha256);
