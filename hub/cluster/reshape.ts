@@ -1,9 +1,9 @@
 // Which changes of the hubs a person may ask for, and why not. Pure.
 //
-// RS1. Two voters are never left: with either gone nothing works, which is worse than one alone.
-// RS2. Whoever is left can decide: a majority of the voters after the change answers now. Otherwise the
+// RP1. Two voters are never left: with either gone nothing works, which is worse than one alone.
+// RP2. Whoever is left can decide: a majority of the voters after the change answers now. Otherwise the
 //      change would begin and could not end.
-// RS3. A hub that holds state is left, and two of them where more than one hub votes.
+// RP3. A hub that holds state is left, and two of them where more than one hub votes.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { membersOf } from "../consensus/membership.ts";
@@ -84,17 +84,17 @@ function checkVoters(voters: readonly HubId[], { self, witnesses, isInTouch }: S
   }
   if (voters.length === 2) {
     const message = `${voters.join(" and ")} would be left as the only voters, and two are worse than one: with either gone neither may decide. Remove one of them in the same step, or first add another hub (a witness will do), which takes the place once it has caught up`;
-    throw new GantryError("conflict", message); // RS1
+    throw new GantryError("conflict", message); // RP1
   }
   const stateful = voters.filter((hub) => !witnesses.has(hub));
   if (stateful.length < Math.min(2, voters.length)) {
     const message = `Of ${voters.join(", ")} only ${stateful.length} would hold state: a witness only votes. Add another hub first`;
-    throw new GantryError("conflict", message); // RS3
+    throw new GantryError("conflict", message); // RP3
   }
   const silent = voters.filter((hub) => hub !== self && !isInTouch(hub));
   if ((voters.length - silent.length) * 2 <= voters.length) {
     const message = `${silent.join(", ")} cannot be reached, and without a majority of ${voters.join(", ")} nothing could be decided any more. Start it again, or remove it in the same step`;
-    throw new GantryError("conflict", message); // RS2
+    throw new GantryError("conflict", message); // RP2
   }
 }
 
