@@ -7,7 +7,7 @@ sh tools/setup.sh
 
 # Programs that only tests need, as COMMAND:PACKAGE. Without one its tests are skipped, visibly.
 missing=
-for pair in chromium:chromium socat:socat printcore:printrun mosquitto:mosquitto; do
+for pair in chromium:chromium socat:socat printcore:printrun mosquitto:mosquitto ip:iproute2; do
   command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then

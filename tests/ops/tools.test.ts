@@ -1,14 +1,16 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { readConfig } from "@gantry/shared/contract/config.ts";
 import { scanGcode } from "@gantry/shared/gcode/scan.ts";
 import { demoPart } from "../../tools/demo-part.ts";
 import { idsIn } from "../../tools/docs/coverage.ts";
 import { typeText } from "../../tools/docs/type-text.ts";
+import { planHubs } from "../../tools/launcher/hubs.ts";
 import { prettyLine } from "../../tools/launcher/lines.ts";
 
 const root = join(import.meta.dirname, "..", "..");
@@ -144,5 +146,31 @@ describe("the generated pages", () => {
 
   it("are up to date (npm run docs)", () => {
     expect(node(["tools/docs.js", "--check"])).toMatchObject({ status: 0, stderr: "" });
+  });
+});
+
+describe("npm start -- --hubs 3", () => {
+  const config = readConfig("hub", {}, () => undefined);
+
+  it("[M76] gives each hub a folder and ports of its own, and one secret to all", () => {
+    const dataDir = folder();
+    const { hubs, ports, agentEnv } = planHubs(3, config, dataDir);
+    expect(ports).toEqual([8080, 8090, 8100]);
+    expect(hubs.map(({ env }) => env["GANTRY_HUB_ID"])).toEqual(["hub-1", "hub-2", "hub-3"]);
+    expect(hubs[1]?.env["GANTRY_PEERS"]).toBe(
+      "hub-1=tcp://127.0.0.1:7700,hub-3=tcp://127.0.0.1:7720",
+    );
+    expect(new Set(hubs.map(({ env }) => env["GANTRY_CLUSTER_SECRET"])).size).toBe(1);
+    expect(agentEnv["GANTRY_HUBS"]?.split(",")).toHaveLength(3);
+    const again = planHubs(3, config, dataDir);
+    expect(again.hubs).toEqual(hubs); // the same secrets at every start
+  });
+
+  it("uses no folder of one hub for several, nor the other way round (LH1)", () => {
+    const [one, many] = [folder(), folder()];
+    mkdirSync(join(one, "log"));
+    mkdirSync(join(many, "hub-2"));
+    expect(() => planHubs(3, config, one)).toThrow(/belongs to one hub/);
+    expect(() => planHubs(1, config, many)).toThrow(/several hubs/);
   });
 });

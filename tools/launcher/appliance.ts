@@ -1,4 +1,4 @@
-// The whole appliance on one machine: hub, firmware bridge and node agent, in that order.
+// The whole appliance on one machine: hub or hubs, firmware bridge and node agent, in that order.
 //
 // AP1. No port is chosen in silence: a busy one ends the start with the variable that names it.
 // AP2. The agent is enrolled once: with a one-time code that the hub makes for the owner's token.
@@ -10,6 +10,7 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { type Client, makeClient } from "@gantry/shared/client/client.ts";
 import { type HubConfig, readConfig } from "@gantry/shared/contract/config.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
+import { planHubs } from "./hubs.ts";
 import { makeProgram, type Program, type ProgramPorts } from "./program.ts";
 
 const READY_MS = 30_000;
@@ -18,6 +19,8 @@ const NODE_NAME = "local";
 
 export interface Appliance {
   readonly url: string;
+  /** Of every hub; `url` is the first. */
+  readonly urls: readonly string[];
   readonly token: string;
   readonly tokenPath: string;
   readonly client: Client;
@@ -29,6 +32,8 @@ export interface ApplianceOptions {
   readonly root: string;
   readonly env: NodeJS.ProcessEnv;
   readonly clock: Clock;
+  /** 1, 3 or 5; 1 where left out. */
+  readonly hubs?: number;
   readonly onLine: ProgramPorts["onLine"];
   readonly signal: AbortSignal;
 }
@@ -37,9 +42,11 @@ export interface ApplianceOptions {
 export async function startAppliance(options: ApplianceOptions): Promise<Appliance> {
   const { root, env, clock, onLine } = options;
   const config = checkedConfig(env);
-  await assertPortsFree(config);
   const dataDir = resolve(config.dataDir);
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const plan = planHubs(options.hubs ?? 1, config, dataDir);
+  for (const hub of plan.hubs)
+    await assertPortsFree(readConfig("hub", { ...env, ...hub.env }, readText));
 
   const failure = new AbortController();
   const signal = AbortSignal.any([options.signal, failure.signal]);
@@ -54,19 +61,22 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
       ),
   };
   const shared = { ...env, GANTRY_DATA_DIR: dataDir, UV_THREADPOOL_SIZE: "16" };
-  const program = (name: string, entry: string): Program =>
-    makeProgram({ name, entry, env: shared }, ports);
-  const hub = program("hub", "hub/bin/hub.js");
+  const program = (name: string, entry: string, own: NodeJS.ProcessEnv = {}): Program =>
+    makeProgram({ name, entry, env: { ...shared, ...own } }, ports);
+  const hubs = plan.hubs.map((hub) => program(hub.name, "hub/bin/hub.js", hub.env));
   const bridge = program("bridge", "firmware-bridge/bin/bridge.js");
-  const agent = program("agent", "node-agent/bin/agent.js");
+  const agent = program("agent", "node-agent/bin/agent.js", plan.agentEnv);
   const stop = async (): Promise<void> => {
-    for (const one of [agent, bridge, hub]) await one.stop();
+    await agent.stop();
+    await bridge.stop();
+    await Promise.all(hubs.map((hub) => hub.stop()));
   };
 
   try {
-    hub.start();
+    for (const hub of hubs) hub.start();
     bridge.start();
-    const url = urlOf(config);
+    const urls = plan.ports.map((httpPort) => urlOf({ ...config, httpPort }));
+    const url = urls[0] ?? urlOf(config);
     const deadline = clock.timeout(READY_MS, signal);
     await until(() => isUp(`${url}/healthz`), "The hub does not answer", clock, deadline);
     const tokenPath = join(dataDir, "token");
@@ -77,8 +87,10 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     const token = ownerToken(config, tokenPath);
     const client = makeClient({ baseUrl: url, token, clock, random: Math.random });
     agent.start(await agentEnvironment(dataDir, client, deadline));
-    await until(() => isUp(`${url}/readyz`), "The hub is not ready", clock, deadline);
-    return { url, token, tokenPath, client, stop };
+    for (const each of urls) {
+      await until(() => isUp(`${each}/readyz`), `${each} is not ready`, clock, deadline);
+    }
+    return { url, urls, token, tokenPath, client, stop };
   } catch (error) {
     await stop();
     throw error;

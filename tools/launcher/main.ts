@@ -10,10 +10,11 @@ import { prettyLine } from "./lines.ts";
 
 const HELP = `npm start                 run the whole appliance here until Ctrl-C
 npm start -- --demo       show the main job on a simulated printer and end
+npm start -- --hubs 3     three hubs that hold one log: any of them may be killed
 npm start -- --quiet      without the programs' log lines
 npm start -- --help       this text
 
-One hub, one node agent and one firmware bridge run on this machine. Everything that must survive
+One hub (or several), one node agent and one firmware bridge run on this machine. Everything that must survive
 is in ./data (GANTRY_DATA_DIR), the logs as JSON in ./data/logs. Settings are environment variables:
 npx gantry config lists them all.
 
@@ -39,6 +40,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const style = { hasColour: process.stdout.isTTY };
   const options: ApplianceOptions = {
     root,
+    hubs: flags.hubs,
     env: process.env,
     clock: systemClock,
     signal: stop.signal,
@@ -56,14 +58,31 @@ export async function main(args: readonly string[]): Promise<number> {
   }
 }
 
-function readFlags(
-  args: readonly string[],
-): { readonly demo: boolean; readonly help: boolean; readonly quiet: boolean } | undefined {
+interface Flags {
+  readonly demo: boolean;
+  readonly help: boolean;
+  readonly quiet: boolean;
+  readonly hubs: number;
+}
+
+function readFlags(args: readonly string[]): Flags | undefined {
   const flag = { type: "boolean", default: false } as const;
   try {
-    const options = { demo: flag, help: { ...flag, short: "h" }, quiet: { ...flag, short: "q" } };
-    const { values } = parseArgs({ args: [...args], options });
-    return { demo: values.demo, help: values.help, quiet: values.quiet };
+    const { values } = parseArgs({
+      args: [...args],
+      options: {
+        demo: flag,
+        help: { ...flag, short: "h" },
+        quiet: { ...flag, short: "q" },
+        hubs: { type: "string", default: "1" },
+      },
+    });
+    const { demo: isDemo, help, quiet } = values;
+    if (!["1", "3", "5"].includes(values.hubs))
+      throw new Error(
+        "--hubs takes 1, 3 or 5: an even number of hubs stands no more than one less",
+      );
+    return { demo: isDemo, help, quiet, hubs: Number(values.hubs) };
   } catch (error) {
     process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${HELP}`);
     return undefined;
@@ -107,11 +126,11 @@ async function run(options: ApplianceOptions): Promise<void> {
   }
 }
 
-const welcome = ({ url, token, tokenPath }: Appliance): string => `
+const welcome = ({ url, urls, token, tokenPath }: Appliance): string => `
   Gantry is ready.
 
   Console     ${url}/#token=${token}
-  Your token  in ${tokenPath} (the owner's: keep it to yourself)
+${urls.length === 1 ? "" : `  All hubs    ${urls.join("  ")}\n              npx gantry cluster status\n`}  Your token  in ${tokenPath} (the owner's: keep it to yourself)
 
   Try         npx gantry ask "status"
               npx gantry devices
