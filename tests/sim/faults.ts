@@ -64,9 +64,9 @@ export function startStorm(shared: Shared): void {
     }
   }
 
-  function cut(pairs: readonly (readonly [HubId, HubId])[]): void {
+  function cut(pairs: readonly (readonly [HubId, HubId])[], ms = while_()): void {
     for (const [from, to] of pairs) network.block(from, to);
-    later(while_(), () => {
+    later(ms, () => {
       for (const [from, to] of pairs) network.unblock(from, to);
     });
   }
@@ -93,7 +93,11 @@ export function startStorm(shared: Shared): void {
   if (mix.faults.has("huntNew")) {
     // Leaders that get no further than their first entries leave the logs that Raft's figure 8 needs.
     shared.onLeader = (hub) => {
-      if (random() < 0.8) later(random() * mix.weather.delayMax * 3, () => harm(hub));
+      if (random() >= 0.8) return;
+      later(random() * mix.weather.delayMax * 3, () => {
+        if (mix.isFigure8) cut(between_([hub]), period * (1 + random() * 3));
+        else harm(hub);
+      });
     };
   }
 

@@ -59,6 +59,8 @@ export interface Mix {
   readonly messageBytesMax: number;
   readonly inflightMax: number;
   readonly uncommittedBytesMax: number;
+  /** Short reigns, one after the other (Raft's figure 8). */
+  readonly isFigure8: boolean;
   /** What is tried once all is healed. */
   readonly finale: Finale;
 }
@@ -107,10 +109,11 @@ export function drawMix(seed: number, without: ReadonlySet<Fault> = new Set()): 
   // A repairable copy must exist: a rotten disk and a group that shrinks can together leave none.
   if (faults.has("bitRot") && (faults.has("membership") || shape === "one"))
     faults.delete("bitRot");
-  const founders = shape === "five" ? 5 : shape === "one" ? 1 : 3;
   const hunted = seededRandom(seed ^ 0x1b873593)();
   if (hunted < HUNTED_SHARE && !without.has("huntNew")) faults.add("huntNew");
-  if (hunted < FIGURE_8_SHARE) {
+  const isFigure8 = hunted < FIGURE_8_SHARE;
+  const founders = isFigure8 ? 3 : shape === "five" ? 5 : shape === "one" ? 1 : 3;
+  if (isFigure8) {
     // The rarest of the planted bugs (Raft's figure 8) needs short reigns and one entry at a time.
     for (const fault of FAULTS) {
       if (FIGURE_8.has(fault) && !without.has(fault)) faults.add(fault);
@@ -130,7 +133,7 @@ export function drawMix(seed: number, without: ReadonlySet<Fault> = new Set()): 
       drop: faults.has("drop") ? rough * 0.25 : 0,
       repeat: faults.has("repeat") ? rough * 0.3 : 0,
       delayMin: 0.1,
-      delayMax: Math.max(pick(random, [1, 3, 10]), hunted < FIGURE_8_SHARE ? 10 : 0),
+      delayMax: Math.max(pick(random, [1, 3, 10]), isFigure8 ? 10 : 0),
       slow: faults.has("slowFrames") ? pick(random, [0.01, 0.05, 0.2]) : 0,
       isReordered: faults.has("reorder"),
     },
@@ -145,6 +148,7 @@ export function drawMix(seed: number, without: ReadonlySet<Fault> = new Set()): 
     messageBytesMax: faults.has("tinyBatch") ? between(random, 1, 20) : 100_000,
     inflightMax: faults.has("tinyWindow") ? between(random, 1, 2) : 64,
     uncommittedBytesMax: faults.has("tinyBound") ? between(random, 20, 200) : 1_000_000,
+    isFigure8,
     finale,
   };
 }

@@ -73,7 +73,7 @@ export const MUTANTS: readonly Mutant[] = [
         to: "if (index <= log.commit || index === Infinity) return;",
       },
     ],
-    seedsMax: 4_000,
+    seedsMax: 8_000,
   },
   {
     name: "truncate-on-any-append",
@@ -105,8 +105,8 @@ export const MUTANTS: readonly Mutant[] = [
     edits: [
       {
         file: "election.ts",
-        from: '  begin(raft, "preCandidate");\n  raft.isCampaignForced = false;',
-        to: "  raft.isCampaignForced = false;\n  if (raft.term >= 0) return campaignInNextTerm(raft);",
+        from: '  begin(raft, "preCandidate");\n',
+        to: "  if (raft.term >= 0) {\n    raft.isCampaignForced = false;\n    return campaignInNextTerm(raft);\n  }\n",
       },
     ],
     seedsMax: 100,

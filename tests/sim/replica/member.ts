@@ -125,6 +125,7 @@ export function makeMember(id: HubId, options: MemberOptions): Member {
       random,
       log: silentLogger,
       checkpointMs: options.checkpointMs,
+      founding: options.founders,
       onEvents: (events) => {
         if (own === life) options.onEvents(id, events);
       },

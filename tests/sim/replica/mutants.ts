@@ -20,4 +20,57 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     ],
     seedsMax: 60,
   },
+  {
+    name: "rows-apart-from-index",
+    why: "a checkpoint's rows and its applied index are two writes (etcd v3.5 post-mortem)",
+    edits: [
+      {
+        file: "hub/replica/ledger-store.ts",
+        from: "  await store.batch(operations, { sync: true });\n}",
+        to: "  await store.batch(operations.slice(0, -1), { sync: true });\n  await store.batch(operations.slice(-1), { sync: true });\n}",
+      },
+    ],
+    seedsMax: 150,
+  },
+  {
+    name: "log-not-synced",
+    why: "the log is written and acknowledged without a sync",
+    edits: [
+      {
+        file: "hub/adapters/raft-log.ts",
+        from: "    await store.batch(operations, { sync: isSync });",
+        to: "    await store.batch(operations, { sync: isSync && operations.length < 0 });",
+      },
+    ],
+    seedsMax: 100,
+  },
+  {
+    name: "repeated-is-done-again",
+    why: "a request that is repeated with its idempotency key is carried out twice",
+    edits: [
+      {
+        file: "hub/ledger/apply.ts",
+        from: "  if (replayed !== undefined) return replayed;",
+        to: "  if (replayed !== undefined && position < 0) return replayed;",
+      },
+    ],
+    seedsMax: 30,
+  },
+  {
+    name: "read-before-applied",
+    why: "a read is served before what it must see is applied here",
+    edits: [
+      {
+        file: "hub/replica/reads.ts",
+        from: "confirmed.filter((each) => each.index <= index);",
+        to: "confirmed.filter((each) => each.index <= index + 3);",
+      },
+      {
+        file: "hub/replica/reads.ts",
+        from: "confirmed.filter((each) => each.index > index);",
+        to: "confirmed.filter((each) => each.index > index + 3);",
+      },
+    ],
+    seedsMax: 150,
+  },
 ];

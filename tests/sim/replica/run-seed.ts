@@ -254,7 +254,7 @@ export async function runReplicaSeed(
     failure =
       error instanceof Error && error.name !== "Broken"
         ? (error.stack ?? error.message)
-        : String((error as Error).message);
+        : (error as Error).message;
   }
   const { hash, events } = world;
   for (const member of all) member.crash(false);
@@ -275,10 +275,10 @@ export async function runReplicaSeed(
       const leader = leading();
       leader?.replica
         ?.propose(command({ type: "flagSet", key: "probe", value: world.now }), NEVER)
-        .then(() => {
-          isDone = true;
-        })
-        .catch(() => {});
+        .then(
+          () => (isDone = true),
+          () => {},
+        );
       world.after(20, probe);
     };
     probe();
@@ -312,15 +312,6 @@ export async function runReplicaSeed(
     return settled().every(({ replica }) => replica?.status().appliedIndex === status.appliedIndex);
   }
 
-  function stateOf({ replica }: Member): string {
-    if (replica === undefined) return "";
-    const { rows, position } = replica.ledger;
-    const hot = (["flag", "lock", "reign"] as const).map((table) =>
-      [...rows.hot(table).entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    );
-    return JSON.stringify([position, hot]);
-  }
-
   function tell(): string {
     return all
       .map(({ id, replica, isUp }) => {
@@ -340,4 +331,13 @@ export async function runReplicaSeed(
       })
       .join("\n    ");
   }
+}
+
+function stateOf({ replica }: Member): string {
+  if (replica === undefined) return "";
+  const { rows, position } = replica.ledger;
+  const hot = (["flag", "lock", "reign"] as const).map((table) =>
+    [...rows.hot(table).entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+  );
+  return JSON.stringify([position, hot]);
 }

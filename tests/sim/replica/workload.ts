@@ -8,6 +8,7 @@ import { between } from "@gantry/shared/base/prng.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Command, CommandBody, Reply } from "@gantry/shared/contract/commands.ts";
 import type { Operation } from "../../lincheck/history.ts";
+import type { Replica } from "../../../hub/replica/replica.ts";
 import { check, type World } from "../world.ts";
 import type { Member } from "./member.ts";
 
@@ -50,13 +51,14 @@ export function startWorkload(
   let acknowledged = 0;
   let isStopped = false;
 
+  const later = (ms: number, run: () => void): void => world.after(ms, run);
+
   function startClient(number: number): void {
     const client = `c${number}`;
     let target = between(random, 0, members.length - 1);
     let sequence = 0;
     let mine: Held | undefined;
 
-    const later = (ms: number, run: () => void): void => world.after(ms, run);
     const think = (): void => {
       if (!isStopped) later(random() * 30, next);
     };
@@ -140,7 +142,7 @@ export function startWorkload(
         const reply = told.kind === "reply" ? told.reply : undefined;
         if (reply?.ok === true) acknowledged += 1;
         const status = told.kind === "unknown" ? "unknown" : reply?.ok === true ? "ok" : "fail";
-        history.push({ ...done(reply), end: world.now, status } as Operation);
+        history.push({ ...done(reply), end: world.now, status });
         think();
       });
     }
@@ -161,27 +163,22 @@ export function startWorkload(
           const { replica } = member;
           if (replica === undefined) return end();
           replica.barrier(new AbortController().signal).then(
-            () => {
-              const value = replica.ledger.rows.get("flag", key)?.value;
-              later(random() * LINK_MS_MAX, () => {
-                if (isDone) return;
-                const seen = value === undefined ? undefined : String(value as number);
-                history.push({
-                  client,
-                  op: "get",
-                  key,
-                  value: seen,
-                  start,
-                  end: world.now,
-                  status: "ok",
-                });
-                end();
-              });
-            },
+            () => seenBy(replica),
             () => later(5, end),
           );
         });
       });
+
+      function seenBy(replica: Replica): void {
+        const value = replica.ledger.rows.get("flag", key)?.value;
+        later(random() * LINK_MS_MAX, () => {
+          if (isDone) return;
+          const seen = typeof value === "number" ? String(value) : undefined;
+          const told = { client, start, end: world.now, status: "ok" } as const;
+          history.push({ ...told, op: "get", key, value: seen });
+          end();
+        });
+      }
     }
 
     function lock(): void {
