@@ -49,13 +49,13 @@ export function makeClusterBlobs(parts: ClusterBlobParts): ClusterBlobs {
     if (await local.has(sha256)) return;
     let work = fetching.get(sha256);
     if (work === undefined) {
-      work = fetch(sha256, from, signal).finally(() => fetching.delete(sha256));
+      work = fetchFrom(sha256, from, signal).finally(() => fetching.delete(sha256));
       fetching.set(sha256, work);
     }
     await work;
   }
 
-  async function fetch(sha256: string, from: HubId, signal: AbortSignal): Promise<void> {
+  async function fetchFrom(sha256: string, from: HubId, signal: AbortSignal): Promise<void> {
     const link = parts.link();
     if (link === undefined) throw new GantryError("not_found", "This hub is alone");
     const writer = await local.write();

@@ -222,7 +222,7 @@ export function readAtLeader(raft: Raft, request: ReadRequest): boolean {
 /** Once for each `ready`: everything that this turn asks a leader to send. */
 export function flushLeader(raft: Raft): void {
   raft.isFlushDue = false;
-  const { membership, isReadable, transferTo, pendingChanges, config } = raft;
+  const { membership, isReadable, transferTo, pendingChanges } = raft;
   if (transferTo === null && isReadable && pendingChanges.length === 0) {
     if (isJoint(membership) && membership.autoLeave) {
       append(raft, "membership", encodeChange({ steps: [] }));

@@ -123,5 +123,6 @@ const groupText = ({ voters, learners }: ClusterGroup): string =>
     `voters ${voters.join(" ")}${learners.length === 0 ? "" : `, learners ${learners.join(" ")}`}`,
   );
 
-const say = ({ world }: Context, text: string): void =>
-  void world.stderr.write(`${cleanLine(text)}\n`);
+function say({ world }: Context, text: string): void {
+  world.stderr.write(`${cleanLine(text)}\n`);
+}
