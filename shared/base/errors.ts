@@ -52,6 +52,21 @@ export const ERRORS = {
     "Use a new key for a new request.",
   ),
   bad_selector: kind(400, 64, false, "The selector cannot be read", "`details.at` is the place."),
+  // Patches of documents: `details` has the operation's number, its path and the reason.
+  bad_patch: kind(
+    400,
+    64,
+    false,
+    "The patch is not valid",
+    "`details.operation` is the faulty one.",
+  ),
+  patch_conflict: kind(
+    409,
+    65,
+    false,
+    "The patch does not fit this document",
+    "Read the document again; `details.reason` says what is in the way.",
+  ),
   // Sessions, locks and leadership.
   session_expired: kind(410, 75, false, "There is no such session", "Open a new session."),
   stale_sequence: kind(

@@ -123,6 +123,10 @@ export const LIMIT = {
   /** Over all locks; fewer than deskCalls, or those who wait would keep out who releases. */
   lockWaits: { max: 1_000, whenFull: "429 busy" },
   deadlocks: { max: 32, whenFull: "the oldest leaves the list, not the audit log" },
+  patchOperations: { max: 1_000, whenFull: "413 too_large" },
+  /** Of a document: its strings and keys in characters, and 8 for each value. */
+  documentWeight: { max: 4_194_304, whenFull: "413 too_large" },
+  documentDepth: { max: 64, whenFull: "413 too_large" },
   nodeFlaps: { max: 16, whenFull: "the oldest loss of a node is forgotten" },
   selectorChars: { max: 1_000, whenFull: "400 bad_selector" },
   selectorTerms: { max: 32, whenFull: "400 bad_selector" },
