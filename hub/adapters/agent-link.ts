@@ -393,9 +393,9 @@ const notLeading = (leaderId: string | undefined): HubMessage => ({
 
 const isEmpty = (session: Uint8Array): boolean => session.every((byte) => byte === 0);
 
-/** Undefined if it is no message of a node. `chunk`, one per token, is checked by hand. */
+/** Undefined if it is no message of a node. `chunk`, one per token, and beats are checked by hand. */
 function parseMessage(item: unknown): NodeMessage | undefined {
-  if (isChunk(item)) return item;
+  if (isChunk(item) || isBeat(item)) return item;
   const parsed = nodeMessageSchema.safeParse(item);
   return parsed.success ? parsed.data : undefined;
 }
@@ -409,3 +409,13 @@ const isChunk = (item: unknown): item is Extract<NodeMessage, { type: "chunk" }>
   typeof item.id === "string" &&
   "text" in item &&
   typeof item.text === "string";
+
+const isBeat = (item: unknown): item is Extract<NodeMessage, { type: "beat" }> =>
+  typeof item === "object" &&
+  item !== null &&
+  "type" in item &&
+  item.type === "beat" &&
+  "seq" in item &&
+  Number.isSafeInteger(item.seq) &&
+  "digest" in item &&
+  typeof item.digest === "string";
