@@ -2,7 +2,7 @@
 // of it. Text, because `__proto__` in a literal is no member and a duplicate member is not writable.
 
 import type { Json } from "./json-value.ts";
-import type { PatchReason } from "./json-patch.ts";
+import type { PatchReason } from "./patch-refusal.ts";
 
 export interface PatchCase {
   readonly title: string;

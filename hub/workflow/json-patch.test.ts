@@ -264,6 +264,25 @@ describe("JSON patches in general", () => {
     );
   });
 
+  it("keep their inverse apart from what later operations write (JP4, JP5)", () => {
+    const cases: [Json, JsonOperation[]][] = [
+      [
+        { a: { x: 1 }, b: 2 },
+        [
+          { op: "replace", path: "/a/x", value: 2 }, // from here on /a is written in place
+          { op: "move", from: "/a", path: "/b" },
+          { op: "add", path: "/b/y", value: 3 },
+        ],
+      ],
+      [{ a: [5, { z: 0 }, { x: 1 }] }, [{ op: "move", from: "/a/0", path: "/a/1/x" }]],
+    ];
+    for (const [start, patch] of cases) {
+      const { result, inverse } = applyPatch(start, patch);
+      expect(result).toEqual(naivePatch(start, patch));
+      expect(revertPatch(result, inverse).result).toEqual(start);
+    }
+  });
+
   it("share with the document what they did not touch", () => {
     const start = { a: { b: [1] }, c: { d: [2] } };
     const { result } = applyPatch(start, [{ op: "replace", path: "/a/b/0", value: 5 }]);

@@ -2,8 +2,7 @@
 //
 // JP1. All or nothing: the document that was given is never changed. The result shares with it, and
 //      with the patch, whatever no operation touched.
-// JP2. Every refusal is a GantryError: bad_patch (no document would take it), patch_conflict (this one
-//      does not), too_large (a bound), with {reason, operation, path}; operations count from 0.
+// JP2. Every refusal is a GantryError of patch-refusal.ts; nothing else is thrown, whatever is given.
 // JP3. The form of the whole patch is checked before the first operation.
 // JP4. The inverse, applied to the result, gives what isSame the document. It holds values, not
 //      operations of the future: it needs nothing else.
@@ -13,7 +12,7 @@
 //      that doubles the document again and again is refused where it passes it.
 
 import { assert } from "@gantry/shared/base/assert.ts";
-import { type ErrorCode, GantryError } from "@gantry/shared/base/errors.ts";
+import type { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { formatPointer, indexOf, isWithin, parsePointer } from "./json-pointer.ts";
 import {
@@ -27,34 +26,13 @@ import {
   memberOf,
   setMember,
 } from "./json-value.ts";
+import { type PatchReason, refusal } from "./patch-refusal.ts";
 
 export type JsonOperation =
   | { readonly op: "add" | "replace" | "test"; readonly path: string; readonly value: Json }
   | { readonly op: "remove"; readonly path: string }
   | { readonly op: "move" | "copy"; readonly path: string; readonly from: string };
 export type JsonPatch = readonly JsonOperation[];
-
-/** `details.reason` of every refusal. A reason never changes its meaning. */
-export type PatchReason =
-  // bad_patch
-  | "not_an_array"
-  | "not_an_object"
-  | "unknown_op"
-  | "bad_path"
-  | "bad_from"
-  | "missing_value"
-  | "not_json"
-  | "into_itself"
-  | "removes_all"
-  // patch_conflict
-  | "not_found"
-  | "bad_index"
-  | "out_of_bounds"
-  | "test_failed"
-  // too_large
-  | "too_many_operations"
-  | "too_deep"
-  | "too_heavy";
 
 export interface Patched {
   readonly result: Json;
@@ -76,30 +54,6 @@ type Step =
   | { readonly op: "add" | "replace" | "test"; readonly path: Path; readonly value: Json }
   | { readonly op: "remove"; readonly path: Path }
   | { readonly op: "move" | "copy"; readonly path: Path; readonly from: Path };
-
-const CODES = {
-  not_found: "patch_conflict",
-  bad_index: "patch_conflict",
-  out_of_bounds: "patch_conflict",
-  test_failed: "patch_conflict",
-  too_many_operations: "too_large",
-  too_deep: "too_large",
-  too_heavy: "too_large",
-} as const satisfies Partial<Record<PatchReason, ErrorCode>>;
-
-/** JP2. `operation` and `path` are left out where it is about the whole. */
-function refusal(reason: PatchReason, operation?: number, path?: string): GantryError {
-  const code: ErrorCode = reason in CODES ? CODES[reason as keyof typeof CODES] : "bad_patch"; // as looked up
-  const where = operation === undefined ? "" : ` of operation ${operation}`;
-  const at = path === undefined ? "" : ` at "${path.slice(0, 200)}"`;
-  return new GantryError(code, `The patch was not applied because${where}${at}: ${reason}`, {
-    details: {
-      reason,
-      ...(operation === undefined ? {} : { operation }),
-      ...(path === undefined ? {} : { path: path.slice(0, 200) }),
-    },
-  });
-}
 
 function parsePatch(patch: unknown, operationsMax: number): readonly Step[] {
   if (!Array.isArray(patch)) throw refusal("not_an_array");
