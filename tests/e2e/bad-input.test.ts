@@ -141,7 +141,10 @@ describe("bad input at the doors", { timeout: PATIENCE_MS }, () => {
   it("after all of it no part has logged a fault of its own", () => {
     for (const part of ["hub", "agent", "bridge"] as const) {
       expect(a.pid(part)).toBeGreaterThan(0);
-      expect(a.output(part)).not.toMatch(/"code":"internal"|AssertionError|"level":50/);
+      // A random request may well be a good one, and the emergency stop among them.
+      const lines = a.output(part).split("\n");
+      const own = lines.filter((line) => !line.includes('"why":"Emergency stop"')).join("\n");
+      expect(own).not.toMatch(/"code":"internal"|AssertionError|"level":50/);
     }
   });
 });
