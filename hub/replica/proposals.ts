@@ -37,6 +37,8 @@ export interface Proposals {
   /** Everything up to `index` came with a snapshot: nobody here saw the replies. */
   installed(index: number): void;
   failAll(fault: GantryError): void;
+  /** This hub stops: what waited was surely not done, what is in the log already may be (PP2). */
+  abandon(fault: GantryError): void;
 }
 
 export function makeProposals(): Proposals {
@@ -93,6 +95,10 @@ export function makeProposals(): Proposals {
     installed(index) {
       settleFrom((at) => at <= index, UNKNOWN);
     },
+    abandon(fault) {
+      settleFrom(() => true, LEFT);
+      this.failWaiting(fault);
+    },
     failAll(fault) {
       settleFrom(() => true, fault);
       this.failWaiting(fault);
@@ -104,6 +110,11 @@ const retryAfterS = 1;
 const LOST = new GantryError("no_leader", "Another hub leads now; this was surely not done", {
   details: { retryAfterS },
 });
+const LEFT = new GantryError(
+  "outcome_unknown",
+  "The hub stops and cannot say what became of it; ask again with the same Idempotency-Key",
+  { details: { retryAfterS } },
+);
 const UNKNOWN = new GantryError(
   "outcome_unknown",
   "This hub fell behind and cannot say what became of it; ask again with the same Idempotency-Key",

@@ -681,7 +681,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       await until(isDrained, patience).catch(() => {});
       await disk.settled();
       stopped.abort();
-      proposals.failAll(stopping());
+      proposals.abandon(stopping());
       reads.failAll(stopping());
       captures.failAll(stopping());
       failChanges(stopping());

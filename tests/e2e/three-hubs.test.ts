@@ -5,7 +5,7 @@ import { until } from "../support/appliance.ts";
 import { startCluster } from "../support/cluster.ts";
 
 describe("three hubs", () => {
-  it("[C36][D3] elect one leader; a change through any hub is seen on all", async () => {
+  it("[C36][D3][K89] elect one leader; a change through any hub is seen on all", async () => {
     await using cluster = await startCluster(3);
     const leader = await cluster.leader();
     for (const hub of cluster.hubs) {
