@@ -39,12 +39,16 @@ export function provenRows(root: string): ReadonlyMap<string, readonly string[]>
   return new Map([...proven].map(([id, paths]) => [id, [...paths].toSorted()]));
 }
 
-/** Titles may stand on the line after `it(`, so every text that holds a row id counts. */
+/** Titles may stand on the line after `it(`, so every text that holds ids in brackets counts: [K17], [K17 K15]. */
 export const idsIn = (source: string): ReadonlySet<string> =>
-  new Set([...source.matchAll(/["'`][^"'`\n]*\[([KSMAD]\d+)\]/g)].flatMap(([text]) => idsOf(text)));
+  new Set(
+    [...source.matchAll(/["'`][^"'`\n]*\[[KSMADC]\d+[^"'`\n]*/g)].flatMap(([text]) => idsOf(text)),
+  );
 
 const idsOf = (title: string): readonly string[] =>
-  [...title.matchAll(/\[([KSMAD]\d+)\]/g)].flatMap(([, id]) => (id === undefined ? [] : [id]));
+  [...title.matchAll(/\[([KSMADC]\d+(?:[ ,]+[KSMADC]\d+)*)\]/g)]
+    .flatMap(([, ids = ""]) => ids.split(/[ ,]+/))
+    .filter((id) => !id.startsWith("C")); // capabilities are not rows
 
 export function coveragePage(root: string): string {
   const rows = Object.entries(readRows(root));
