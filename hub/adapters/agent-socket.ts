@@ -20,7 +20,9 @@ export function makeAgentSocket(context: Context, secretKey: string, onDenied: (
     sendHighWaterMark: ROUTE_FRAMES_MAX,
     maxMessageSize: LIMIT.frameBytes.max,
     handshakeInterval: HANDSHAKE_MS,
-    heartbeatInterval: TIMEOUT.heartbeatMs,
+    // Only to let go of connections whose other end is gone: a node's silence is judged by its beats.
+    // Once a second would cost as much processor time as the beats of the nodes themselves.
+    heartbeatInterval: TIMEOUT.leaseMs,
     heartbeatTimeout: TIMEOUT.leaseMs,
   });
   socket.events.on("handshake:error:protocol", onDenied);
