@@ -75,6 +75,9 @@ export interface ClusterDeskParts {
   readonly clock: Clock;
 }
 
+/** Begins the replay keys that a hub makes by itself (FW2): no client can ask again with one. */
+export const OWN_KEY = "request/";
+
 const HOLD_MS = 500;
 const FAILOVER_MS = 5_000;
 const RETRY_MS = 20;
@@ -218,7 +221,7 @@ function makeRepeatable(route: RouteName, request: DeskRequest): DeskRequest {
     return request;
   }
   // Not the request id: a client may use one id for many requests.
-  const replay = { key: `request/${randomUUID()}`, requestSha256: "" };
+  const replay = { key: `${OWN_KEY}${randomUUID()}`, requestSha256: "" };
   return { ...request, replay };
 }
 

@@ -11,6 +11,7 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { DeadlockStep } from "@gantry/shared/contract/rows.ts";
+import { OWN_KEY } from "../cluster/desk.ts";
 import { act, type By, type Hub } from "../hub.ts";
 import type { FeedItem } from "../ports.ts";
 
@@ -43,11 +44,13 @@ export async function awaitTurn(
   try {
     return await watchTurn(hub, reply, waitMs, signal);
   } catch (error) {
-    const isRepeatable = by.replay !== undefined || by.session !== undefined;
-    if (signal.aborted && !isRepeatable) await giveUp(hub, reply, by); // LW2
+    if (signal.aborted && !isRepeatable(by)) await giveUp(hub, reply, by); // LW2
     throw error;
   }
 }
+
+const isRepeatable = ({ replay, session }: By): boolean =>
+  session !== undefined || (replay !== undefined && !replay.key.startsWith(OWN_KEY));
 
 function deadlockError(cycle: readonly DeadlockStep[]): GantryError {
   const ring = cycle.map(({ owner, lock }) => `${owner} waits for ${lock}`).join(", ");
@@ -120,7 +123,12 @@ function stateOf({ rows }: Hub, { name, ticket }: Joined): LockGiven | "waiting"
 }
 
 /** The place, or the lock if it came meanwhile. What cannot be given up now ends by its own time. */
-async function giveUp(hub: Hub, { name, owner, ticket }: Joined, by: By): Promise<void> {
+async function giveUp(
+  hub: Hub,
+  { name, owner, ticket }: Joined,
+  { actor, requestId }: By,
+): Promise<void> {
+  const by = { actor, requestId }; // a command of its own: under the key it would not be done
   const signal = hub.clock.timeout(TIMEOUT.proposeMs);
   try {
     await act(hub, { type: "lockWaitCancelled", name, owner, ticket }, by, signal).catch(

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { assert } from "@gantry/shared/base/assert.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import { SCHEMAS } from "@gantry/shared/contract/schemas.ts";
+import { OWN_KEY } from "../cluster/desk.ts";
 import { addNode } from "../ledger/testing/rig.ts";
 import type { DeskRequest } from "../ports.ts";
 import { type FakeHub, makeFakeHub } from "../registry/testing/fake-hub.ts";
@@ -166,9 +167,15 @@ describe("waiting for a lock at the desk", () => {
     const desk = makeBench();
     const { call, clock, rig } = desk;
     await call("lockAcquired", acquire);
-    for (const isGranted of [false, true]) {
+    const ownKey = { replay: { key: `${OWN_KEY}1`, requestSha256: "" } }; // of the hub, not of the caller
+    for (const [isGranted, more] of [
+      [false, {}],
+      [false, ownKey],
+      [true, {}],
+    ] as const) {
       const gone = new AbortController();
-      const waiting = call("lockAcquired", waitAs("two"), gone.signal).catch(() => undefined);
+      const request = { ...waitAs("two"), ...more };
+      const waiting = call("lockAcquired", request, gone.signal).catch(() => undefined);
       await clock.pass(100);
       expect(rig.rows.get("lockQueue", "bench")?.waiters).toHaveLength(1);
       gone.abort();

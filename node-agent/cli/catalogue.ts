@@ -222,7 +222,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: {
       owner: text("NAME", "who holds it; default: you"),
       ttl: text("SECONDS", "it ends so long after it was last kept alive; default 30"),
-      wait: text("SECONDS", "wait so long for a turn if somebody holds it; at most 300"),
+      wait: text("SECONDS", "wait so long for a turn if somebody holds it; at most 240"),
       fence: text("N", "the fencing token that acquire gave"),
     },
     load: async () => (await import("./commands/lock.ts")).lock,

@@ -74,8 +74,8 @@ export const TIMEOUT = {
   nodeHoldMaxMs: 15 * minute,
   /** Losses of a node this close together are one flapping. */
   nodeFlapWindowMs: 5 * minute,
-  /** The longest that somebody may wait for a lock. */
-  lockWaitMs: 5 * minute,
+  /** The longest that somebody may wait for a lock; less than answerMs, the limit between hubs. */
+  lockWaitMs: 4 * minute,
   /** Between two records of how long locks still have. */
   lockCheckpointMs: 10 * second,
   /** The longest silence of a watch: a progress mark ends it. */

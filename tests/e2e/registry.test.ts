@@ -64,4 +64,53 @@ describe("the registry of three hubs", () => {
     );
     expect(resumed.messages.map(({ event }) => event)).not.toContain("snapshot");
   });
+
+  it("[K95][K109][S37] lets owners wait through any hub, finds their place after the leader's death, and refuses a circle", async () => {
+    await using cluster = await startCluster(3);
+    const leader = await cluster.leader();
+    const [one, two] = await cluster.followers();
+    const [near, far] = [present(one, "a follower"), present(two, "another")];
+    const wait = { wait: true, waitMs: 60_000, ttlMs: 60_000 };
+    const key = { "idempotency-key": "the-wait-of-B" };
+    const askFor = { ...wait, owner: "B" };
+
+    const a = await until("the first lock", async () => {
+      const reply = await near.api("POST", "/api/locks/project", { owner: "A", ttlMs: 60_000 });
+      return reply.status === 200 ? reply : undefined;
+    });
+    const b = await far.api("POST", "/api/locks/task", { owner: "B", ttlMs: 60_000 });
+    expect(b.status).toBe(200);
+
+    const first = near.api("POST", "/api/locks/project", askFor, key).catch(() => undefined);
+    const waiters = async (): Promise<unknown> => {
+      const { body } = await far.api("GET", "/api/locks");
+      return body.locks?.find(({ name }: { name: string }) => name === "project")?.waiting?.[0];
+    };
+    const before = await until("the place to be seen", waiters);
+    expect(before).toMatchObject({ owner: "B" });
+    const circle = await far.api("POST", "/api/locks/task", { ...wait, owner: "A" });
+    expect([circle.status, circle.body.code]).toEqual([409, "deadlock"]);
+    expect(circle.body.details.cycle).toMatchObject([
+      { owner: "A", lock: "task" },
+      { owner: "B", lock: "project" },
+    ]);
+
+    await leader.kill("SIGKILL");
+    await cluster.leader();
+    expect(await until("the place on the hubs that are left", waiters)).toEqual(before);
+    const second = far.api("POST", "/api/locks/project", askFor, key);
+    const path = `/api/locks/project?token=${String(a.body.token)}`;
+    const released = await until("the release", async () => {
+      const reply = await near.api("DELETE", path);
+      return reply.status === 200 ? reply : undefined;
+    });
+    expect(released.status).toBe(200);
+    const given = await second;
+    expect([given.status, given.body.owner]).toEqual([200, "B"]);
+    expect(given.body.token).toBeGreaterThan(b.body.token);
+    await first; // through the hub whose leader died: whatever it was told, nobody got the lock twice
+    const { body } = await near.api("GET", "/api/locks/project");
+    expect(body).toMatchObject({ owner: "B", token: given.body.token });
+    expect((await near.api("GET", "/api/locks")).body.deadlocks).toHaveLength(1);
+  });
 });
