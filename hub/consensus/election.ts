@@ -44,6 +44,10 @@ function tickLeader(raft: Raft, lateTicks: number): void {
   const { electionTicks, heartbeatTicks } = raft.config;
   raft.electionElapsed += 1 + lateTicks;
   raft.heartbeatElapsed += 1 + lateTicks;
+  if (raft.peers.some(({ sentCommit }) => sentCommit < raft.log.commit)) {
+    raft.isNewsDue = true;
+    raft.isFlushDue = true;
+  }
   if (raft.electionElapsed >= electionTicks) {
     raft.electionElapsed = 0;
     raft.transferTo = null;

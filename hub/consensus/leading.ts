@@ -150,6 +150,7 @@ export function countCommit(raft: Raft): void {
     raft.isReadable ||= log.commit >= raft.openedAt;
     if (isChanged) afterChange(raft);
     if (raft.leavingAt > 0 && log.commit >= raft.leavingAt) {
+      raft.isNewsDue = true;
       flushPeers(raft);
       becomeFollower(raft, raft.term, null); // E5
       return;
@@ -172,6 +173,7 @@ function freeBytes(raft: Raft, before: number): void {
 
 /** The change is told to everyone it concerns, also to who is leaving, before it is followed. */
 function afterChange(raft: Raft): void {
+  raft.isNewsDue = true;
   flushPeers(raft);
   followMembership(raft);
   if (!isVoter(raft.membership, raft.config.id)) {

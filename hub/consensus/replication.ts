@@ -14,6 +14,7 @@ import type { Entry } from "./types.ts";
 
 export function flushPeers(raft: Raft): void {
   for (const peer of raft.peers) flushPeer(raft, peer);
+  raft.isNewsDue = false;
 }
 
 function flushPeer(raft: Raft, peer: PeerProgress): void {
@@ -36,8 +37,11 @@ function flushPeer(raft: Raft, peer: PeerProgress): void {
 }
 
 /** A commit that no append has told yet, as far as the other hub can have entries for it. */
-const hasNews = ({ log }: Raft, { sentCommit, next }: PeerProgress): boolean =>
-  sentCommit < Math.min(log.commit, next - 1);
+const hasNews = (
+  { log, isNewsDue, config }: Raft,
+  { sentCommit, next }: PeerProgress,
+): boolean =>
+  (isNewsDue || config.isNewsLazy !== true) && sentCommit < Math.min(log.commit, next - 1);
 
 /** False if a snapshot is needed instead. */
 function sendAppend(raft: Raft, peer: PeerProgress): boolean {

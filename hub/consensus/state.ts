@@ -75,6 +75,8 @@ export interface Raft {
   peers: readonly PeerProgress[];
   /** Leader: something may have to be sent. */
   isFlushDue: boolean;
+  /** Leader: commits that were not told yet are told with the next flush. */
+  isNewsDue: boolean;
   /** Leader: index of the entry that opened the term. */
   openedAt: number;
   /** Leader: an entry of the own term is committed. */
@@ -131,6 +133,7 @@ export function makeState(config: CoreConfig, restored: Restored, disk: StoredLo
     progress: NOBODY,
     peers: [],
     isFlushDue: false,
+    isNewsDue: false,
     openedAt: 0,
     isReadable: false,
     uncommittedBytes: 0,

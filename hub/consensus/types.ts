@@ -236,6 +236,11 @@ export interface CoreConfig {
   /** A witness votes and keeps the log; it leads only until a hub that holds state has caught up. */
   readonly isWitness?: boolean;
   readonly witnesses?: ReadonlySet<HubId>;
+  /**
+   * News of a commit waits for the next append, or a tick, instead of leaving by itself at once: under
+   * load that halves the messages. What other hubs show is up to a tick older.
+   */
+  readonly isNewsLazy?: boolean;
   readonly uncommittedBytesMax: number;
   readonly inflightMax: number;
   readonly inflightBytesMax: number;

@@ -200,6 +200,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       heartbeatTicks: timing.heartbeatTicks,
       random: options.random,
       isWitness,
+      isNewsLazy: true,
       ...(options.witnesses === undefined ? {} : { witnesses: options.witnesses }),
       get isBarred() {
         return logStore.damage !== undefined; // until it has healed
