@@ -33,8 +33,9 @@ const PROFILE = {
   connectTimeout: 300,
   reconnectInterval: 50,
   reconnectMaxInterval: 500,
-  heartbeatInterval: 100,
-  heartbeatTimeout: 400,
+  // Slower than between hubs: a thousand agents at 100 ms would be 10,000 pings a second for each hub.
+  heartbeatInterval: 500,
+  heartbeatTimeout: 1_500,
   maxMessageSize: LIMIT.frameBytes.max,
 } as const;
 
