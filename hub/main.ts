@@ -199,7 +199,7 @@ async function main(): Promise<void> {
     calls: peerCalls,
     authenticate: (hash) =>
       members.isRemoved ? Promise.reject(removed(hub.id)) : desk.authenticate(hash),
-    watch: (onItems, signal) => desk.watch(onItems, signal),
+    watch: (onItems, signal, options) => desk.watch(onItems, signal, options),
     clock,
   });
   const inbox = makeInbox({

@@ -4,8 +4,9 @@
 //   main thread  --AgentLink-->  node agents over ZeroMQ
 //   main thread  --PeerLink-->  other hubs over ZeroMQ
 
+import type { GantryError } from "@gantry/shared/base/errors.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
-import type { LedgerEvent, SoftEvent } from "@gantry/shared/contract/events.ts";
+import type { EventType, LedgerEvent, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
 import type {
   RegistryCall,
@@ -66,8 +67,21 @@ export interface Desk {
    * `printSubmitted` takes a PrintUpload. `metrics` gives text.
    */
   call(route: RouteName, request: DeskRequest, options: DeskCallOptions): Promise<unknown>;
-  /** Every feed item from now on, in order, in batches, until the signal aborts. */
-  watch(onItems: (items: readonly FeedItem[]) => void, signal: AbortSignal): void;
+  /** Feed items from now on, in order, in batches, until the signal aborts. */
+  watch(
+    onItems: (items: readonly FeedItem[]) => void,
+    signal: AbortSignal,
+    options?: WatchOptions,
+  ): void;
+}
+
+export interface WatchOptions {
+  /** Only ledger events of these types, and lapses; no soft ones. What is left out costs nobody a wake-up. */
+  readonly types?: readonly EventType[];
+  /** Once, before the first item: the log position from which on every event is told. */
+  readonly onBegin?: (position: number) => void;
+  /** Once, if the watch ends otherwise than by its signal: `stopping`. */
+  readonly onEnd?: (error: GantryError) => void;
 }
 
 /** The body of `printSubmitted` as the door passes it on: the bytes are in the blob store already. */

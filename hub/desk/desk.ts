@@ -88,6 +88,9 @@ export function makeDesk(parts: DeskParts): Desk {
       if (useCase === undefined) throw new GantryError("not_found", `The desk has no ${route}`);
       return useCase(parts, request, options);
     },
-    watch: (onItems, signal) => hub.feed.watch(onItems, signal),
+    watch(onItems, signal, options) {
+      options?.onBegin?.(hub.replica.ledger.position);
+      hub.feed.watch(onItems, signal, options?.types);
+    },
   };
 }

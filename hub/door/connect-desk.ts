@@ -3,13 +3,14 @@
 // CD1. Until the main thread has opened the desk a call fails at once with `starting`; after the port
 //      has closed, with `stopping`. Nobody waits for a thread that is not there.
 // CD2. At most LIMIT.deskCalls calls are under way; one more is `busy`.
+// CD3. A watch begins when the desk opens, if it was asked for before; it is told when the port closes.
 
 import type { MessagePort } from "node:worker_threads";
 import { fromErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
-import type { Desk, FeedItem } from "../ports.ts";
+import type { Desk, FeedItem, WatchOptions } from "../ports.ts";
 import type { DeskMessage, DoorMessage } from "./desk-messages.ts";
 
 interface PendingCall {
@@ -18,12 +19,15 @@ interface PendingCall {
   readonly onText?: (text: string) => void;
 }
 
-type OnItems = (items: readonly FeedItem[]) => void;
+interface Watch {
+  readonly onItems: (items: readonly FeedItem[]) => void;
+  readonly options: WatchOptions;
+}
 
 /** `callsMax`: calls under way at once. The port is closed by its owner. */
 export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCalls.max): Desk {
   const calls = new Map<number, PendingCall>();
-  const watches = new Map<number, OnItems>();
+  const watches = new Map<number, Watch>();
   let state: "starting" | "open" | "closed" = "starting";
   let lastId = 0;
 
@@ -36,7 +40,7 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
 
   function refusal(): GantryError | undefined {
     if (state === "starting") return new GantryError("starting", "The hub is still starting");
-    if (state === "closed") return new GantryError("stopping", "The hub is stopping");
+    if (state === "closed") return stopping();
     if (calls.size >= callsMax) {
       return new GantryError("busy", `${callsMax} requests are under way already`);
     }
@@ -83,7 +87,11 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
 
   function opened(): void {
     state = "open";
-    for (const id of watches.keys()) post({ type: "watch", id });
+    for (const [id, { options }] of watches) beginWatch(id, options);
+  }
+
+  function beginWatch(id: number, { types }: WatchOptions): void {
+    post({ type: "watch", id, ...(types === undefined ? {} : { types }) });
   }
 
   function receive(message: DeskMessage): void {
@@ -98,8 +106,10 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
         return settle(message.id, (call) => call.reject(fromErrorRecord(message.error)));
       case "text":
         return calls.get(message.id)?.onText?.(message.text);
+      case "began":
+        return watches.get(message.id)?.options.onBegin?.(message.position);
       case "items":
-        watches.get(message.id)?.(message.items);
+        watches.get(message.id)?.onItems(message.items);
         return post({ type: "taken", id: message.id });
     }
   }
@@ -107,9 +117,10 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
   port.on("message", receive);
   port.on("close", () => {
     state = "closed";
-    watches.clear();
-    for (const id of calls.keys()) {
-      settle(id, (call) => call.reject(new GantryError("stopping", "The hub is stopping")));
+    for (const id of calls.keys()) settle(id, (call) => call.reject(stopping()));
+    for (const [id, { options }] of watches) {
+      watches.delete(id);
+      options.onEnd?.(stopping()); // CD3
     }
   });
 
@@ -122,11 +133,15 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
         signal,
         onText,
       ),
-    watch(onItems, signal) {
-      if (signal.aborted || state === "closed") return;
+    watch(onItems, signal, options = {}) {
+      if (signal.aborted) return;
+      if (state === "closed") {
+        options.onEnd?.(stopping());
+        return;
+      }
       const id = nextId();
-      watches.set(id, onItems);
-      if (state === "open") post({ type: "watch", id });
+      watches.set(id, { onItems, options });
+      if (state === "open") beginWatch(id, options);
       signal.addEventListener(
         "abort",
         () => {
@@ -137,3 +152,5 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
     },
   };
 }
+
+const stopping = (): GantryError => new GantryError("stopping", "The hub is stopping");

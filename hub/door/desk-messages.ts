@@ -1,6 +1,7 @@
 // What the two ends of a desk port say to each other. Everything can be cloned.
 
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
+import type { EventType } from "@gantry/shared/contract/events.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type { DeskRequest, FeedItem } from "../ports.ts";
@@ -16,7 +17,7 @@ export type DoorMessage =
     }
   | { readonly type: "authenticate"; readonly id: number; readonly secretSha256: string }
   | { readonly type: "cancel"; readonly id: number }
-  | { readonly type: "watch"; readonly id: number }
+  | { readonly type: "watch"; readonly id: number; readonly types?: readonly EventType[] }
   /** One `items` message of this watch was handled. */
   | { readonly type: "taken"; readonly id: number };
 
@@ -28,4 +29,6 @@ export type DeskMessage =
   | { readonly type: "failed"; readonly id: number; readonly error: ErrorRecord }
   | { readonly type: "actor"; readonly id: number; readonly actor: Actor | undefined }
   | { readonly type: "text"; readonly id: number; readonly text: string }
+  /** The watch of this number has begun at this log position; before its first items. */
+  | { readonly type: "began"; readonly id: number; readonly position: number }
   | { readonly type: "items"; readonly id: number; readonly items: readonly FeedItem[] };

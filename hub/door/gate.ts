@@ -3,7 +3,7 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Health } from "@gantry/shared/contract/schemas.ts";
-import type { Desk, FeedItem } from "../ports.ts";
+import type { Desk } from "../ports.ts";
 
 export interface DeskGate {
   readonly desk: Desk;
@@ -12,7 +12,7 @@ export interface DeskGate {
 
 export function makeDeskGate(report: () => Health): DeskGate {
   let real: Desk | undefined;
-  const early: { onItems: (items: readonly FeedItem[]) => void; signal: AbortSignal }[] = [];
+  const early: Parameters<Desk["watch"]>[] = [];
   return {
     desk: {
       authenticate: (secretSha256) =>
@@ -22,14 +22,14 @@ export function makeDeskGate(report: () => Health): DeskGate {
         if (route === "live" || route === "ready") return Promise.resolve(report());
         return Promise.reject(starting());
       },
-      watch(onItems, signal) {
-        if (real !== undefined) real.watch(onItems, signal);
-        else early.push({ onItems, signal });
+      watch(...watch) {
+        if (real !== undefined) real.watch(...watch);
+        else early.push(watch);
       },
     },
     open(desk) {
       real = desk;
-      for (const { onItems, signal } of early.splice(0)) desk.watch(onItems, signal);
+      for (const watch of early.splice(0)) desk.watch(...watch);
     },
   };
 }

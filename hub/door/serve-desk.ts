@@ -66,7 +66,7 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
     }
   }
 
-  function watch(id: number): void {
+  function watch({ id, types }: Extract<DoorMessage, { type: "watch" }>): void {
     const watching: Watch = { controller: new AbortController(), untaken: 0, pending: [] };
     watches.set(id, watching);
     desk.watch(
@@ -78,6 +78,10 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
         pass(id, watching);
       },
       AbortSignal.any([watching.controller.signal, scope.signal]),
+      {
+        onBegin: (position) => post({ type: "began", id, position }),
+        ...(types === undefined ? {} : { types }),
+      },
     );
   }
 
@@ -111,7 +115,7 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
       case "cancel":
         return cancel(message.id);
       case "watch":
-        return watch(message.id);
+        return watch(message);
       case "taken":
         return taken(message.id);
     }
