@@ -159,8 +159,8 @@ function sharedTermsOf(cluster: TestCluster): number[] {
   return shared;
 }
 
-/** For a person who wants the histories: GANTRY_FAULT_HISTORIES names a folder. */
+/** For a person who wants the histories: FAULT_HISTORIES names a folder. */
 export const historyPathOf = (name: string): { historyPath?: string } => {
-  const folder = process.env["GANTRY_FAULT_HISTORIES"];
+  const folder = process.env["FAULT_HISTORIES"];
   return folder === undefined ? {} : { historyPath: join(folder, `${name}.jsonl`) };
 };

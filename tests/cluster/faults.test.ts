@@ -1,5 +1,5 @@
 // Real hubs under faults, with clients that write down what they are told. Each run is short; for long
-// ones: node tests/cluster/campaign-main.ts RUNS OPERATIONS HUBS SEED, or GANTRY_FAULT_RUNS=N here.
+// ones: node tests/cluster/campaign-main.ts RUNS OPERATIONS HUBS SEED, or FAULT_RUNS=N here.
 
 import { describe, expect, it } from "vitest";
 import { missingForHosts } from "../support/netns.ts";
@@ -53,8 +53,8 @@ describe.skipIf(missing !== undefined)(
   },
 );
 
-const runs = Number(process.env["GANTRY_FAULT_RUNS"] ?? 0);
-describe.skipIf(runs === 0)("a long campaign (GANTRY_FAULT_RUNS)", () => {
+const runs = Number(process.env["FAULT_RUNS"] ?? 0);
+describe.skipIf(runs === 0)("a long campaign (FAULT_RUNS)", () => {
   const hasHosts = missing === undefined;
   const faults = hasHosts ? [...PROCESS_FAULTS, ...NETWORK_FAULTS] : PROCESS_FAULTS;
   it.for(Array.from({ length: runs }, (_, run) => run + 1))(

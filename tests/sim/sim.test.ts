@@ -1,5 +1,5 @@
 // The simulator in the everyday run: some seeds, those that once failed, and that a seed repeats
-// itself. GANTRY_SIM_BUDGET_S=60 runs as many seeds as fit into 60 s on two processes.
+// itself. SIM_BUDGET_S=60 runs as many seeds as fit into 60 s on two processes.
 
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { runSeed } from "./run-seed.ts";
 
 const EVERYDAY_SEEDS = 400;
 const main = join(import.meta.dirname, "main.ts");
-const budgetS = Number(process.env["GANTRY_SIM_BUDGET_S"] ?? 0);
+const budgetS = Number(process.env["SIM_BUDGET_S"] ?? 0);
 
 describe("the simulated cluster", () => {
   it("[K107][D21] holds every invariant, and recovers from every storm, in the first seeds", () => {

@@ -1,5 +1,5 @@
 // The replica-level simulation, in processes of its own (see main.ts): the everyday seeds, that a seed
-// repeats itself, and its planted bugs. GANTRY_SIM_BUDGET_S gives it a third of that time more.
+// repeats itself, and its planted bugs. SIM_BUDGET_S gives it a third of that time more.
 
 import { spawn } from "node:child_process";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { describe, expect, it } from "vitest";
 import { REPLICA_MUTANTS } from "./mutants.ts";
 
 const EVERYDAY_SEEDS = 40;
-const budgetS = Number(process.env["GANTRY_SIM_BUDGET_S"] ?? 0);
+const budgetS = Number(process.env["SIM_BUDGET_S"] ?? 0);
 
 interface Summary {
   readonly seeds: number;
