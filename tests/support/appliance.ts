@@ -50,13 +50,21 @@ export interface Appliance extends AsyncDisposable {
   ): Promise<{ status: number; body: any }>; // eslint-disable-line typescript/no-explicit-any
 }
 
+/** Ports that this process was given: none is given twice. */
+const given = new Set<number>();
+/** Test files run side by side in processes of their own: each takes ports of its own slice. */
+const SLICE = 1_500;
+const slice = (Number(process.env["VITEST_POOL_ID"] ?? 0) % 8) * SLICE;
+
 /**
  * A port below those that the kernel gives to outgoing connections (32,768 and up on Linux): one of
  * these could be taken by any client between this look and the start of the process.
  */
 export async function freePort(): Promise<number> {
   for (;;) {
-    const port = randomInt(20_000, 32_000);
+    const port = 20_000 + slice + randomInt(0, SLICE);
+    if (given.has(port)) continue;
+    given.add(port);
     const server = createServer();
     const isFree = await new Promise<boolean>((resolve) => {
       server.once("error", () => resolve(false));
