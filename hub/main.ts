@@ -50,7 +50,7 @@ import type { Hub } from "./hub.ts";
 import { countEvents } from "./metrics.ts";
 import { sweepBlobs } from "./hands/sweep.ts";
 import type { Desk, FeedItem, PrintUpload } from "./ports.ts";
-import type { Reign } from "./replica/replica.ts";
+import type { Reign } from "./replica/options.ts";
 import { makeRegistryLoop } from "./registry/loop.ts";
 import { makeRegistryWatches } from "./registry/watching.ts";
 import { openHubCore } from "./roots/core.ts";

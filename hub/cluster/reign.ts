@@ -7,7 +7,7 @@ import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { act, byHub, type Hub } from "../hub.ts";
 import type { PeerCalls } from "../peers/calls.ts";
-import type { Reign } from "../replica/replica.ts";
+import type { Reign } from "../replica/options.ts";
 import { sayFarewell } from "./farewell.ts";
 import { healHubs } from "./heal.ts";
 import type { Members } from "./members.ts";

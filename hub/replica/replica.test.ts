@@ -5,7 +5,7 @@ import type { Reply } from "@gantry/shared/contract/commands.ts";
 import { NEVER, openTestReplica } from "../../tests/support/hub-parts.ts";
 import { type ForgetfulStore, makeForgetfulStore } from "../../tests/support/forgetful-store.ts";
 import type { OrderedStore } from "../ports.ts";
-import type { ReplicaStep } from "./replica.ts";
+import type { ReplicaStep } from "./options.ts";
 import { codeOf, fill, hashOf, makeDisks, open, set } from "./testing/rig.ts";
 
 const HOUR_MS = 3_600_000;

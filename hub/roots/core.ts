@@ -24,13 +24,8 @@ import { ledgerTimeMs } from "../ledger/context.ts";
 import { makeMetrics } from "../metrics.ts";
 import { makePeerCalls, type PeerCalls } from "../peers/calls.ts";
 import type { OrderedStore, PeerLinkHandler } from "../ports.ts";
-import {
-  FAST_TIMING,
-  openReplica,
-  type RaftTiming,
-  type Reign,
-  SLOW_TIMING,
-} from "../replica/replica.ts";
+import { FAST_TIMING, type RaftTiming, type Reign, SLOW_TIMING } from "../replica/options.ts";
+import { openReplica } from "../replica/replica.ts";
 import { openSnapshotFiles } from "../replica/snapshot-files.ts";
 import { makeStamps } from "../registry/replicated-time.ts";
 import { type Pulse, takePulse } from "./pulse.ts";

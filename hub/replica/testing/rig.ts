@@ -6,7 +6,8 @@ import { type ForgetfulStore, makeForgetfulStore } from "../../../tests/support/
 import { command, NEVER, openTestReplica } from "../../../tests/support/hub-parts.ts";
 import { startStateHash } from "../../ledger/state-hash.ts";
 import type { OrderedStore } from "../../ports.ts";
-import type { Replica, ReplicaOptions } from "../replica.ts";
+import type { ReplicaOptions } from "../options.ts";
+import type { Replica } from "../replica.ts";
 
 const HOUR_MS = 3_600_000;
 
