@@ -1,14 +1,24 @@
 // What /metrics and /readyz show of a running hub.
 
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
+import { removed } from "../cluster/removed.ts";
 import type { HealthBoard } from "../health.ts";
+import type { Hub } from "../hub.ts";
 import { exposeGauges } from "../metrics.ts";
 import type { HubCore } from "./core.ts";
+
+export interface LedgerFacts {
+  /** This hub's desk serves: its reign is under way. */
+  readonly isServing: () => boolean;
+  /** How the ledger differs from the leader's. */
+  readonly disagreement: () => string | undefined;
+}
 
 export function watchParts(
   { hub, pulse, members, network }: HubCore,
   board: HealthBoard,
   link: () => OpenAgentLink,
+  ledger: LedgerFacts,
 ): void {
   const alive = (): number =>
     [...hub.rows.hot("node").values()].filter(({ state }) => state === "alive").length;
@@ -20,6 +30,11 @@ export function watchParts(
     if (others === 0) return { state: "ready", note: "alone" };
     const note = `${connected()} of ${others} others in touch`;
     return { state: connected() < others ? "degraded" : "ready", note };
+  });
+  board.watch("log", () => {
+    if (members.isRemoved) return { state: "degraded", note: removed(hub.id).message };
+    const note = ledger.disagreement();
+    return note === undefined ? logState(hub, ledger.isServing()) : { state: "degraded", note };
   });
   const raft = () => hub.replica.status();
   exposeGauges(hub.metrics, {
@@ -81,4 +96,19 @@ export function watchParts(
       },
     },
   });
+}
+
+function logState(
+  { replica, id }: Hub,
+  isServing: boolean,
+): {
+  state: "ready" | "degraded" | "starting";
+  note?: string;
+} {
+  const { isDiskFull, damage, leader, role } = replica.status();
+  if (damage !== undefined) return { state: "degraded", note: `this hub may not vote: ${damage}` };
+  if (isDiskFull) return { state: "degraded", note: "the disk does not take writes" };
+  if (leader === null) return { state: "starting", note: "no hub leads" };
+  if (role === "leader" && !isServing) return { state: "starting", note: "begins to lead" };
+  return { state: "ready", note: role === "leader" ? "leads" : `follows ${leader ?? id}` };
 }

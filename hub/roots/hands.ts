@@ -1,0 +1,111 @@
+// Makes what works behind the desk, and the desk itself: questions, duties, calls to nodes, the
+// registry, blobs and backups.
+
+import type { OpenAgentLink } from "../adapters/agent-link.ts";
+import { type DataDir, FORMAT } from "../adapters/data-dir.ts";
+import { makeJoinKeys } from "../adapters/peer-keys.ts";
+import { type Ask, makeAsk } from "../ask/ask.ts";
+import { makeLibrary } from "../ask/library.ts";
+import { makeBackups } from "../backup/make-backup.ts";
+import { type ClusterBlobs, makeClusterBlobs } from "../cluster/blobs.ts";
+import { makeOperations } from "../cluster/operate.ts";
+import { clusterState } from "../cluster/state.ts";
+import { stepDown } from "../cluster/step-down.ts";
+import { makeDesk } from "../desk/desk.ts";
+import { examineCluster, type ExamParts } from "../doctor/exam.ts";
+import { makeCalls } from "../hands/calls.ts";
+import { type Duties, makeDuties } from "../hands/duties.ts";
+import { makeInbox } from "../hands/inbox.ts";
+import { makeModels } from "../hands/models.ts";
+import { makeRegistryCalls } from "../hands/registry-calls.ts";
+import { makeStop } from "../hands/stop.ts";
+import type { HealthBoard } from "../health.ts";
+import type { AgentLinkHandler, BlobStore, Desk } from "../ports.ts";
+import { makeRegistryLoop, type RegistryLoop } from "../registry/loop.ts";
+import { makeRegistryWatches } from "../registry/watching.ts";
+import { TICK_MS } from "../replica/options.ts";
+import type { HubCore } from "./core.ts";
+
+export interface HandsParts {
+  readonly core: HubCore;
+  /** Of this hub alone. */
+  readonly blobs: BlobStore;
+  readonly paths: DataDir;
+  readonly board: HealthBoard;
+  /** Throws starting until it is open. */
+  readonly link: () => OpenAgentLink;
+  readonly exam: ExamParts;
+  readonly signal: AbortSignal;
+}
+
+export interface Hands {
+  /** For the leader. */
+  readonly desk: Desk;
+  readonly ask: Ask;
+  readonly duties: Duties;
+  readonly registry: RegistryLoop;
+  readonly blobs: ClusterBlobs;
+  /** What nodes and registry clients are answered with. */
+  readonly handler: AgentLinkHandler;
+}
+
+export function makeHands(parts: HandsParts): Hands {
+  const { core, paths, board, link, exam, signal } = parts;
+  const { hub, members } = core;
+  const registry = makeRegistryLoop({
+    hub,
+    link,
+    electionMs: () => core.timing.electionTicks * TICK_MS,
+    onUnfit() {
+      if (members.stateful().length === 0 || hub.replica.status().transferTo !== null) return;
+      hub.log.warn({ why: "this hub stalls too often" }, "handing over");
+      void stepDown(hub);
+    },
+  });
+  const blobs = makeClusterBlobs({
+    local: parts.blobs,
+    link: () => core.network.current,
+    calls: core.calls,
+    others: () => members.stateful(),
+    clock: hub.clock,
+    log: hub.log,
+  });
+  const backup = makeBackups({
+    core,
+    blobs: blobs.store,
+    root: paths.root,
+    dataFormat: FORMAT,
+    version: exam.version,
+  });
+  const calls = makeCalls(link, hub.clock);
+  const duties = makeDuties(hub, link, signal);
+  const stop = makeStop(hub, calls, link);
+  const models = makeModels(hub, calls, (node) => link().heard().has(node));
+  const library = makeLibrary(hub.rows, blobs.store, paths.gcode);
+  const ask = makeAsk({ hub, models, stop, library });
+  const watches = makeRegistryWatches(hub, signal);
+  const keepAlive: RegistryLoop["keepAlive"] = (name, token) => registry.keepAlive(name, token);
+  const desk = makeDesk({
+    hub,
+    ask,
+    models,
+    calls,
+    stop,
+    link,
+    ledgerStore: core.ledgerStore,
+    health: () => board.report(),
+    registry: { watches, keepAlive },
+    cluster: {
+      backup,
+      exam: (asked) => examineCluster(exam, asked),
+      state: (asked) => clusterState(core, asked),
+      operations: makeOperations({ core, makeKeys: (id) => makeJoinKeys(core.clusterId, id) }),
+    },
+  });
+  const inbox = makeInbox({ hub, calls, duties, blobs: blobs.store, link, signal });
+  const handler = {
+    ...inbox,
+    registry: makeRegistryCalls({ hub, keepAlive, watches, signal }),
+  };
+  return { desk, ask, duties, registry, blobs, handler };
+}
