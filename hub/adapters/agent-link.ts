@@ -1,4 +1,5 @@
 // The hub's end of the agent link: one ROUTER, CURVE, sessions, frames. It knows no facts.
+// Who comes without a session: agent-greeting.ts.
 //
 // AL1. A session is a route and a 128-bit secret told to it inside CURVE. Every later frame must come
 //      from that route and carry that secret: CURVE alone does not bind a routing id to a key
@@ -9,10 +10,6 @@
 // AL3. No bytes from outside throw: they are dropped and counted.
 // AL4. A node is called silent only by a monotonic clock, and never for a time in which our own loop
 //      stood still.
-// AL5. Of two hellos of one node, the one that arrived later wins, whichever is judged first.
-// AL6. A hub that does not lead opens no session. It says who does, and where all hubs are; whom it
-//      could name nobody hears of the leader as soon as there is one. At most SEEKERS_MAX are
-//      remembered, the oldest is forgotten first: they ask again by themselves.
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -21,20 +18,16 @@ import { mintId } from "@gantry/shared/base/ids.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Random } from "@gantry/shared/base/prng.ts";
 import { decodeLinkFrame, NO_SESSION, SESSION_BYTES } from "@gantry/shared/contract/frames.ts";
-import {
-  type HubFact,
-  type HubMessage,
-  type NodeMessage,
-  nodeMessageSchema,
-} from "@gantry/shared/contract/link.ts";
-import { isRegistryHello } from "@gantry/shared/contract/registry-ops.ts";
+import type { HubFact, HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { Context } from "zeromq";
 import type { AgentLink, AgentLinkHandler, LinkCounts } from "../ports.ts";
+import { type Hello, makeGreeting, SUPERSEDED } from "./agent-greeting.ts";
 import { bindAgentSocket, makeAgentSocket } from "./agent-socket.ts";
 import type { CurveKeys } from "./hub-keys.ts";
+import { parseMessage } from "./node-messages.ts";
 import { makeRegistrySessions } from "./registry-sessions.ts";
 import { makeRoute, type Route, startRouterWriter } from "./router-writer.ts";
 import { startZap } from "./zap.ts";
@@ -54,7 +47,7 @@ export interface AgentLinkOptions {
     readonly term: number;
     readonly cluster?: string;
   };
-  /** Whether this hub may have sessions (AL6). Default: it always leads. */
+  /** Whether this hub may have sessions (AL6 of agent-greeting.ts). Default: it always leads. */
   readonly leading?: () => { readonly isLeading: boolean; readonly leaderId?: string };
   /** Where nodes reach the hubs of the cluster. Default: none are named. */
   readonly hubs?: () => readonly HubFact[];
@@ -74,19 +67,14 @@ interface Session {
   readonly node: string;
   readonly bootId: string;
   readonly route: Route;
-  /** Order of arrival of its hello (AL5). */
+  /** Order of arrival of its hello (AL5 of agent-greeting.ts). */
   readonly arrival: number;
   /** Monotonic ms. */
   heardMs: number;
 }
 
-type Hello = Extract<NodeMessage, { type: "hello" }>;
-type Enrol = Extract<NodeMessage, { type: "enrol" }>;
-
 const FRAMES_PER_TURN_MAX = 64;
 const MESSAGES_PER_FRAME_MAX = 8_192;
-const GREETINGS_MAX = 256;
-const SEEKERS_MAX = 4_096;
 const STALL_SLACK_MS = 250;
 
 /** Binds and serves until `signal` aborts or `close`. Throws port_busy, bad_config (the address). */
@@ -101,9 +89,6 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
   const counts = { framesIn: 0, framesOut: 0, framesRefused: 0, handshakesDenied: 0 };
   const byNode = new Map<string, Session>();
   const byRoute = new Map<string, Session>();
-  const greeting = new Set<string>();
-  const seekers = new Map<string, Route>();
-  let arrivals = 0;
 
   const context = new Context();
   const onDenied = (address: string): void => {
@@ -134,6 +119,21 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
           clock.monotonic(),
         );
 
+  const greeting = makeGreeting(
+    {
+      handler,
+      registry,
+      writer,
+      leading,
+      hubs,
+      arrivalOf: (node) => byNode.get(node)?.arrival,
+      open,
+      refuse,
+      log,
+    },
+    scope,
+  );
+
   // --- frames ---
 
   function refuse(reason: string): void {
@@ -149,7 +149,7 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
       return refuse(toErrorRecord(error).message); // AL3
     }
     if (frame.messages.length > MESSAGES_PER_FRAME_MAX) return refuse("too many messages");
-    if (isEmpty(frame.session)) return greet(id, frame.messages);
+    if (isEmpty(frame.session)) return greeting.take(makeRoute(id, NO_SESSION), frame.messages);
     const key = id.toString("hex");
     const session = byRoute.get(key);
     if (
@@ -189,69 +189,6 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
 
   // --- sessions ---
 
-  /** L1: without a session, one `hello`, `enrol` or `registryHello` at a time. */
-  function greet(id: Buffer, raw: readonly unknown[]): void {
-    const route = makeRoute(id, NO_SESSION);
-    const [first] = raw;
-    if (registry !== undefined && isRegistryHello(first))
-      return judge(route, () => registry.greet(route, first));
-    const message = raw.length === 1 ? parseMessage(first) : undefined;
-    if (message?.type === "enrol") return judge(route, () => enrol(route, message));
-    if (message?.type !== "hello") return refuse("no session");
-    return judge(route, (arrival) => hello(route, message, arrival));
-  }
-
-  function judge(route: Route, work: (arrival: number) => Promise<void>): void {
-    if (greeting.has(route.key) || greeting.size >= GREETINGS_MAX) return refuse("still judging");
-    greeting.add(route.key);
-    arrivals += 1;
-    const arrival = arrivals;
-    scope.start("greet", () => work(arrival).finally(() => greeting.delete(route.key)));
-  }
-
-  /** AL6. False, and the node is told who leads, where this hub does not. */
-  function mayOpen(route: Route): boolean {
-    const { isLeading, leaderId } = leading();
-    if (isLeading) return true;
-    const all = hubs();
-    const list: HubMessage[] = all.length === 0 ? [] : [{ type: "hubs", hubs: [...all] }];
-    writer.post(route, [...list, notLeading(leaderId)]);
-    if (leaderId === undefined) remember(route);
-    return false;
-  }
-
-  function remember(route: Route): void {
-    seekers.delete(route.key);
-    seekers.set(route.key, route);
-    const oldest = seekers.size > SEEKERS_MAX ? seekers.keys().next().value : undefined;
-    if (oldest !== undefined) seekers.delete(oldest);
-  }
-
-  async function enrol(route: Route, message: Enrol): Promise<void> {
-    if (!mayOpen(route)) return;
-    const answer = await handler.enrol(message);
-    log.info({ name: message.name, answer: answer.type }, "enrolment");
-    writer.post(route, [answer]);
-  }
-
-  async function hello(route: Route, message: Hello, arrival: number): Promise<void> {
-    if (!mayOpen(route)) return;
-    const denied = await handler.hello(message);
-    if (scope.signal.aborted || !mayOpen(route)) return; // it may have stepped down meanwhile
-    if (denied !== undefined) {
-      log.warn({ node: message.node, code: denied.error.code }, "hello denied");
-      writer.post(route, [denied]);
-      return;
-    }
-    const older = byNode.get(message.node);
-    if (older !== undefined && older.arrival > arrival) {
-      writer.post(route, [SUPERSEDED]); // AL5
-      return;
-    }
-    if (older !== undefined) replace(older, message.bootId);
-    open(route, message, arrival);
-  }
-
   /** The same boot on a new connection goes on; another boot ends the older one. */
   function replace(older: Session, bootId: string): void {
     if (older.bootId === bootId) {
@@ -263,6 +200,8 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
   }
 
   function open(route: Route, { node, bootId }: Hello, arrival: number): void {
+    const older = byNode.get(node);
+    if (older !== undefined) replace(older, bootId);
     const secret = randomBytes(SESSION_BYTES);
     const welcome = {
       type: "welcome" as const,
@@ -355,11 +294,7 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
         end(session, "deposed");
       }
     },
-    announce(leader) {
-      for (const route of seekers.values())
-        writer.post(route, [{ type: "notLeader", hub: leader }]);
-      seekers.clear();
-    },
+    announce: (leader) => greeting.announce(leader),
     tellHubs() {
       const list: HubMessage = { type: "hubs", hubs: [...hubs()] };
       for (const { route } of byNode.values()) writer.post(route, [list]);
@@ -377,45 +312,4 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
   };
 }
 
-const SUPERSEDED: HubMessage = {
-  type: "denied",
-  error: { code: "superseded", message: "A newer start of this node took over" },
-};
-
-const notLeading = (leaderId: string | undefined): HubMessage => ({
-  type: "denied",
-  error: {
-    code: "not_leader",
-    message: "This hub does not lead",
-    ...(leaderId === undefined ? {} : { details: { hub: leaderId } }),
-  },
-});
-
 const isEmpty = (session: Uint8Array): boolean => session.every((byte) => byte === 0);
-
-/** Undefined if it is no message of a node. `chunk`, one per token, and beats are checked by hand. */
-function parseMessage(item: unknown): NodeMessage | undefined {
-  if (isChunk(item) || isBeat(item)) return item;
-  const parsed = nodeMessageSchema.safeParse(item);
-  return parsed.success ? parsed.data : undefined;
-}
-
-const isChunk = (item: unknown): item is Extract<NodeMessage, { type: "chunk" }> =>
-  typeof item === "object" &&
-  item !== null &&
-  "type" in item &&
-  item.type === "chunk" &&
-  "id" in item &&
-  typeof item.id === "string" &&
-  "text" in item &&
-  typeof item.text === "string";
-
-const isBeat = (item: unknown): item is Extract<NodeMessage, { type: "beat" }> =>
-  typeof item === "object" &&
-  item !== null &&
-  "type" in item &&
-  item.type === "beat" &&
-  "seq" in item &&
-  Number.isSafeInteger(item.seq) &&
-  "digest" in item &&
-  typeof item.digest === "string";
