@@ -84,6 +84,8 @@ export const TIMEOUT = {
   /** One piece of a blob or snapshot between hubs. */
   pieceMs: 5 * second,
   sseHeartbeatMs: 15 * second,
+  /** After its last reader left, a door hears of events this long; who comes back finds its ring. */
+  feedLingerMs: minute,
 } as const;
 
 export const LIFE = {

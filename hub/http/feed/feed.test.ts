@@ -95,6 +95,7 @@ describe("the live feed", () => {
 
   it("[M16] resumes after Last-Event-ID from memory, each event once", async () => {
     await using live = await makeLive();
+    await live.open(); // events come since somebody reads
     for (const subject of range(1, 20)) live.rig.desk.emit(flag(subject));
     const client = await live.open("?since=3", { lastId: 12 });
     live.rig.desk.emit(flag("f21"));
@@ -198,6 +199,7 @@ describe("the live feed", () => {
 
   it("joins live values of a device for a reader who is slow, and gives them no id", async () => {
     await using live = await makeLive();
+    await live.open();
     for (let progress = 0; progress <= 100; progress += 1) {
       live.rig.desk.soft({ type: "telemetry", device: "a", phase: "printing", progress });
       live.rig.desk.soft({ type: "telemetry", device: "b", phase: "idle" });

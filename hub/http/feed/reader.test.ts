@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { type Clock, systemClock } from "@gantry/shared/flow/clock.ts";
-import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { makeScope, type Scope } from "@gantry/shared/flow/scope.ts";
 import { makeFakeDesk } from "../testing/fake-desk.ts";
 import { eventually } from "../testing/rig.ts";
 import { type Feed, makeFeed } from "./feed.ts";
@@ -10,7 +11,6 @@ import { makeReader, type Reader, type ReaderOptions } from "./reader.ts";
 import { makeRing } from "./ring.ts";
 
 const ANN: Actor = { person: "ann", role: "viewer", token: "tok_ann" };
-const never = new AbortController().signal;
 
 /** A clock whose beats come when they are called for. */
 function makeBeats(): { readonly clock: Clock; readonly beat: () => void } {
@@ -18,9 +18,9 @@ function makeBeats(): { readonly clock: Clock; readonly beat: () => void } {
   return {
     clock: {
       ...systemClock,
-      sleep: (_ms, signal) =>
+      sleep: (ms, signal) =>
         new Promise((resolve, reject) => {
-          waiting = resolve;
+          if (ms === TIMEOUT.sseHeartbeatMs) waiting = resolve;
           signal.addEventListener("abort", () => reject(new GantryError("cancelled", "over")));
         }),
     },
@@ -28,7 +28,12 @@ function makeBeats(): { readonly clock: Clock; readonly beat: () => void } {
   };
 }
 
-function readerOf(feed: Feed, options: Partial<ReaderOptions> = {}): Reader {
+async function readerOf(
+  feed: Feed,
+  { signal }: Scope,
+  options: Partial<ReaderOptions> = {},
+): Promise<Reader> {
+  await feed.join(signal);
   return makeReader({
     feed,
     actor: ANN,
@@ -37,7 +42,7 @@ function readerOf(feed: Feed, options: Partial<ReaderOptions> = {}): Reader {
     since: undefined,
     readPage: () => Promise.reject(new GantryError("internal", "no page is needed here")),
     recheck: () => Promise.resolve(ANN),
-    signal: never,
+    signal,
     ...options,
   });
 }
@@ -48,14 +53,14 @@ describe("a reader of the feed", () => {
     const { clock, beat } = makeBeats();
     await using scope = makeScope(() => undefined);
     const feed = makeFeed(desk, clock, scope, () => undefined);
-    const next = readerOf(feed);
+    const next = await readerOf(feed, scope);
     expect(await next()).toBe("retry: 1000\n\n");
     const first = next();
     beat();
     expect(await first).toBe(": ping\n\n");
     desk.emit({ type: "question.asked", subject: "cnv_1", person: "bob", data: {} });
     const second = next();
-    await eventually(() => feed.ring.next === 1);
+    await eventually(() => feed.position === 1);
     beat();
     expect(await second).toBe("id: 1\n: ping\n\n");
   });
@@ -64,7 +69,7 @@ describe("a reader of the feed", () => {
     const { clock, beat } = makeBeats();
     await using scope = makeScope(() => undefined);
     const feed = makeFeed(makeFakeDesk(), clock, scope, () => undefined);
-    const next = readerOf(feed, { recheck: () => Promise.resolve(undefined) });
+    const next = await readerOf(feed, scope, { recheck: () => Promise.resolve(undefined) });
     await next();
     const last = next();
     beat();
@@ -77,7 +82,7 @@ describe("a reader of the feed", () => {
     const feed = makeFeed(makeFakeDesk(), makeBeats().clock, scope, () => undefined);
     for (const details of [{}, { oldest: 3 }]) {
       const readPage = () => Promise.reject(new GantryError("gone", "archived", { details }));
-      const next = readerOf(feed, { since: 5, readPage });
+      const next = await readerOf(feed, scope, { since: 5, readPage });
       await next();
       expect(await next()).toContain('"code":"gone"');
       expect(await next()).toBeUndefined();
@@ -88,7 +93,7 @@ describe("a reader of the feed", () => {
     const desk = makeFakeDesk();
     await using scope = makeScope(() => undefined);
     const feed = makeFeed(desk, makeBeats().clock, scope, () => undefined);
-    const next = readerOf(feed);
+    const next = await readerOf(feed, scope);
     for (let count = 0; count < 100; count += 1) {
       desk.emit({ type: "flag.changed", subject: "a", data: "x".repeat(10_000) });
     }
@@ -105,7 +110,7 @@ describe("the ring", () => {
     for (const id of [2, 5, 6, 9, 12]) ring.push({ id, lines: [] }); // 2 is dropped
     const found = [1, 3, 4, 5, 7, 9, 11, 12, 99].map((id) => ring.seqAfter(id));
     expect(found).toEqual([undefined, undefined, 1, 2, 3, 4, 4, 5, 5]);
-    expect([ring.first, ring.next, ring.lastId]).toEqual([1, 5, 12]);
+    expect([ring.first, ring.next]).toEqual([1, 5]);
     expect(makeRing(4).seqAfter(0)).toBeUndefined();
   });
 });

@@ -4,7 +4,8 @@
 //      in pages until the ring does. The place in the ring is noted before a page is asked for, and
 //      items up to the page's last position are skipped, so nothing is lost or doubled in between.
 // RD2. A reader that the ring has left behind, or that asks for events no longer kept, gets `gap`
-//      with the positions it missed and the address to read them at, then goes on.
+//      with the positions it missed and the address to read them at, then goes on. Where the ring has
+//      nothing to go on from (a lapse), the log is asked first.
 // RD3. A token that no longer holds ends the stream: looked at on each token change and each beat.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -26,6 +27,7 @@ export interface EventPage {
 }
 
 export interface ReaderOptions {
+  /** Joined, and begun: see Feed.join. */
   readonly feed: Feed;
   readonly actor: Actor;
   readonly requestId: string;
@@ -52,7 +54,7 @@ export function makeReader(options: ReaderOptions): Reader {
   const { feed, types, signal } = options;
   const { ring } = feed;
   let actor = options.actor;
-  let sentId = options.since ?? ring.lastId ?? 0;
+  let sentId = options.since ?? feed.position;
   let namedId = sentId;
   let phase: Phase =
     options.since === undefined ? { kind: "live", seq: ring.next } : startOf(sentId);
@@ -83,8 +85,12 @@ export function makeReader(options: ReaderOptions): Reader {
   function takeLive(seqFrom: number): string {
     let text = "";
     let seq = seqFrom;
-    const oldest = ring.at(ring.first);
-    if (seq < ring.first && oldest !== undefined) {
+    if (seq < ring.first) {
+      const oldest = ring.at(ring.first);
+      if (oldest === undefined) {
+        phase = { kind: "history" };
+        return "";
+      }
       text = gap(oldest.id - 1); // RD2
       seq = ring.first;
     }

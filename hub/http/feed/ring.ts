@@ -25,7 +25,6 @@ export interface Ring {
   readonly first: number;
   /** Sequence number that the next item gets. */
   readonly next: number;
-  readonly lastId: number | undefined;
   push(item: RingItem): void;
   /** Items are missing from here on: every reader finds itself outside, the one that had all too. */
   lapse(): void;
@@ -39,7 +38,6 @@ export function makeRing(itemsMax: number): Ring {
   const items: (RingItem | undefined)[] = [];
   let first = 0;
   let next = 0;
-  let lastId: number | undefined;
 
   const at = (seq: number): RingItem | undefined =>
     seq < first || seq >= next ? undefined : items[seq % itemsMax];
@@ -51,14 +49,10 @@ export function makeRing(itemsMax: number): Ring {
     get next() {
       return next;
     },
-    get lastId() {
-      return lastId;
-    },
     push(item) {
       items[next % itemsMax] = item;
       next += 1;
       first = Math.max(first, next - itemsMax);
-      lastId = item.id;
     },
     lapse() {
       next += 1;

@@ -65,7 +65,7 @@ export function eventsDoor(
     });
   }
 
-  function stream(c: DoorContext, actor: Actor, query: EventsQuery): Response {
+  async function stream(c: DoorContext, actor: Actor, query: EventsQuery): Promise<Response> {
     const types = typesOf(query.types);
     const since = lastEventId(c) ?? query.since;
     const secretSha256 = c.get("secretSha256");
@@ -76,16 +76,7 @@ export function eventsDoor(
     }
     streams += 1;
     const gone = new AbortController();
-    const next = makeReader({
-      feed,
-      actor,
-      requestId: c.get("requestId"),
-      types,
-      since,
-      readPage: (from, reader, signal) => readPage(c, from, PAGE_EVENTS)(reader, signal),
-      recheck: () => identities.recheck(secretSha256),
-      signal: AbortSignal.any([gone.signal, scope.signal]),
-    });
+    const signal = AbortSignal.any([gone.signal, scope.signal]);
     const end = (): void => {
       if (gone.signal.aborted) return;
       gone.abort();
@@ -93,6 +84,22 @@ export function eventsDoor(
     };
     // A client can go before the first byte is asked for; the body is then never cancelled.
     c.req.raw.signal.addEventListener("abort", end, { once: true });
+    try {
+      await feed.join(signal); // before the head: "from now on" needs to know where now is
+    } catch (error) {
+      end();
+      throw error;
+    }
+    const next = makeReader({
+      feed,
+      actor,
+      requestId: c.get("requestId"),
+      types,
+      since,
+      readPage: (from, reader, limited) => readPage(c, from, PAGE_EVENTS)(reader, limited),
+      recheck: () => identities.recheck(secretSha256),
+      signal,
+    });
     return sseResponse(next, end);
   }
 

@@ -5,6 +5,7 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { Actor, Role } from "@gantry/shared/contract/roles.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import { makeFeed } from "../../feed/feed.ts";
 import type { Desk, DeskCallOptions, DeskRequest, FeedItem } from "../../ports.ts";
 
 export type Answer = (request: DeskRequest, options: DeskCallOptions) => unknown;
@@ -15,9 +16,13 @@ export interface FakeDesk extends Desk {
   /** Everything asked so far, in order. */
   readonly asked: { readonly route: RouteName; readonly request: DeskRequest }[];
   readonly authentications: () => number;
+  /** Watches that run now, choosy ones too. */
+  readonly watches: () => number;
   /** Adds events to the log and the feed, as one command. Gives its position. */
   emit(...events: readonly Omit<LedgerEvent, "id" | "atMs">[]): number;
   soft(item: Extract<FeedItem, { kind: "soft" }>["event"]): void;
+  /** As after another hub's state was taken over. */
+  lapse(): void;
   revoke(secret: string): void;
   /** Events up to this position are no longer kept. */
   forgetUpTo(id: number): void;
@@ -45,16 +50,12 @@ export function makeFakeDesk(): FakeDesk {
   );
   const answers = new Map<RouteName, Answer>();
   const asked: { route: RouteName; request: DeskRequest }[] = [];
-  const watchers = new Set<(items: readonly FeedItem[]) => void>();
+  const feed = makeFeed();
   const log: LedgerEvent[] = [];
   let authentications = 0;
   let forgotten = 0;
   let position = 0;
   let onPage: (() => void) | undefined;
-
-  const feed = (item: FeedItem): void => {
-    for (const watcher of watchers) watcher([item]);
-  };
 
   function pageOf(request: DeskRequest): unknown {
     onPage?.();
@@ -86,18 +87,20 @@ export function makeFakeDesk(): FakeDesk {
       if (answer === undefined) throw new GantryError("not_found", `No answer for ${route}`);
       return answer(request, options);
     },
-    watch(onItems, signal) {
-      watchers.add(onItems);
-      signal.addEventListener("abort", () => watchers.delete(onItems), { once: true });
+    watch(onItems, signal, options) {
+      options?.onBegin?.(position);
+      feed.watch(onItems, signal, options?.types);
     },
+    watches: () => feed.watchers,
     emit(...events) {
       position += 1;
       const made = events.map((event) => ({ ...event, id: position, atMs: 1_000 * position }));
       log.push(...made);
-      feed({ kind: "ledger", id: position, events: made });
+      feed.publish(made);
       return position;
     },
-    soft: (event) => feed({ kind: "soft", event }),
+    soft: (event) => feed.publishSoft(event),
+    lapse: () => feed.lapse(),
     revoke: (secret) => void actors.delete(sha256(secret)),
     forgetUpTo: (id) => {
       forgotten = id;
