@@ -234,7 +234,18 @@ test("PL1: a member cannot speak for another, whatever it puts into its frames",
   );
   const [vote] = encodeMessages(
     headOf(three.keys, one),
-    [{ type: "voted", from: "hub-2", to: "hub-1", term: 7, isPre: false, isGranted: true, commit: 5, commitTerm: 2 }],
+    [
+      {
+        type: "voted",
+        from: "hub-2",
+        to: "hub-1",
+        term: 7,
+        isPre: false,
+        isGranted: true,
+        commit: 5,
+        commitTerm: 2,
+      },
+    ],
     () => {},
   );
   await socket.send(vote ?? null);

@@ -37,10 +37,7 @@ function flushPeer(raft: Raft, peer: PeerProgress): void {
 }
 
 /** A commit that no append has told yet, as far as the other hub can have entries for it. */
-const hasNews = (
-  { log, isNewsDue, config }: Raft,
-  { sentCommit, next }: PeerProgress,
-): boolean =>
+const hasNews = ({ log, isNewsDue, config }: Raft, { sentCommit, next }: PeerProgress): boolean =>
   (isNewsDue || config.isNewsLazy !== true) && sentCommit < Math.min(log.commit, next - 1);
 
 /** False if a snapshot is needed instead. */
