@@ -116,9 +116,10 @@ function begin(
 }
 
 /** Under which other hubs find this one; empty when it is bound to every address and nobody said which. */
-export function ownAddress({ peerAddress, peerBind }: HubConfig): string {
+export function ownAddress({ peerAddress, peerBind, peers, hubId }: HubConfig): string {
   const address = peerAddress ?? peerBind;
-  return /\/\/(0\.0\.0\.0|\*|\[::\])(:|$)/.test(address) ? "" : address;
+  // The same GANTRY_PEERS may be given to all hubs: then it names this one, too.
+  return /\/\/(0\.0\.0\.0|\*|\[::\])(:|$)/.test(address) ? (peers[hubId] ?? "") : address;
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {
