@@ -200,7 +200,14 @@ describe("alarms", () => {
   });
 
   it("name what is wrong and where", () => {
-    const pulse = { loopP99Ms: 1, loopMaxMs: 1, syncP50Ms: 1, syncP99Ms: 26, stalls: 0 };
+    const pulse = {
+      loopP99Ms: 1,
+      loopMaxMs: 1,
+      syncP50Ms: 1,
+      syncP99Ms: 26,
+      syncs: 100,
+      stalls: 0,
+    };
     expect(textsOf([hub("a"), hub("b", { reachable: false }), hub("c", { pulse })])).toEqual([
       "all: One more voter that fails stops all changes",
       "b: does not answer",

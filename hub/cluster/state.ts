@@ -128,6 +128,8 @@ export async function clusterState(core: HubCore, signal: AbortSignal): Promise<
 
 const LAG_ENTRIES = 1_000;
 /** Slower synced writes than this make every change slow (notes/raft 5.5). */
+/** Of fewer writes the 99th percentile is the worst one: a start is no slow disk. */
+const SYNCS_MIN = 100;
 const SYNC_P99_MS = 25;
 const WRITE_AGE_MS = 1_000;
 
@@ -147,8 +149,8 @@ export function alarmsOf({ leader, voters, hubs }: Omit<ClusterState, "alarms">)
       say(`does not vote until it has caught up and another term has begun: ${damage}`);
     if (reachable && role !== "leader" && lag > LAG_ENTRIES) say(`is ${lag} entries behind`);
     if (writeAgeMs > WRITE_AGE_MS) say(`has waited ${writeAgeMs} ms for its disk`);
-    if ((pulse?.syncP99Ms ?? 0) > SYNC_P99_MS)
-      say(`has a slow disk: synced writes take ${pulse?.syncP99Ms} ms (p99)`);
+    if (pulse !== undefined && pulse.syncs >= SYNCS_MIN && pulse.syncP99Ms > SYNC_P99_MS)
+      say(`has a slow disk: synced writes take ${pulse.syncP99Ms} ms (p99)`);
   }
   return alarms;
 }

@@ -20,6 +20,8 @@ export interface PulseFacts {
   readonly loopMaxMs: number;
   readonly syncP50Ms: number;
   readonly syncP99Ms: number;
+  /** How many synced writes these two are of; 512 at most. */
+  readonly syncs: number;
   /** Seconds since the start in which the loop stood still for more than 50 ms. */
   readonly stalls: number;
 }
@@ -76,6 +78,7 @@ export function takePulse(): Pulse {
         loopMaxMs: Math.max(maxMs, before.maxMs),
         syncP50Ms: Math.round(percentile(0.5) * 100) / 100,
         syncP99Ms: Math.round(percentile(0.99) * 100) / 100,
+        syncs: syncs.length,
         stalls,
       };
     },

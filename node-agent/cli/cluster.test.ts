@@ -3,7 +3,14 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { makeRig, type Rig } from "./testing/rig.ts";
 
-const PULSE = { loopP99Ms: 11.2, loopMaxMs: 40, syncP50Ms: 0.4, syncP99Ms: 31.5, stalls: 2 };
+const PULSE = {
+  loopP99Ms: 11.2,
+  loopMaxMs: 40,
+  syncP50Ms: 0.4,
+  syncP99Ms: 31.5,
+  syncs: 512,
+  stalls: 2,
+};
 const THREE = {
   leader: "hub-1",
   term: 7,

@@ -350,6 +350,7 @@ const hubViewSchema = z.object({
       loopMaxMs: z.number(),
       syncP50Ms: z.number(),
       syncP99Ms: z.number(),
+      syncs: z.number().int(),
       stalls: z.number(),
     })
     .optional(),

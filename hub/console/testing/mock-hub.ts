@@ -345,7 +345,14 @@ const hubView = (id: string, place: number): Record<string, unknown> => ({
   ...(place === 2
     ? {}
     : {
-        pulse: { loopP99Ms: 11.4, loopMaxMs: 64, syncP50Ms: 0.41, syncP99Ms: 2.2, stalls: place },
+        pulse: {
+          loopP99Ms: 11.4,
+          loopMaxMs: 64,
+          syncP50Ms: 0.41,
+          syncP99Ms: 2.2,
+          syncs: 512,
+          stalls: place,
+        },
         links: HUB_IDS.filter((other) => other !== id).map((other) => ({
           hub: other,
           isConnected: other !== "hub-3",
