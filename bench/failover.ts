@@ -145,7 +145,7 @@ async function etcdTrials(trials: number): Promise<Trial[]> {
       { stdio: "ignore" },
     );
   const running = members.map((member) => start(member, "new"));
-  const http = makeHubClient("none");
+  const http = makeHubClient(undefined);
   const write = async (count: number): Promise<boolean> => {
     const url = members[count % 3]?.url ?? "";
     const key = Buffer.from(`f${count % 16}`).toString("base64");

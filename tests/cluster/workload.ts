@@ -74,7 +74,8 @@ const SURELY_NOT_DONE = new Set(["no_leader", "starting", "stopping", "busy", "r
 
 export const nowNs = (): number => Math.round(performance.now() * 1_000_000);
 
-export function makeHubClient(token: string, answerMs = ANSWER_MS): HubClient {
+/** Without a token no authorization is sent: etcd refuses one that it does not know. */
+export function makeHubClient(token: string | undefined, answerMs = ANSWER_MS): HubClient {
   const agent = new Agent({ keepAlive: true });
   return {
     ask(url, method, path, body, headers = {}) {
@@ -95,7 +96,7 @@ export function makeHubClient(token: string, answerMs = ANSWER_MS): HubClient {
             agent,
             method,
             headers: {
-              authorization: `Bearer ${token}`,
+              ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
               ...(text === undefined
                 ? {}
                 : {
