@@ -132,13 +132,12 @@ async function answer<T>(work: Promise<T>, done: (result: T | undefined) => void
 const isTaken = (logins: Map<Client, Login>, id: string, secretSha256: string): boolean =>
   [...logins].some(([other, held]) => other.id === id && held.secretSha256 !== secretSha256);
 
-/* oxlint-disable no-param-reassign -- aedes reads the hook's verdict from the packet itself */
+/** aedes reads the hook's verdict from the packet itself. */
 function drop(packet: PublishPacket): void {
   packet.topic = NOWHERE;
   packet.payload = "";
   packet.retain = false;
 }
-/* oxlint-enable no-param-reassign */
 
 const bytesOf = ({ payload }: PublishPacket | AedesPublishPacket): Buffer =>
   typeof payload === "string" ? Buffer.from(payload) : payload;

@@ -146,7 +146,6 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
   it("[K20] eight tabs share one feed, so that none of them hangs", async () => {
     await using at = await bench();
     const pages: Page[] = [];
-    // oxlint-disable-next-line no-await-in-loop
     while (pages.length < 8) pages.push(await at.open("events"));
     expect(at.hub.openFeeds).toBe(1);
     at.hub.emit("flag.changed", "for-all-tabs");
@@ -307,7 +306,6 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
       await using at = await bench(workshop(), { scheme, width });
       const page = await at.open("overview");
       for (const place of [...PAGES, "ask/cnv_petg", "prints/prt_lid", "jobs?tab=dead"]) {
-        // oxlint-disable no-await-in-loop
         await page.goto(`${at.address}/#/${place}`);
         const link = `.nav a[aria-current][href="#/${place.split(/[/?]/)[0]}"]`;
         await page.locator(link).waitFor({ state: "attached" });
@@ -321,7 +319,6 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
           () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
         );
         expect(`${place} overflows by ${overflow}`).toBe(`${place} overflows by 0`);
-        // oxlint-enable no-await-in-loop
       }
       expect(at.complaints).toEqual([]);
     },

@@ -84,7 +84,6 @@ describe("the listening socket", () => {
     process.on("warning", onWarning);
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     for (let count = 0; count < 15; count += 1) {
-      // oxlint-disable-next-line no-await-in-loop
       await new Promise<void>((resolve) => {
         const request = httpRequest({ port, host: "127.0.0.1", agent, method: "POST", path: "/" });
         request.on("response", (response) => response.resume().on("end", resolve));

@@ -145,7 +145,6 @@ describe("the live feed", () => {
       const startMs = performance.now();
       live.rig.desk.emit(flag(`f${count}`, padding));
       if (count % 10 !== 0) continue;
-      // oxlint-disable-next-line no-await-in-loop
       await quick.take(count);
       delaysMs.push(performance.now() - startMs);
     }

@@ -272,7 +272,6 @@ describe("submitting over a socket", () => {
     });
     let answered = 0;
     while (!state.isDone) {
-      // oxlint-disable-next-line no-await-in-loop
       expect((await fetch(`${base}/api/me`, { headers })).status).toBe(200);
       answered += 1;
     }

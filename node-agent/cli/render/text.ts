@@ -18,7 +18,7 @@ export const clean = (text: string): string =>
 /** The same for what must stay on one line. */
 export const cleanLine = (text: string): string => clean(text).replaceAll(/[\n\t]+/g, " ");
 
-// oxlint-disable-next-line no-control-regex -- printable ASCII needs no measuring
+// Printable ASCII needs no measuring.
 const ASCII = /^[\u0020-\u007e]*$/;
 const ZERO_WIDTH = /^[\p{M}\p{Cf}\u200b]+$/u;
 // Unicode East Asian Width W and F, coarsely: Hangul, CJK, kana, full-width forms; and emoji.

@@ -48,7 +48,6 @@ export async function stopAll(): Promise<void> {
   const key = newKey();
   for (let tries = 1; ; tries += 1) {
     try {
-      // oxlint-disable-next-line no-await-in-loop
       const { stopped, unreachable } = await call<{ stopped: string[]; unreachable: string[] }>(
         "/api/fabrication/stop",
         { method: "POST", body: {}, key, timeoutMs: TIMEOUT.stopMs },
@@ -62,7 +61,6 @@ export async function stopAll(): Promise<void> {
         become({ kind: "failed", problem: error.problem });
         break;
       }
-      // oxlint-disable-next-line no-await-in-loop
       await systemClock.sleep(PAUSE_MS, AbortSignal.timeout(2 * PAUSE_MS));
     }
   }

@@ -35,7 +35,6 @@ export async function keepFeed(
   let failures = 0;
   while (!signal.aborted) {
     const stream = { lastId, heardAtMs: 0 };
-    // oxlint-disable-next-line no-await-in-loop
     const end = await readStream(stream, deliver, signal);
     if (signal.aborted) return;
     if (end === "denied") {
@@ -46,7 +45,6 @@ export async function keepFeed(
     failures = stream.heardAtMs === 0 ? failures + 1 : 1;
     if (stream.heardAtMs !== 0) deliver({ kind: "lost", sinceMs: stream.heardAtMs });
     const waitMs = backoffMs(RECONNECT, failures, Math.random);
-    // oxlint-disable-next-line no-await-in-loop
     await systemClock.sleep(waitMs, signal).catch(() => undefined);
   }
 }
