@@ -2,9 +2,9 @@
 // each in a host of its own (netns.ts) whose links can be cut.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { freePort, ROOT, until } from "./appliance.ts";
 import type { Hosts } from "./netns.ts";
 
@@ -57,6 +57,15 @@ export interface ClusterOptions {
   readonly isAlone?: boolean;
   /** `hub-1` runs in the first of these, and so on; without, all hubs are on loopback. */
   readonly hosts?: Hosts;
+}
+
+/** What hubs said is kept here, a file each, where this is set. */
+const LOGS_DIR = process.env["CLUSTER_LOGS"];
+
+async function keepOutput({ id, output, dataDir }: ClusterHub): Promise<void> {
+  if (LOGS_DIR === undefined) return;
+  await mkdir(LOGS_DIR, { recursive: true });
+  await writeFile(join(LOGS_DIR, `${basename(dirname(dataDir))}-${id}.log`), output());
 }
 
 /** Below the ports of outgoing connections; a host has them for itself. */
@@ -127,7 +136,7 @@ export async function startCluster(
         });
         for (const stream of [child.stdout, child.stderr]) {
           stream?.on("data", (chunk: Buffer) => {
-            output = `${output}${chunk.toString()}`.slice(-400_000);
+            output = `${output}${chunk.toString()}`.slice(-2_000_000);
           });
         }
         await until(`${id} to live`, async () => {
@@ -196,6 +205,7 @@ export async function startCluster(
       for (const hub of hubs) {
         hub.signal("SIGCONT");
         await hub.kill("SIGKILL");
+        await keepOutput(hub);
       }
       await rm(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     },
