@@ -10,7 +10,7 @@
 
 import { join } from "node:path";
 import { performance } from "node:perf_hooks";
-import type { QueryReply } from "@gantry/shared/contract/schemas.ts";
+import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { MODELS, startAppliance, until } from "../tests/support/appliance.ts";
 import { benchFsync } from "./floors.ts";
 import { type HttpClient, makeHttpClient, type TimedReply } from "./http-client.ts";

@@ -1,6 +1,6 @@
 // The parts of the hub and how each is: what /healthz and /readyz show.
 
-import type { Health } from "@gantry/shared/contract/schemas.ts";
+import type { Health } from "@gantry/shared/contract/schemas/service.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 
 type PartState = Health["parts"][string]["state"];

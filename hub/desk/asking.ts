@@ -12,11 +12,11 @@ import type {
 import { mayAct } from "@gantry/shared/contract/roles.ts";
 import type { ConfirmationRow, ConversationRow, MessageRow } from "@gantry/shared/contract/rows.ts";
 import type {
-  ConfirmationView,
   ConversationView,
   QueryReply,
   QueryRequest,
-} from "@gantry/shared/contract/schemas.ts";
+} from "@gantry/shared/contract/schemas/asking.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
 import { act, newId } from "../hub.ts";
 import { messageId } from "../ledger/domains/conversation-rows.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";

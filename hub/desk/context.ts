@@ -13,7 +13,8 @@ import type { AgentLink, DeskCallOptions, DeskRequest, OrderedStore } from "../p
 import type { Operations } from "../cluster/operate.ts";
 import type { PreparedBackup } from "../backup/make-backup.ts";
 import type { ClusterState } from "../cluster/state.ts";
-import type { ClusterExam, Health } from "@gantry/shared/contract/schemas.ts";
+import type { ClusterExam } from "@gantry/shared/contract/schemas/cluster.ts";
+import type { Health } from "@gantry/shared/contract/schemas/service.ts";
 
 /** What the use cases about the cluster itself need. */
 export interface ClusterHands {

@@ -15,12 +15,9 @@ import type {
   JobRow,
   PrintRow,
 } from "@gantry/shared/contract/rows.ts";
-import type {
-  DeviceView,
-  JobView,
-  PrintAccepted,
-  PrintView,
-} from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
+import type { PrintAccepted, PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { draftPrint } from "../ask/rules.ts";
 import { act, newId } from "../hub.ts";
 import type { DeskCallOptions, DeskRequest, PrintUpload } from "../ports.ts";

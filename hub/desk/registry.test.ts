@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { assert } from "@gantry/shared/base/assert.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
-import { SCHEMAS } from "@gantry/shared/contract/schemas.ts";
+import { SCHEMAS } from "@gantry/shared/contract/schemas/table.ts";
 import { OWN_KEY } from "../cluster/desk.ts";
 import { addNode } from "../ledger/testing/rig.ts";
 import type { DeskRequest } from "../ports.ts";

@@ -5,7 +5,7 @@ import { LIFE } from "@gantry/shared/base/policy.ts";
 import { labelsOf } from "@gantry/shared/contract/labels.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type { LockRow, LockWaiter } from "@gantry/shared/contract/rows.ts";
-import type { LockView } from "@gantry/shared/contract/schemas.ts";
+import type { LockView } from "@gantry/shared/contract/schemas/locks.ts";
 import { parseSelector, type Selector, selects } from "@gantry/shared/contract/selector.ts";
 import { WATCH_KINDS, type WatchKind } from "@gantry/shared/contract/watch-kinds.ts";
 import { act, newId } from "../hub.ts";

@@ -2,14 +2,11 @@
 // soft state. Pure.
 
 import { unreachable } from "@gantry/shared/base/assert.ts";
-import type {
-  ConfirmationView,
-  ConversationView,
-  DeviceView,
-  JobView,
-  MessageView,
-  PrintView,
-} from "@gantry/shared/contract/schemas.ts";
+import type { ConversationView, MessageView } from "@gantry/shared/contract/schemas/asking.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import type { Printer } from "@gantry/shared/contract/bridge.ts";
 import type {
   Action,

@@ -8,7 +8,7 @@
 
 import { statfs } from "node:fs/promises";
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import type { ClusterExam, HubExam } from "@gantry/shared/contract/schemas.ts";
+import type { ClusterExam, HubExam } from "@gantry/shared/contract/schemas/cluster.ts";
 import { z } from "zod";
 import type { HubId } from "../consensus/types.ts";
 import type { HubCore } from "../roots/core.ts";

@@ -2,7 +2,7 @@
 // instead of hanging, and /healthz and /readyz say how far the start has come.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import type { Health } from "@gantry/shared/contract/schemas.ts";
+import type { Health } from "@gantry/shared/contract/schemas/service.ts";
 import type { Desk } from "../ports.ts";
 
 export interface DeskGate {

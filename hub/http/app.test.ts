@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, ERRORS, GantryError } from "@gantry/shared/base/errors.ts";
 import { ROUTES } from "@gantry/shared/contract/routes.ts";
-import { meSchema, problemSchema } from "@gantry/shared/contract/schemas.ts";
+import { meSchema } from "@gantry/shared/contract/schemas/access.ts";
+import { problemSchema } from "@gantry/shared/contract/schemas/common.ts";
 import { makeRig, type Rig } from "./testing/rig.ts";
 
 const REPLY = {

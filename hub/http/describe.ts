@@ -7,12 +7,9 @@ import { BACKUP_MEDIA_TYPE } from "@gantry/shared/contract/backup.ts";
 import { EVENT_TYPES } from "@gantry/shared/contract/events.ts";
 import { HAZARD_POLICY, ROLES } from "@gantry/shared/contract/roles.ts";
 import { type Route, ROUTES, type RouteName } from "@gantry/shared/contract/routes.ts";
-import {
-  flagKeySchema,
-  idSchema,
-  problemSchema,
-  SCHEMAS,
-} from "@gantry/shared/contract/schemas.ts";
+import { idSchema, problemSchema } from "@gantry/shared/contract/schemas/common.ts";
+import { flagKeySchema } from "@gantry/shared/contract/schemas/registry.ts";
+import { SCHEMAS } from "@gantry/shared/contract/schemas/table.ts";
 import { SESSION_ROUTES } from "@gantry/shared/contract/sessions.ts";
 import { DISCOVERY_PREFIX, TOPICS } from "@gantry/shared/contract/topics.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { healthSchema } from "@gantry/shared/contract/schemas.ts";
+import { healthSchema } from "@gantry/shared/contract/schemas/service.ts";
 import { makeRig } from "./testing/rig.ts";
 
 const OK = { status: "ok", parts: { log: { state: "ready" } }, version: "0.1.0", uptimeS: 1 };

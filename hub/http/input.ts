@@ -8,7 +8,9 @@ import { digestOf } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { ROUTES, type RouteName } from "@gantry/shared/contract/routes.ts";
-import { flagKeySchema, idSchema, SCHEMAS } from "@gantry/shared/contract/schemas.ts";
+import { idSchema } from "@gantry/shared/contract/schemas/common.ts";
+import { flagKeySchema } from "@gantry/shared/contract/schemas/registry.ts";
+import { SCHEMAS } from "@gantry/shared/contract/schemas/table.ts";
 import {
   parseSessionStamp,
   SESSION_HEADER,

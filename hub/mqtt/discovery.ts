@@ -2,7 +2,7 @@
 // changes while the printer lives, so it is published again only when the broker may have lost it.
 // Source: home-assistant.io/integrations/mqtt, "MQTT discovery", abbreviations not used.
 
-import type { DeviceView } from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import { DISCOVERY_PREFIX, TOPICS } from "@gantry/shared/contract/topics.ts";
 
 export interface DiscoveryConfig {

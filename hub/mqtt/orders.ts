@@ -13,7 +13,7 @@ import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type Actor, mayAct } from "@gantry/shared/contract/roles.ts";
 import { type RouteName, ROUTES } from "@gantry/shared/contract/routes.ts";
 import { JOB_CLASSES } from "@gantry/shared/contract/rows.ts";
-import { idSchema } from "@gantry/shared/contract/schemas.ts";
+import { idSchema } from "@gantry/shared/contract/schemas/common.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Desk } from "../ports.ts";
 import type { Received } from "./broker.ts";

@@ -6,13 +6,10 @@
 // PY2. No confirmation phrase leaves over MQTT: nobody can confirm there.
 
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
-import type {
-  ConversationView,
-  DeviceView,
-  Health,
-  MessageView,
-  PrintView,
-} from "@gantry/shared/contract/schemas.ts";
+import type { ConversationView, MessageView } from "@gantry/shared/contract/schemas/asking.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
+import type { Health } from "@gantry/shared/contract/schemas/service.ts";
 
 export const LAST_TEXT_CHARS_MAX = 1_000;
 /** Upper bound of a context in bytes: 1,000 characters of up to 6 bytes (\uXXXX) and the rest. */

@@ -2,7 +2,7 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
-import type { QueryReply, QueryRequest } from "@gantry/shared/contract/schemas.ts";
+import type { QueryReply, QueryRequest } from "@gantry/shared/contract/schemas/asking.ts";
 import { type Context, outLook, showLine } from "./context.ts";
 import { renderConfirmation } from "./render/box.ts";
 import { lookOf, paint } from "./render/look.ts";

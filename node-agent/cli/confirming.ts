@@ -5,7 +5,7 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
-import type { ConfirmationView } from "@gantry/shared/contract/schemas.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
 import { textOption } from "./args.ts";
 import { type Context, outLook } from "./context.ts";
 import { paint } from "./render/look.ts";

@@ -5,7 +5,8 @@
 
 import { ERRORS } from "@gantry/shared/base/errors.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
-import type { DeviceView, PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { isRetryable } from "@gantry/shared/flow/attempt.ts";
 import { type Context, outLook } from "./context.ts";
 import { paint } from "./render/look.ts";

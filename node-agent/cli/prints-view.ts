@@ -1,6 +1,6 @@
 // How print jobs look to a person. Pure.
 
-import type { PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { renderConfirmation } from "./render/box.ts";
 import { type Look, paint } from "./render/look.ts";
 import { renderFacts, renderTable } from "./render/table.ts";

@@ -1,7 +1,7 @@
 // Reads a streamed answer: `token` events while it grows, then the whole `reply` or an `error`.
 
 import { GantryError } from "../base/errors.ts";
-import type { QueryReply } from "../contract/schemas.ts";
+import type { QueryReply } from "../contract/schemas/asking.ts";
 import { isObject, parseObject, problemFrom, transportError } from "./problem.ts";
 import { makeSseParser, type SseEvent } from "./sse.ts";
 

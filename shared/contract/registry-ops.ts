@@ -111,7 +111,7 @@ export interface RegistryWelcome {
 
 type Loose = Readonly<Record<string, unknown>>;
 
-const KEY = /^[a-z0-9][a-z0-9._:-]{0,119}$/; // flagKeySchema of schemas.ts
+const KEY = /^[a-z0-9][a-z0-9._:-]{0,119}$/; // flagKeySchema of schemas/registry.ts
 const ID = /^[A-Za-z0-9_-]{1,64}$/;
 const LOCK_MS_MIN = 1_000;
 const LOCK_MS_MAX = 86_400_000;

@@ -1,5 +1,5 @@
 // Every HTTP route, as plain data: the hub mounts it, the client calls it, docs and OpenAPI print it.
-// Bodies and replies are in schemas.ts under the same name; this file stays free of zod so that the
+// Bodies and replies are in schemas/ under the same name; this file stays free of zod so that the
 // command line starts fast.
 
 import type { Access } from "./roles.ts";

@@ -4,7 +4,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { MessageView } from "@gantry/shared/contract/schemas.ts";
+import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import { expectBalanced, expectOrderly } from "../e2e/books.ts";
 import {
   ask,

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { seededRandom } from "@gantry/shared/base/prng.ts";
 import type { CommandBody } from "@gantry/shared/contract/commands.ts";
-import type { QueryReply } from "@gantry/shared/contract/schemas.ts";
+import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { type Clock, systemClock } from "@gantry/shared/flow/clock.ts";
 import { silentLogger } from "@gantry/shared/flow/logger.ts";
 import { openBlobFiles } from "../../hub/adapters/blob-files.ts";

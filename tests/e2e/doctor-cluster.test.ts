@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openLevelStore } from "../../hub/adapters/level-store.ts";
 import { stateOf } from "../../hub/doctor/state.ts";
-import type { ClusterExam } from "@gantry/shared/contract/schemas.ts";
+import type { ClusterExam } from "@gantry/shared/contract/schemas/cluster.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { gantry } from "../support/gantry.ts";
 import { startPatientClient } from "../support/patient-client.ts";

@@ -6,7 +6,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { MessageView } from "@gantry/shared/contract/schemas.ts";
+import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import { type Appliance, MODELS, type Part, until } from "../support/appliance.ts";
 import { expectBalanced, expectOrderly } from "./books.ts";
 import {

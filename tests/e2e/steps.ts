@@ -5,13 +5,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeSseParser } from "@gantry/shared/client/sse.ts";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
-import type {
-  ConfirmationView,
-  DeviceView,
-  MessageView,
-  PrintView,
-  QueryReply,
-} from "@gantry/shared/contract/schemas.ts";
+import type { MessageView, QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import {
   type Appliance,
   type ApplianceOptions,

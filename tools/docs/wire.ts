@@ -8,7 +8,7 @@ import { EVENT_TYPES } from "@gantry/shared/contract/events.ts";
 import { FRAME_KINDS, FRAME_VERSION } from "@gantry/shared/contract/frames.ts";
 import { hubMessageSchema, nodeMessageSchema } from "@gantry/shared/contract/link.ts";
 import { type Route, type RouteName, ROUTES } from "@gantry/shared/contract/routes.ts";
-import { SCHEMAS } from "@gantry/shared/contract/schemas.ts";
+import { SCHEMAS } from "@gantry/shared/contract/schemas/table.ts";
 import { DISCOVERY_PREFIX, TOPICS } from "@gantry/shared/contract/topics.ts";
 import { type Variable, VARIABLES } from "@gantry/shared/contract/variables.ts";
 import { typeText } from "./type-text.ts";

@@ -1,13 +1,11 @@
-// Test equipment: the facts of a workshop that does not exist, in the shapes of contract/schemas.ts.
+// Test equipment: the facts of a workshop that does not exist, in the shapes of contract/schemas.
 // `workshop()` shows each kind of thing that the console can draw; `empty()` shows none.
 
-import type {
-  ConfirmationView,
-  DeviceView,
-  JobView,
-  MessageView,
-  PrintView,
-} from "@gantry/shared/contract/schemas.ts";
+import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import type { Costs, MachineView } from "../src/core/views.ts";
 
 export interface Facts {

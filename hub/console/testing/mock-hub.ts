@@ -7,7 +7,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import type { EventType, SoftEvent } from "@gantry/shared/contract/events.ts";
-import type { QueryReply } from "@gantry/shared/contract/schemas.ts";
+import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
 
 export const MOCK_TOKEN = "gt_mock_0123456789abcdef";

@@ -1,7 +1,7 @@
 // Liveness, readiness and numbers. Liveness answers at once, whatever the main thread does.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import type { Health } from "@gantry/shared/contract/schemas.ts";
+import type { Health } from "@gantry/shared/contract/schemas/service.ts";
 import { within } from "../deadline.ts";
 import type { DoorContext, DoorDeps, Handler } from "../door.ts";
 import { requestOf } from "../input.ts";

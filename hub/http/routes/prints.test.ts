@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { printAcceptedSchema } from "@gantry/shared/contract/schemas.ts";
+import { printAcceptedSchema } from "@gantry/shared/contract/schemas/prints.ts";
 import type { PrintUpload } from "../../ports.ts";
 import { type AskOptions, eventually, makeRig, type Rig } from "../testing/rig.ts";
 

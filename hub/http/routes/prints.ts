@@ -8,12 +8,9 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
-import {
-  type DeviceView,
-  idSchema,
-  nameSchema,
-  printSubmitSchema,
-} from "@gantry/shared/contract/schemas.ts";
+import { idSchema, nameSchema } from "@gantry/shared/contract/schemas/common.ts";
+import { type DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import { printSubmitSchema } from "@gantry/shared/contract/schemas/prints.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
 import type { GcodeLimits } from "@gantry/shared/gcode/scan.ts";
 import type { PrintUpload } from "../../ports.ts";

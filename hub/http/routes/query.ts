@@ -1,7 +1,7 @@
 // POST /api/query: one reply, or a stream of it.
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
-import type { QueryRequest } from "@gantry/shared/contract/schemas.ts";
+import type { QueryRequest } from "@gantry/shared/contract/schemas/asking.ts";
 import { answerStream } from "../answer-stream.ts";
 import { within } from "../deadline.ts";
 import type { DoorDeps, Handler } from "../door.ts";

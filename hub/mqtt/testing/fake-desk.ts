@@ -5,7 +5,9 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { EventType } from "@gantry/shared/contract/events.ts";
 import type { Actor, Role } from "@gantry/shared/contract/roles.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
-import type { DeviceView, MessageView, PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import type { Desk, DeskRequest, FeedItem } from "../../ports.ts";
 import type { ConversationFacts } from "../payloads.ts";
 

@@ -3,7 +3,7 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
-import type { QueryReply } from "@gantry/shared/contract/schemas.ts";
+import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { showAnswer } from "../answering.ts";
 import { isOn, textOption } from "../args.ts";
 import { settleConfirmation } from "../confirming.ts";

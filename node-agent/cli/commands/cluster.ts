@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { readClientConfig } from "@gantry/shared/contract/config.ts";
-import type { ReplyOf } from "@gantry/shared/contract/schemas.ts";
+import type { ReplyOf } from "@gantry/shared/contract/schemas/table.ts";
 import { badUsage, isOn, textOption } from "../args.ts";
 import { type Command, type Context, readText, show, wordAt } from "../context.ts";
 import { openClient } from "../opening.ts";

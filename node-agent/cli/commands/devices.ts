@@ -1,7 +1,7 @@
 // gantry devices, stop, bed-cleared: printers.
 
 import { ERRORS } from "@gantry/shared/base/errors.ts";
-import type { DeviceView } from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import { textOption } from "../args.ts";
 import { type Command, show, wordAt } from "../context.ts";
 import { openClient } from "../opening.ts";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { ERRORS, GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { readClientConfig } from "@gantry/shared/contract/config.ts";
-import type { ClusterExam } from "@gantry/shared/contract/schemas.ts";
+import type { ClusterExam } from "@gantry/shared/contract/schemas/cluster.ts";
 import { isOn } from "../args.ts";
 import { type Command, readText, show } from "../context.ts";
 import { openClient } from "../opening.ts";

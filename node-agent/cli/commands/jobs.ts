@@ -1,7 +1,7 @@
 // gantry jobs, exec: queued work.
 
 import { ERRORS, isErrorCode } from "@gantry/shared/base/errors.ts";
-import type { JobView } from "@gantry/shared/contract/schemas.ts";
+import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
 import { badUsage, intOption } from "../args.ts";
 import { settleConfirmation } from "../confirming.ts";
 import { type Command, type Context, outLook, show, wordAt } from "../context.ts";

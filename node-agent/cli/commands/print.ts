@@ -6,7 +6,7 @@ import { basename, resolve } from "node:path";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
-import type { PrintAccepted, PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { PrintAccepted, PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { badUsage, isOn, textOption } from "../args.ts";
 import { settleConfirmation } from "../confirming.ts";
 import { type Command, type Context, outLook, show, wordAt } from "../context.ts";

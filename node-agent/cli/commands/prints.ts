@@ -1,6 +1,6 @@
 // gantry prints, pause, resume, cancel: print jobs.
 
-import type { PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { badUsage, intOption, isOn } from "../args.ts";
 import { type Command, type Context, show, wordAt } from "../context.ts";
 import { openClient } from "../opening.ts";

@@ -1,6 +1,6 @@
 // The box in which a dangerous thing asks for its word. Pure.
 
-import type { ConfirmationView } from "@gantry/shared/contract/schemas.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
 import { type Look, paint } from "./look.ts";
 import { clean, cleanLine, displayWidth, padEnd, wrap } from "./text.ts";
 

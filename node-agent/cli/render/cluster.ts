@@ -1,6 +1,6 @@
 // The cluster as a person reads it: a line for each hub, who hears whom, and what to look at. Pure.
 
-import type { ClusterView, HubView } from "@gantry/shared/contract/schemas.ts";
+import type { ClusterView, HubView } from "@gantry/shared/contract/schemas/cluster.ts";
 import { type Look, paint } from "./look.ts";
 import { type Column, renderTable } from "./table.ts";
 import { cleanLine } from "./text.ts";

@@ -1,12 +1,10 @@
 // Views as a hub gives them, with defaults: what a test sets is what it is about.
 
-import type {
-  ConfirmationView,
-  DeviceView,
-  JobView,
-  PrintView,
-  QueryReply,
-} from "@gantry/shared/contract/schemas.ts";
+import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 
 const AT = "2026-11-21T04:05:22.000Z";
 

@@ -1,11 +1,9 @@
 // "What needs me": the things that stand still until a person acts, the most urgent first.
 
-import type {
-  ConfirmationView,
-  DeviceView,
-  JobView,
-  PrintView,
-} from "@gantry/shared/contract/schemas.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import type { MachineView } from "./views.ts";
 
 export type Need =

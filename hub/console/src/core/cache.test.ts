@@ -1,4 +1,4 @@
-import type { DeviceView } from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import { describe, expect, it } from "vitest";
 import { device, print } from "../../testing/mock-facts.ts";
 import { applyToCache, ENTRIES_MAX, heardAtMs, type Cache, type CacheChange } from "./cache.ts";

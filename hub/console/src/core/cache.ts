@@ -6,7 +6,8 @@
 //   C3. At most ENTRIES_MAX entries; the one read longest ago goes first.
 
 import type { SoftEvent } from "@gantry/shared/contract/events.ts";
-import type { DeviceView, PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import type { DeviceList, PrintPage, Problem, Registry } from "./views.ts";
 
 export interface Entry {

@@ -1,4 +1,4 @@
-import { nameSchema } from "@gantry/shared/contract/schemas.ts";
+import { nameSchema } from "@gantry/shared/contract/schemas/common.ts";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {

@@ -89,7 +89,7 @@ export const timeOfDay = (at: string | number): string => timeOnly.format(new Da
 export const words = (code: string): string => code.replaceAll(/[_.]/g, " ");
 
 /**
- * A file name as the name of a print: what contract/schemas.ts `nameSchema` does not allow becomes a
+ * A file name as the name of a print: what contract/schemas/common.ts `nameSchema` does not allow becomes a
  * space; never empty, 120 characters at most.
  */
 export function printName(fileName: string): string {

@@ -1,15 +1,12 @@
-// Replies of the hub for which contract/schemas.ts names no type.
+// Replies of the hub for which contract/schemas names no type.
 
 import type { HazardClass, Role } from "@gantry/shared/contract/roles.ts";
-import type {
-  ClusterView,
-  ConfirmationView,
-  ConversationView,
-  DeviceView,
-  JobView,
-  MessageView,
-  PrintView,
-} from "@gantry/shared/contract/schemas.ts";
+import type { ConversationView, MessageView } from "@gantry/shared/contract/schemas/asking.ts";
+import type { ClusterView } from "@gantry/shared/contract/schemas/cluster.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 
 export interface Me {
   readonly person: string;
@@ -106,7 +103,7 @@ export interface AuditPage {
   readonly next?: string;
 }
 
-/** What a person reads about a failed call: RFC 9457 as contract/schemas.ts `problemSchema` has it. */
+/** What a person reads about a failed call: `problemSchema` of contract/schemas/common.ts. */
 export interface Problem {
   readonly status: number;
   readonly code: string;

@@ -4,7 +4,7 @@
 //   A2. Every POST carries an Idempotency-Key, so that a repeat after a lost answer does nothing twice.
 
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
-import type { QueryReply, QueryRequest } from "@gantry/shared/contract/schemas.ts";
+import type { QueryReply, QueryRequest } from "@gantry/shared/contract/schemas/asking.ts";
 import { sseParser } from "../core/sse.ts";
 import { isRecord, type Problem } from "../core/views.ts";
 import { change } from "./store.ts";

@@ -1,7 +1,7 @@
 // The question under way. It belongs to the tab, not to a page: the answer goes on being written
 // while the person looks elsewhere.
 
-import type { QueryReply } from "@gantry/shared/contract/schemas.ts";
+import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { useEffect, useState } from "preact/hooks";
 import type { Problem } from "../core/views.ts";
 import { ask, ProblemError } from "./api.ts";

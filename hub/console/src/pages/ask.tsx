@@ -1,6 +1,6 @@
 // Ask: one conversation, the answer as it is written, and the card when a person's word is needed.
 
-import type { MessageView } from "@gantry/shared/contract/schemas.ts";
+import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { formatPlace } from "../core/route.ts";
 import type { ConversationDetail, ConversationPage } from "../core/views.ts";

@@ -1,7 +1,7 @@
 // Queued work, and the work that failed for good.
 
 import { mayAct } from "@gantry/shared/contract/roles.ts";
-import type { JobView } from "@gantry/shared/contract/schemas.ts";
+import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
 import { useState } from "preact/hooks";
 import { dateTime } from "../core/format.ts";
 import { formatPlace } from "../core/route.ts";

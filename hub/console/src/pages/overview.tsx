@@ -1,6 +1,7 @@
 // The overview: what needs a person first, then the printers, the work and the machines.
 
-import type { DeviceView, PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { needsOf, type Need } from "../core/attention.ts";
 import { heardAtMs } from "../core/cache.ts";
 import { ago, count } from "../core/format.ts";

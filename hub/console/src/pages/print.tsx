@@ -1,4 +1,4 @@
-import type { PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { isUnresolved } from "../core/attention.ts";
 import { duration } from "../core/format.ts";
 import { useResource } from "../live/resources.ts";

@@ -1,6 +1,6 @@
 // What was said and answered. Text is only ever set as text; fenced code keeps its own box.
 
-import type { MessageView } from "@gantry/shared/contract/schemas.ts";
+import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import { blocksOf, latency, money } from "../core/format.ts";
 import { Badge } from "./parts.tsx";
 

@@ -1,7 +1,7 @@
 // What waits for a person's word: exactly what will be done, what may hurt, and how long it waits.
 
 import { HAZARD_POLICY, mayAct } from "@gantry/shared/contract/roles.ts";
-import type { ConfirmationView } from "@gantry/shared/contract/schemas.ts";
+import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
 import { useEffect, useId, useState } from "preact/hooks";
 import { countdown, words } from "../core/format.ts";
 import { formatPlace } from "../core/route.ts";

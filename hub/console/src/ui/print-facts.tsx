@@ -1,4 +1,4 @@
-import type { PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { formatPlace } from "../core/route.ts";
 import { useResource } from "../live/resources.ts";
 import { bytes, dateTime, duration, metres } from "../core/format.ts";

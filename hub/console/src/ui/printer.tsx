@@ -1,7 +1,8 @@
 // One printer: what it does, how hot it is, and what may be done with it now.
 
 import { mayAct } from "@gantry/shared/contract/roles.ts";
-import type { DeviceView, PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { useEffect, useState } from "preact/hooks";
 import { isStopped } from "../core/attention.ts";
 import { duration } from "../core/format.ts";

@@ -1,5 +1,5 @@
 import { mayAct } from "@gantry/shared/contract/roles.ts";
-import type { PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { useAct } from "../live/act.ts";
 import { post } from "../live/api.ts";
 import { useConsole } from "../live/store.ts";

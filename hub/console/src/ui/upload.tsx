@@ -2,7 +2,7 @@
 // confirmation that it asks for.
 
 import { mayAct } from "@gantry/shared/contract/roles.ts";
-import type { PrintAccepted, PrintView } from "@gantry/shared/contract/schemas.ts";
+import type { PrintAccepted, PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { useId, useState } from "preact/hooks";
 import { bytes, printName } from "../core/format.ts";
 import { formatPlace } from "../core/route.ts";

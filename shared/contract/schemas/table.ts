@@ -1,0 +1,48 @@
+// What goes into each route and what comes out, as zod schemas under the route's name.
+// Request objects are strict: an unknown field is refused with its path, except under /v1, where
+// OpenAI clients send extras and expect them to be ignored.
+
+import type { z } from "zod";
+import type { RouteName } from "../routes.ts";
+import { ACCESS_SCHEMAS } from "./access.ts";
+import { ASKING_SCHEMAS } from "./asking.ts";
+import { CLUSTER_SCHEMAS } from "./cluster.ts";
+import type { RouteSchemas } from "./common.ts";
+import { CONFIRMATION_SCHEMAS } from "./confirmations.ts";
+import { DEVICE_SCHEMAS } from "./devices.ts";
+import { JOB_SCHEMAS } from "./jobs.ts";
+import { LOCK_SCHEMAS } from "./locks.ts";
+import { PRINT_SCHEMAS } from "./prints.ts";
+import { RECORD_SCHEMAS } from "./records.ts";
+import { REGISTRY_SCHEMAS } from "./registry.ts";
+import { SERVICE_SCHEMAS } from "./service.ts";
+
+const TABLE = {
+  ...ASKING_SCHEMAS,
+  ...CONFIRMATION_SCHEMAS,
+  ...DEVICE_SCHEMAS,
+  ...PRINT_SCHEMAS,
+  ...JOB_SCHEMAS,
+  ...SERVICE_SCHEMAS,
+  ...ACCESS_SCHEMAS,
+  ...RECORD_SCHEMAS,
+  ...REGISTRY_SCHEMAS,
+  ...LOCK_SCHEMAS,
+  ...CLUSTER_SCHEMAS,
+} satisfies Readonly<Record<RouteName, RouteSchemas>>;
+export const SCHEMAS: Readonly<Record<RouteName, RouteSchemas>> = TABLE;
+
+// The same table as types: importing these costs a client nothing when it starts.
+
+type Part<N extends RouteName, P extends string> = (typeof TABLE)[N] extends {
+  readonly [K in P]: infer S extends z.ZodType;
+}
+  ? S
+  : undefined;
+type InputOf<S> = S extends z.ZodType ? z.input<S> : undefined;
+/** What a caller sends; undefined for a route without a body. */
+export type BodyOf<N extends RouteName> = InputOf<Part<N, "body">>;
+/** What a caller may put after the `?`; undefined for a route that reads nothing there. */
+export type QueryOf<N extends RouteName> = InputOf<Part<N, "query">>;
+/** What the hub answers. */
+export type ReplyOf<N extends RouteName> = z.output<(typeof TABLE)[N]["reply"]>;
