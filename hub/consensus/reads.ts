@@ -10,6 +10,7 @@
 //     random number. An answer to a batch that waits serves it and every batch asked before it, since
 //     those readers have waited longer; an answer to any other id serves nobody.
 
+import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { HubId } from "./types.ts";
 
 /** Of one reader here, or of a batch of readers of another hub. */
@@ -42,8 +43,8 @@ export interface Reads {
   nextBatch: number;
 }
 
-/** D3: 10,000 readers that wait are a quarter of a second of reads (40,000/s measured, notes 1.3). */
-export const READS_WAITING_MAX = 10_000;
+/** D3. */
+export const READS_WAITING_MAX = LIMIT.readsWaiting.max;
 /** Rounds or batches under way; each ends with one round trip. */
 const ROUNDS_MAX = 1_024;
 

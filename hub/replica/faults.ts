@@ -15,6 +15,11 @@ export const tooMany = (): GantryError =>
     details: { retryAfterS: 1 },
   });
 
+export const tooManyReads = (): GantryError =>
+  new GantryError("busy", "Too many reads are waiting for the hub that leads", {
+    details: { retryAfterS: 1 },
+  });
+
 /** A bug or an unreadable store: the process must not go on with half a truth. */
 export function crash(error: unknown): void {
   queueMicrotask(() => {
