@@ -3,7 +3,7 @@
 
 import { between } from "@gantry/shared/base/prng.ts";
 import type { Operation } from "../lincheck/history.ts";
-import type { Answer, Hub, Shared } from "./hub.ts";
+import type { Answer, Hub, Shared } from "./hub/types.ts";
 import type { Command } from "./machine.ts";
 
 export interface Clients {

@@ -1,7 +1,9 @@
 // A simulated cluster, ready to be started: world, network, oracle and hubs of one mix.
 
 import type { HubId, MakeCore, Membership } from "../../hub/consensus/types.ts";
-import { type DriverFault, type Hub, makeHub, type Shared, whatOf } from "./hub.ts";
+import { whatOf } from "./hub/content.ts";
+import { makeHub } from "./hub/hub.ts";
+import type { DriverFault, Hub, Shared } from "./hub/types.ts";
 import type { Mix } from "./mix.ts";
 import { makeNetwork } from "./network.ts";
 import { makeOracle } from "./oracle.ts";

@@ -3,7 +3,7 @@
 import { between } from "@gantry/shared/base/prng.ts";
 import { isJoint, isMember } from "../../hub/consensus/membership.ts";
 import type { HubId, MembershipChange, MembershipStep, Role } from "../../hub/consensus/types.ts";
-import type { Hub, Shared } from "./hub.ts";
+import type { Hub, Shared } from "./hub/types.ts";
 import type { Fault } from "./mix.ts";
 
 const ACTIONS = [

@@ -9,7 +9,7 @@
 
 import { isMember } from "../../hub/consensus/membership.ts";
 import type { HubId } from "../../hub/consensus/types.ts";
-import type { Hub, Shared } from "./hub.ts";
+import type { Hub, Shared } from "./hub/types.ts";
 import { TICK_MS } from "./mix.ts";
 import { check } from "./world.ts";
 

@@ -7,7 +7,7 @@ import { startClients } from "./clients.ts";
 import { heal, startStorm } from "./faults.ts";
 import { mustAgree, mustRecover, playFinale } from "./finale.ts";
 import { makeCluster } from "./cluster.ts";
-import type { DriverFault, Shared } from "./hub.ts";
+import type { DriverFault, Shared } from "./hub/types.ts";
 import { drawMix, type Fault, type Mix, TICK_MS } from "./mix.ts";
 import { Broken, check } from "./world.ts";
 

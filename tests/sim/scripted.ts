@@ -4,7 +4,7 @@ import { present } from "@gantry/shared/base/assert.ts";
 import type { MakeCore } from "../../hub/consensus/types.ts";
 import { makeCluster } from "./cluster.ts";
 import { leaderOf, waitForProgress } from "./finale.ts";
-import type { Answer, Hub, Shared } from "./hub.ts";
+import type { Answer, Hub, Shared } from "./hub/types.ts";
 import { drawMix, type Mix, TICK_MS } from "./mix.ts";
 
 export interface Script {

@@ -5,7 +5,7 @@
 // longer fits the code fails loudly instead of passing as found by nobody. `driver` plants the bug in
 // the simulator's own driver, where the deed belongs to the driver.
 
-import type { DriverFault } from "../hub.ts";
+import type { DriverFault } from "../hub/types.ts";
 
 export interface Mutant {
   readonly name: string;

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { MakeCore } from "../../../hub/consensus/types.ts";
-import type { DriverFault } from "../hub.ts";
+import type { DriverFault } from "../hub/types.ts";
 import { type Mutant, MUTANTS } from "./catalogue.ts";
 
 export interface Subject {
