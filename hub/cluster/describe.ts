@@ -2,6 +2,8 @@
 //
 // DH1. A hub tells its own facts; the leader writes them down, and only when they have changed.
 // DH2. A hub that is no member any more has no facts: what a killed leader left is taken away.
+// DH3. A hub that has not told yet is asked again soon: a client that knows only the leader, and loses
+//      it before the others are in the log, would find none of them.
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { HubConfig } from "@gantry/shared/contract/config.ts";
@@ -14,6 +16,7 @@ import type { HubCore } from "../roots/core.ts";
 
 export const HUB_FACTS = "facts";
 const LOOK_MS = 2_000;
+const SOON_MS = 100;
 const ASK_MS = 1_000;
 
 const factsSchema = z.object({
@@ -58,28 +61,29 @@ export async function describeHubs(
   own: () => HubFacts,
   signal: AbortSignal,
 ): Promise<void> {
-  const { hub, members, calls } = core;
+  const { hub, members } = core;
   for (;;) {
     await keep(core, hub.id, own(), signal);
     await dropStrangers(core, signal);
-    for (const other of members.others()) {
-      if (
-        members.isWitness(other) ||
-        core.network.current?.links().get(other)?.isConnected !== true
-      )
-        continue;
-      try {
-        const told = await calls.call(other, HUB_FACTS, {}, { signal, timeoutMs: ASK_MS });
-        await keep(core, other, factsSchema.parse(told), signal);
-      } catch (error) {
-        if (signal.aborted) throw error;
-        hub.log.debug(
-          { hub: other, error: toErrorRecord(error) },
-          "a hub does not say where it is",
-        );
-      }
-    }
-    await hub.clock.sleep(LOOK_MS, signal);
+    const others = members.others().filter((id) => !members.isWitness(id));
+    const told = await Promise.all(others.map((id) => ask(core, id, signal)));
+    await hub.clock.sleep(told.includes(false) ? SOON_MS : LOOK_MS, signal);
+  }
+}
+
+/** False if nothing of this hub is in the log, or if it is there and does not say where (DH3). */
+async function ask(core: HubCore, other: HubId, signal: AbortSignal): Promise<boolean> {
+  const { hub, calls, network } = core;
+  const isLinked = network.current?.links().get(other)?.isConnected === true;
+  if (!isLinked) return hub.rows.get("hub", other) !== undefined;
+  try {
+    const told = await calls.call(other, HUB_FACTS, {}, { signal, timeoutMs: ASK_MS });
+    await keep(core, other, factsSchema.parse(told), signal);
+    return true;
+  } catch (error) {
+    if (signal.aborted) throw error;
+    hub.log.debug({ hub: other, error: toErrorRecord(error) }, "a hub does not say where it is");
+    return false;
   }
 }
 
