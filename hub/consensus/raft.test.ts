@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { makeNet } from "./testing/net.ts";
-
-const trio = { hubs: ["a", "b", "c"] };
+import { trio } from "./testing/trio.ts";
 
 describe("the core, in short", () => {
   it("one voter alone elects itself, commits and reads without a message", () => {

@@ -2,17 +2,9 @@
 // situation is restated, where there is one; events and expectations are our own.
 
 import { describe, expect, it } from "vitest";
-import { makeNet, type Net } from "./testing/net.ts";
+import { makeNet } from "./testing/net.ts";
+import { ledTrio, trio } from "./testing/trio.ts";
 import type { Message } from "./types.ts";
-
-const trio = { hubs: ["a", "b", "c"] };
-
-function ledTrio(config = {}): Net {
-  const net = makeNet({ ...trio, config });
-  net.elect("a");
-  net.clearLog();
-  return net;
-}
 
 /** The sender knows of no commit. */
 const NOTHING = { commit: 0, commitTerm: 0 };

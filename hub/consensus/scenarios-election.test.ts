@@ -3,8 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { makeNet } from "./testing/net.ts";
-
-const trio = { hubs: ["a", "b", "c"] };
+import { trio } from "./testing/trio.ts";
 
 describe("elections", () => {
   it("[D21] campaign: pre-vote, vote behind the disk, opening entry, commit told", () => {

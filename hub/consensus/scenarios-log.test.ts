@@ -2,21 +2,8 @@
 // situation is restated, where there is one; events and expectations are our own.
 
 import { describe, expect, it } from "vitest";
-import { makeNet, type Net } from "./testing/net.ts";
-
-const trio = { hubs: ["a", "b", "c"] };
-
-function ledTrio(config = {}): Net {
-  const net = makeNet({ ...trio, config });
-  net.elect("a");
-  net.clearLog();
-  return net;
-}
-
-const fieldsOf = (net: Net, id: string) => {
-  const { match, next, state, inflight } = net.status("a").progress.get(id) ?? {};
-  return { match, next, state, inflight };
-};
+import { makeNet } from "./testing/net.ts";
+import { fieldsOf, ledTrio, trio } from "./testing/trio.ts";
 
 describe("replication", () => {
   it("lagging_commit: the last commit is told at once, also with nothing more to send", () => {

@@ -3,20 +3,7 @@
 
 import { describe, expect, it } from "vitest";
 import { makeNet, type Net } from "./testing/net.ts";
-
-const trio = { hubs: ["a", "b", "c"] };
-
-function ledTrio(config = {}): Net {
-  const net = makeNet({ ...trio, config });
-  net.elect("a");
-  net.clearLog();
-  return net;
-}
-
-const fieldsOf = (net: Net, id: string) => {
-  const { match, next, state, inflight } = net.status("a").progress.get(id) ?? {};
-  return { match, next, state, inflight };
-};
+import { fieldsOf, ledTrio, trio } from "./testing/trio.ts";
 
 function withSlowFollower(): Net {
   const net = ledTrio();

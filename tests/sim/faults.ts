@@ -4,27 +4,7 @@ import { between } from "@gantry/shared/base/prng.ts";
 import { isJoint, isMember } from "../../hub/consensus/membership.ts";
 import type { HubId, MembershipChange, MembershipStep, Role } from "../../hub/consensus/types.ts";
 import type { Hub, Shared } from "./hub/types.ts";
-import type { Fault } from "./mix.ts";
-
-const ACTIONS = [
-  "crash",
-  "powerCut",
-  "pause",
-  "partition",
-  "oneWay",
-  "isolate",
-  "swizzle",
-  "huntLeader",
-  "huntCandidate",
-  "stall",
-  "diskFull",
-  "bitRot",
-  "hint",
-  "transfer",
-  "membership",
-  "snapshot",
-] as const satisfies readonly Fault[];
-type Action = (typeof ACTIONS)[number];
+import { type Action, ACTIONS } from "./mix.ts";
 
 export function startStorm(shared: Shared): void {
   const { world, mix, network } = shared;

@@ -4,38 +4,43 @@
 import { between, seededRandom, type Random } from "@gantry/shared/base/prng.ts";
 import type { Weather } from "./network.ts";
 
-export const FAULTS = [
-  "drop",
-  "repeat",
-  "slowFrames",
-  "reorder",
-  "crash",
-  "powerCut",
-  "pause",
-  "partition",
-  "oneWay",
-  "isolate",
-  "swizzle",
-  "huntLeader",
-  "huntCandidate",
-  "stall",
-  "slowDisk",
-  "diskFull",
-  "bitRot",
-  "drift",
-  "hint",
-  "transfer",
-  "membership",
-  "snapshot",
-  "applyLag",
-  "tinyBatch",
-  "tinyWindow",
-  "tinyLog",
-  "tinyBound",
-  "singleWrites",
-  "huntNew",
-] as const;
-export type Fault = (typeof FAULTS)[number];
+// An act is done now and then while the storm lasts; a condition holds all along. Seeds depend on
+// the order.
+const KINDS = {
+  drop: "condition",
+  repeat: "condition",
+  slowFrames: "condition",
+  reorder: "condition",
+  crash: "act",
+  powerCut: "act",
+  pause: "act",
+  partition: "act",
+  oneWay: "act",
+  isolate: "act",
+  swizzle: "act",
+  huntLeader: "act",
+  huntCandidate: "act",
+  stall: "act",
+  slowDisk: "condition",
+  diskFull: "act",
+  bitRot: "act",
+  drift: "condition",
+  hint: "act",
+  transfer: "act",
+  membership: "act",
+  snapshot: "act",
+  applyLag: "condition",
+  tinyBatch: "condition",
+  tinyWindow: "condition",
+  tinyLog: "condition",
+  tinyBound: "condition",
+  singleWrites: "condition",
+  huntNew: "condition",
+} as const;
+export type Fault = keyof typeof KINDS;
+export type Action = { [F in Fault]: (typeof KINDS)[F] extends "act" ? F : never }[Fault];
+export const FAULTS = Object.keys(KINDS) as readonly Fault[];
+export const ACTIONS = FAULTS.filter((fault): fault is Action => KINDS[fault] === "act");
 
 export interface Mix {
   readonly faults: ReadonlySet<Fault>;
