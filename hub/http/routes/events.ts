@@ -12,6 +12,7 @@ import { maySee } from "../feed/ring.ts";
 import type { Identities } from "../identity.ts";
 import { readQuery } from "../input.ts";
 import { sseResponse } from "../sse.ts";
+import { makeStreamSlots } from "../stream-slots.ts";
 
 const PAGE_EVENTS = 1_000;
 const TYPES: ReadonlySet<string> = new Set([...EVENT_TYPES, "telemetry", "node.load"]);
@@ -37,7 +38,7 @@ export function eventsDoor(
   streamsMax: number = LIMIT.streams.max,
 ): EventsDoor {
   const { desk, clock, scope } = deps;
-  let streams = 0;
+  const slots = makeStreamSlots("event streams", streamsMax, scope.signal);
 
   function readPage(c: DoorContext, since: number, limit: number): PageOf {
     const requestId = c.get("requestId");
@@ -69,21 +70,7 @@ export function eventsDoor(
     const types = typesOf(query.types);
     const since = lastEventId(c) ?? query.since;
     const secretSha256 = c.get("secretSha256");
-    if (streams >= streamsMax) {
-      throw new GantryError("busy", `${streamsMax} event streams are open already`, {
-        details: { retryAfterS: 5 },
-      });
-    }
-    streams += 1;
-    const gone = new AbortController();
-    const signal = AbortSignal.any([gone.signal, scope.signal]);
-    const end = (): void => {
-      if (gone.signal.aborted) return;
-      gone.abort();
-      streams -= 1;
-    };
-    // A client can go before the first byte is asked for; the body is then never cancelled.
-    c.req.raw.signal.addEventListener("abort", end, { once: true });
+    const { signal, end } = slots.take(c);
     try {
       await feed.join(signal); // before the head: "from now on" needs to know where now is
     } catch (error) {
@@ -110,7 +97,7 @@ export function eventsDoor(
       const query = readQuery(c, "events") as unknown as EventsQuery; // what its schema gives
       return query.format === "json" ? onePage(c, actor, query) : stream(c, actor, query);
     },
-    streams: () => streams,
+    streams: slots.count,
   };
 }
 

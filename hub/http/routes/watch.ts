@@ -17,6 +17,7 @@ import type { Identities } from "../identity.ts";
 import { readQuery } from "../input.ts";
 import { problemOf } from "../problem.ts";
 import { sseEvent, sseResponse } from "../sse.ts";
+import { makeStreamSlots } from "../stream-slots.ts";
 
 const RETRY_MS = 1_000;
 /** The desk answers within TIMEOUT.watchProgressMs; after this it is gone. */
@@ -48,7 +49,7 @@ export function watchDoor(
   identities: Identities,
   streamsMax: number = LIMIT.streams.max,
 ): WatchDoor {
-  let streams = 0;
+  const slots = makeStreamSlots("watches", streamsMax, scope.signal);
 
   async function ask(
     c: DoorContext,
@@ -66,20 +67,7 @@ export function watchDoor(
 
   async function stream(c: DoorContext, actor: Actor, query: WatchQuery): Promise<Response> {
     const since = lastEventId(c) ?? query.since ?? 0;
-    if (streams >= streamsMax) {
-      throw new GantryError("busy", `${streamsMax} watches are open already`, {
-        details: { retryAfterS: 5 },
-      });
-    }
-    streams += 1;
-    const gone = new AbortController();
-    const signal = AbortSignal.any([gone.signal, scope.signal]);
-    const end = (): void => {
-      if (gone.signal.aborted) return;
-      gone.abort();
-      streams -= 1;
-    };
-    c.req.raw.signal.addEventListener("abort", end, { once: true });
+    const { signal, end } = slots.take(c);
     try {
       // The first answer before the head: a bad selector is a 400 and not the end of a stream, and
       // `now` is when it was asked.
@@ -147,7 +135,7 @@ export function watchDoor(
       if (query.format === "sse") return stream(c, actor, query);
       return c.json(await ask(c, actor, query, c.req.raw.signal));
     },
-    streams: () => streams,
+    streams: slots.count,
   };
 }
 
