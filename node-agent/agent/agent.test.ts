@@ -3,10 +3,10 @@
 import { expect, test, vi } from "vitest";
 import { capabilitiesDigest } from "@gantry/shared/contract/capabilities.ts";
 import { makeIdentity } from "../adapters/identity.ts";
+import { holdAnswer } from "./held-answer.test.support.ts";
 import {
   ask,
   fakeHands,
-  generated,
   identityFor,
   openAll,
   openCable,
@@ -105,22 +105,13 @@ test("the heartbeat's digest is the one that the hub computes", async () => {
 });
 
 test("[D6] AG1: a cable that is cut in the middle of an answer costs no word of it", async () => {
-  const release = Promise.withResolvers<void>();
-  let say: ((text: string) => void) | undefined;
-  const hands = fakeHands({
-    generate: async (_id, _request, onChunk) => {
-      say = onChunk;
-      onChunk("before ");
-      await release.promise;
-      return generated({ text: "before during after" });
-    },
-  });
+  const held = holdAnswer();
   const hub = await openHub();
   const cable = await openCable(hub);
   const node = await startNode(hub, {
     folder: await temporaryFolder(),
     identity: identityFor(hub),
-    hands,
+    hands: held.hands,
     address: cable.address,
   });
   await serving(node);
@@ -128,13 +119,13 @@ test("[D6] AG1: a cable that is cut in the middle of an answer costs no word of 
   await vi.waitFor(() => expect(hub.saidOf("chunk")).toHaveLength(1), WAIT);
   cable.cut();
   await vi.waitFor(() => expect(node.agent.state.kind).toBe("seeking"), WAIT);
-  say?.("during ");
+  held.say("during ");
   cable.mend();
   const fromMs = performance.now();
   await serving(node);
   expect(performance.now() - fromMs).toBeLessThan(2_000);
-  say?.("after");
-  release.resolve();
+  held.say("after");
+  held.end();
   await vi.waitFor(() => expect(hub.saidOf("generated")).toHaveLength(1), WAIT);
   const text = hub.saidOf("chunk").map((chunk) => chunk.text);
   expect(text.join("")).toBe("before during after");

@@ -2,6 +2,7 @@
 
 import { expect, test, vi } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { holdAnswer } from "./held-answer.test.support.ts";
 import { ask, fakeHands, generated, openAll, request, serving, WAIT } from "./node.test.support.ts";
 
 // ── answers ─────────────────────────────────────────────────────────────────────────────────────
@@ -57,25 +58,16 @@ test("texts are embedded", async () => {
 });
 
 test("G1: a generation goes on while the hub is away and its result is told in the next session", async () => {
-  const release = Promise.withResolvers<void>();
-  let say: ((text: string) => void) | undefined;
-  const hands = fakeHands({
-    generate: async (_id, _request, onChunk) => {
-      say = onChunk;
-      onChunk("before ");
-      await release.promise;
-      return generated({ text: "before during after" });
-    },
-  });
-  const { hub, node } = await openAll(hands);
+  const held = holdAnswer();
+  const { hub, node } = await openAll(held.hands);
   hub.tell(ask("r1"));
   await vi.waitFor(() => expect(hub.saidOf("chunk")).toHaveLength(1), WAIT);
   hub.link.drop("node_1");
-  say?.("during ");
+  held.say("during ");
   await vi.waitFor(() => expect(hub.hellos).toHaveLength(2), WAIT);
   await serving(node);
-  say?.("after");
-  release.resolve();
+  held.say("after");
+  held.end();
   await vi.waitFor(() => expect(hub.saidOf("generated")).toHaveLength(1), WAIT);
   expect(hub.saidOf("generated")[0]?.result.text).toBe("before during after");
   const texts = hub.saidOf("chunk").map(({ text }) => text);

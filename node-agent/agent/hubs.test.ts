@@ -6,10 +6,10 @@ import type { AgentLinkHandler } from "@gantry/hub/ports.ts";
 import type { HubFact, HubMessage } from "@gantry/shared/contract/link.ts";
 import { curveKeyPair } from "zeromq";
 import { makeIdentity, readIdentity, writeIdentity } from "../adapters/identity.ts";
+import { holdAnswer } from "./held-answer.test.support.ts";
 import {
   ask,
   fakeHands,
-  generated,
   type Hub,
   openBridge,
   openHub,
@@ -166,17 +166,8 @@ test("AG5: a leader that steps down sends its node on, which is there with one h
 });
 
 test("AG1: an election in the middle of an answer costs no word of it, and no work", async () => {
-  const release = Promise.withResolvers<void>();
-  let say: ((text: string) => void) | undefined;
-  const hands = fakeHands({
-    generate: async (_id, _request, onChunk) => {
-      say = onChunk;
-      onChunk("before ");
-      await release.promise;
-      return generated({ text: "before during after" });
-    },
-    runCommand: () => release.promise.then(() => "done"),
-  });
+  const held = holdAnswer();
+  const hands: Hands = { ...held.hands, runCommand: () => held.ended.then(() => "done") };
   const cluster = await openCluster();
   const { node } = await startMember(cluster, hands);
   const { hub_1, hub_3 } = cluster.hubs;
@@ -185,12 +176,12 @@ test("AG1: an election in the middle of an answer costs no word of it, and no wo
   await vi.waitFor(() => expect(hub_1.saidOf("chunk")).toHaveLength(1), WAIT);
   cluster.elect(undefined, 1); // nobody leads for a while
   await vi.waitFor(() => expect(node.agent.state.kind).not.toBe("serving"), WAIT);
-  say?.("during ");
+  held.say("during ");
   cluster.elect("hub_3", 2);
   await servedBy(node, "hub_3");
   expect(hub_3.hellos.at(-1)?.holds).toEqual([{ job: "job_1", token: 5 }]);
-  say?.("after");
-  release.resolve();
+  held.say("after");
+  held.end();
   await vi.waitFor(() => expect(hub_3.saidOf("generated")).toHaveLength(1), WAIT);
   await vi.waitFor(
     () =>
