@@ -1,11 +1,10 @@
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmdirSync, writeSync } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { silentLogger } from "@gantry/shared/flow/logger.ts";
+import { fillDisk, mayMount, mountDisk, unmountDisk } from "../../tests/support/small-disk.ts";
 import { BALLAST_BYTES, isRefusedWhenLow, judgeRoom, openDiskRoom } from "./disk-room.ts";
 
 const MIB = 1_048_576;
@@ -104,37 +103,9 @@ describe("the watch of the room", () => {
     }));
 });
 
-const mount = (folder: string): boolean =>
-  spawnSync("mount", ["-t", "tmpfs", "-o", "size=32m,mode=700", "gantry-test", folder]).status ===
-  0;
-const unmount = (folder: string): boolean => spawnSync("umount", ["-l", folder]).status === 0;
-
-/** A small disk of one's own needs root; without it the test is shown as skipped. */
-function mayMount(): boolean {
-  const folder = mkdtempSync(join(tmpdir(), "gantry-mount-"));
-  const isMounted = mount(folder);
-  if (isMounted) unmount(folder);
-  rmdirSync(folder);
-  return isMounted;
-}
-
-/** Takes every page that is left; how many bytes that were. Throws what is not a full disk. */
-function fill(path: string): number {
-  const file = openSync(path, "w");
-  let bytes = 0;
-  try {
-    for (const page = Buffer.alloc(4_096, 1); ;) bytes += writeSync(file, page);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-    return bytes;
-  } finally {
-    closeSync(file);
-  }
-}
-
 it.skipIf(!mayMount())("gives a truly full disk its ballast, and takes it back with room", () =>
   withFolder(async (folder) => {
-    mount(folder);
+    mountDisk(folder, 32);
     try {
       const room = await openDiskRoom(folder, {
         ballastPath: join(folder, "ballast"),
@@ -144,18 +115,18 @@ it.skipIf(!mayMount())("gives a truly full disk its ballast, and takes it back w
       });
       expect(room.state()).toBe("ok");
       expect(room.room().isBallastThere).toBe(true);
-      const filled = fill(join(folder, "filler"));
+      const filled = fillDisk(join(folder, "filler"));
       expect(filled).toBeLessThanOrEqual(26 * MIB);
       expect(await room.look()).toBe("low");
       expect(room.room().isBallastThere).toBe(false);
-      expect(fill(join(folder, "what deletes need"))).toBeGreaterThanOrEqual(5 * MIB);
+      expect(fillDisk(join(folder, "what deletes need"))).toBeGreaterThanOrEqual(5 * MIB);
       await rm(join(folder, "filler"));
       await rm(join(folder, "what deletes need"));
       expect(await room.look()).toBe("ok");
       expect((await stat(join(folder, "ballast"))).size).toBe(6 * MIB);
       await room.close();
     } finally {
-      unmount(folder);
+      unmountDisk(folder);
     }
   }),
 );

@@ -184,23 +184,33 @@ describe("the door behind TLS", () => {
   });
 });
 
+/** The worker on loopback, and all it says. */
+function startWorker(
+  dir: string,
+  deskPort: MessagePort,
+  port: number,
+): { worker: Worker; messages: readonly HttpWorkerMessage[] } {
+  const data: HttpWorkerData = {
+    deskPort,
+    door: { names: [], isTls: false, consoleDir: join(dir, "console"), version: "0.1.0" },
+    listen: { host: "127.0.0.1", port },
+    blobsDir: join(dir, "blobs"),
+    logLevel: "silent",
+  };
+  const worker = new Worker(new URL("worker.ts", import.meta.url), {
+    workerData: data,
+    transferList: [deskPort],
+  });
+  const messages: HttpWorkerMessage[] = [];
+  worker.on("message", (message: HttpWorkerMessage) => void messages.push(message));
+  return { worker, messages };
+}
+
 describe("the worker", () => {
   it("[K81] answers before the hub is there, then serves it, then stops when told", async () => {
     await using rig = await makeRig(); // for its folder
     const { port1, port2 } = new MessageChannel();
-    const data: HttpWorkerData = {
-      deskPort: port2,
-      door: { names: [], isTls: false, consoleDir: join(rig.dir, "console"), version: "0.1.0" },
-      listen: { host: "127.0.0.1", port: 0 },
-      blobsDir: join(rig.dir, "blobs"),
-      logLevel: "silent",
-    };
-    const worker = new Worker(new URL("worker.ts", import.meta.url), {
-      workerData: data,
-      transferList: [port2],
-    });
-    const messages: HttpWorkerMessage[] = [];
-    worker.on("message", (message: HttpWorkerMessage) => void messages.push(message));
+    const { worker, messages } = startWorker(rig.dir, port2, 0);
     const exited = new Promise((resolve) => worker.once("exit", resolve));
     await eventually(() => messages.length > 0);
     const [first] = messages;
@@ -235,19 +245,7 @@ describe("the worker", () => {
     const address = taken.address();
     const port = typeof address === "object" ? (address?.port ?? 0) : 0;
     const { port2 } = new MessageChannel();
-    const data: HttpWorkerData = {
-      deskPort: port2,
-      door: { names: [], isTls: false, consoleDir: rig.dir, version: "0.1.0" },
-      listen: { host: "127.0.0.1", port },
-      blobsDir: join(rig.dir, "blobs"),
-      logLevel: "silent",
-    };
-    const worker = new Worker(new URL("worker.ts", import.meta.url), {
-      workerData: data,
-      transferList: [port2],
-    });
-    const messages: HttpWorkerMessage[] = [];
-    worker.on("message", (message: HttpWorkerMessage) => void messages.push(message));
+    const { worker, messages } = startWorker(rig.dir, port2, port);
     await new Promise((resolve) => worker.once("exit", resolve));
     expect(messages).toMatchObject([{ type: "failed", error: { code: "port_busy" } }]);
     taken.close();

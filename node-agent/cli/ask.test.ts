@@ -1,6 +1,3 @@
-import { execFile } from "node:child_process";
-import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   sendJson,
@@ -9,6 +6,7 @@ import {
   startEvents,
 } from "@gantry/shared/client/testing/fake-hub.ts";
 import { confirmationView, queryReply } from "./testing/fixtures.ts";
+import { CLEAN_ENV, LAUNCHER, run } from "./testing/launcher.ts";
 import { makeRig, type Rig } from "./testing/rig.ts";
 
 let rig: Rig;
@@ -18,11 +16,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await rig[Symbol.asyncDispose]();
 });
-
-const LAUNCHER = join(import.meta.dirname, "..", "bin", "gantry.js");
-const run = promisify(execFile);
-// What a child needs of this process; GANTRY_ variables of whoever runs the tests stay out.
-const CLEAN_ENV = { PATH: join(process.execPath, "..") };
 
 /** The hub answers a query with these pieces and this reply. */
 function answers(pieces: readonly string[], set: Parameters<typeof queryReply>[0] = {}): void {

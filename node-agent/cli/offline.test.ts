@@ -1,12 +1,12 @@
-import { execFile, execFileSync } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ERRORS } from "@gantry/shared/base/errors.ts";
 import { COMMANDS } from "./catalogue.ts";
 import { isOwnHub } from "./opening.ts";
+import { CLEAN_ENV, LAUNCHER, run } from "./testing/launcher.ts";
 import { makeRig, type Rig } from "./testing/rig.ts";
 
 let rig: Rig;
@@ -16,11 +16,6 @@ beforeEach(async () => {
 afterEach(async () => {
   await rig[Symbol.asyncDispose]();
 });
-
-const LAUNCHER = join(import.meta.dirname, "..", "bin", "gantry.js");
-const run = promisify(execFile);
-// What a child needs of this process; GANTRY_ variables of whoever runs the tests stay out.
-const CLEAN_ENV = { PATH: join(process.execPath, "..") };
 
 describe("without a hub", () => {
   it("[A66] names the address when nobody listens, with code 69, also as JSON", async () => {

@@ -1,36 +1,21 @@
 // The disk of the hub runs full: what cannot be kept is refused in plain words, the rest goes on, and
 // when there is room again everything works without a restart.
 
-import { spawnSync } from "node:child_process";
-import { closeSync, mkdtempSync, openSync, rmdirSync, rmSync, writeSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { type Appliance, startAppliance, until } from "../support/appliance.ts";
+import { fillDisk, mayMount, mountDisk, unmountDisk } from "../support/small-disk.ts";
 import { markedPart, PATIENCE_MS } from "./steps.ts";
 
-const SIZE = "192m"; // room for the stores, and for opening both of them anew
-
-const mount = (folder: string): boolean =>
-  spawnSync("mount", ["-t", "tmpfs", "-o", `size=${SIZE},mode=700`, "gantry-test", folder])
-    .status === 0;
-const unmount = (folder: string): boolean => spawnSync("umount", ["-l", folder]).status === 0;
-
-/** A small disk of one's own needs root; without it the test is shown as skipped. */
-function mayMount(): boolean {
-  const folder = mkdtempSync(join(tmpdir(), "gantry-mount-"));
-  const isMounted = mount(folder);
-  if (isMounted) unmount(folder);
-  rmdirSync(folder);
-  return isMounted;
-}
+const SIZE_MIB = 192; // room for the stores, and for opening both of them anew
 
 it.skipIf(!mayMount())(
   "refuses with disk_full while the disk is full, reads on, recovers by itself and has lost nothing",
   { timeout: 2 * PATIENCE_MS },
   async () => {
     await using a = await startAppliance({ parts: [] });
-    mount(a.dataDir);
+    mountDisk(a.dataDir, SIZE_MIB);
     try {
       await a.start("hub");
       const kept = new Map<string, string>();
@@ -38,7 +23,7 @@ it.skipIf(!mayMount())(
         expect(await put(a, kept, `before.${count}`)).toBe(200);
 
       const filler = join(a.dataDir, "filler");
-      fill(filler);
+      fillDisk(filler);
       const refusal = await untilRefused(a, kept);
       expect(refusal).toBe(507);
       expect((await a.api("PUT", "/api/flags/one.more", { value: 1 })).body).toMatchObject({
@@ -74,7 +59,7 @@ it.skipIf(!mayMount())(
       expect(a.output("hub")).not.toContain('"code":"internal"');
     } finally {
       await a.kill("hub", "SIGKILL");
-      unmount(a.dataDir);
+      unmountDisk(a.dataDir);
     }
   },
 );
@@ -94,19 +79,6 @@ async function untilRefused(a: Appliance, kept: Map<string, string>): Promise<nu
     if (status !== 200) return status;
   }
   return 200;
-}
-
-/** Takes every page that is left. Throws what is not a full disk. */
-function fill(path: string): void {
-  const file = openSync(path, "w");
-  const page = Buffer.alloc(4_096, 1);
-  try {
-    for (;;) writeSync(file, page);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-  } finally {
-    closeSync(file);
-  }
 }
 
 async function expectAllKept(a: Appliance, kept: ReadonlyMap<string, string>): Promise<void> {
