@@ -4,7 +4,10 @@
 // PP2. `no_leader` means that it surely did not become a fact; `outcome_unknown` and `disk_full` mean
 //      that it may have.
 // PP3. When an entry of a later term is committed at an index, what was proposed there, or after it,
-//      in an earlier term is surely lost: terms never fall along a log.
+//      in an earlier term is surely lost: terms never fall along a log. At that very index all others
+//      are lost, of whichever term.
+// PP4. A hub that led twice may have proposed two entries for one index, of which neither is committed
+//      so far: both are kept until one is.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
@@ -43,14 +46,18 @@ export interface Proposals {
 
 export function makeProposals(): Proposals {
   let waiting: Proposal[] = [];
-  const open = new Map<number, Sent>(); // by index, in order
+  const open = new Map<number, Sent[]>(); // by index (PP4)
   let lastIndex = 0;
 
-  function settleFrom(isHit: (index: number, sent: Sent) => boolean, fault: GantryError): void {
-    for (const [index, sent] of open) {
-      if (!isHit(index, sent)) continue;
-      open.delete(index);
-      for (const { settle } of sent.batch) settle(fault);
+  function settleWhere(isHit: (index: number, sent: Sent) => boolean, fault: GantryError): void {
+    for (const [index, all] of open) {
+      if (!all.some((sent) => isHit(index, sent))) continue;
+      const kept = all.filter((sent) => !isHit(index, sent));
+      if (kept.length === 0) open.delete(index);
+      else open.set(index, kept);
+      for (const sent of all) {
+        if (!kept.includes(sent)) for (const { settle } of sent.batch) settle(fault);
+      }
     }
   }
 
@@ -74,18 +81,20 @@ export function makeProposals(): Proposals {
     },
     sent(batch, index, term) {
       waiting = batch === waiting ? [] : waiting.slice(batch.length);
-      open.set(index, { term, batch });
+      const others = open.get(index);
+      if (others === undefined) open.set(index, [{ term, batch }]);
+      else others.push({ term, batch });
       lastIndex = index;
     },
     committed({ index, term }) {
       if (open.size === 0) return undefined;
-      const sent = open.get(index);
-      if (sent?.term === term) {
-        open.delete(index);
-        return sent.batch;
-      }
-      settleFrom((at, each) => at >= index && each.term < term, LOST);
-      return undefined;
+      const sent = open.get(index)?.find((each) => each.term === term);
+      // PP3
+      const isLost = (at: number, each: Sent): boolean =>
+        each !== sent && (at === index || (at > index && each.term < term));
+      settleWhere(isLost, LOST);
+      if (sent !== undefined) open.delete(index);
+      return sent?.batch;
     },
     failWaiting(fault) {
       const failed = waiting;
@@ -93,14 +102,14 @@ export function makeProposals(): Proposals {
       for (const { settle } of failed) settle(fault);
     },
     installed(index) {
-      settleFrom((at) => at <= index, UNKNOWN);
+      settleWhere((at) => at <= index, UNKNOWN);
     },
     abandon(fault) {
-      settleFrom(() => true, LEFT);
+      settleWhere(() => true, LEFT);
       this.failWaiting(fault);
     },
     failAll(fault) {
-      settleFrom(() => true, fault);
+      settleWhere(() => true, fault);
       this.failWaiting(fault);
     },
   };
