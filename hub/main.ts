@@ -168,10 +168,8 @@ const untilToldToStop = (): Promise<unknown> =>
     new Promise((done) => process.once("SIGINT", done)),
   ]);
 
-try {
-  await main();
-  process.exit(0);
-} catch (error) {
+/** Says why, in one line that a program can read, and ends. systemd goes by the exit code. */
+function end(error: unknown): never {
   const { code, message, details } = toErrorRecord(error);
   const cause = error instanceof Error && code === "internal" ? { stack: error.stack } : {};
   process.stdout.write(
@@ -179,4 +177,13 @@ try {
   );
   process.stderr.write(`gantry-hub: ${message}\n`);
   process.exit(error instanceof GantryError ? error.kind.exit : 70);
+}
+
+// What a running hub cannot go on with (crash in hub/replica/faults.ts) is told as at the start.
+process.on("uncaughtException", end);
+try {
+  await main();
+  process.exit(0);
+} catch (error) {
+  end(error);
 }

@@ -4,7 +4,8 @@
 //      it reads; the lowest counts, and a hub that has not said any reads the first one.
 // FG2. A command never changes what it does. What is to be done otherwise is another command, with a
 //      line in NEW_COMMANDS: an older hub would else apply the same entry to other rows.
-// FG3. A hub that meets a command it does not know ends: it never skips one.
+// FG3. A hub that meets a command it does not know ends with release_too_old: it never skips one
+//      (L7 of hub/ledger/apply.ts), and what it names as needed is what the hubs said by FG1.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { CommandBody } from "@gantry/shared/contract/commands.ts";

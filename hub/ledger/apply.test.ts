@@ -210,3 +210,39 @@ it("[K63] an answer and its decision are one entry: as many decisions as answers
   const answers = [0, 1, 2, 3].filter((seq) => rig.rows.get("message", `cnv_1/${seq}`)?.routing);
   expect(decisions).toHaveLength(answers.length);
 });
+
+const unknown = (type: string): Command =>
+  ({ ...command({ type: "flagDeleted", key: "a" }), type }) as unknown as Command; // not of this release
+const told = (rig: LedgerRig, hub: string, version: string, format?: number): void => {
+  const none = { peerAddress: "", peerKey: "", agentAddress: "", agentKey: "", httpAddress: "" };
+  rig.act({ type: "hubJoined", hub, ...none, version, bootId: "b", format });
+};
+
+describe("a command of a later release", () => {
+  it.each(["flagRenamed", "constructor", "__proto__"])(
+    "%s ends the fold, changes nothing and names the release that is needed (L7)",
+    (type) => {
+      const rig = makeLedgerRig();
+      told(rig, "hub-1", "0.9.0");
+      told(rig, "hub-2", "1.4.0", 2);
+      const [before, { position }] = [rig.stateHash(), rig.ledger];
+      const known = command({ type: "flagSet", key: "a", value: 1 });
+      const entry = [known, unknown(type), known];
+      const apply = (): unknown => applyEntry(rig.ledger, entry);
+      expect(apply).toThrow(/install release 1\.4\.0 \(log format 2\) on this hub/);
+      expect(apply).toThrow(
+        expect.objectContaining({
+          code: "release_too_old",
+          details: { command: type, needed: "1.4.0", format: 2, afterPosition: position },
+        }),
+      );
+      expect(rig.ledger.position).toBe(position);
+      expect(rig.stateHash()).toBe(before);
+    },
+  );
+
+  it("says so too where no hub has told its release", () => {
+    const { ledger } = makeLedgerRig();
+    expect(() => applyEntry(ledger, [unknown("flagRenamed")])).toThrow(/release of the other hubs/);
+  });
+});

@@ -10,6 +10,8 @@
 // L5. The ledger's time is the greatest time of all commands, refused ones too: it never goes back.
 //     Every expiry is judged by it, so a hub whose clock is behind revives nothing.
 // L6. A command of a client session runs only when it is its number's turn (domains/sessions.ts).
+// L7. An entry with a command that this release does not know changes nothing, not even by the other
+//     commands in it, and is never passed over: it ends the fold with release_too_old.
 
 import { assert } from "@gantry/shared/base/assert.ts";
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -96,9 +98,12 @@ export interface Applied {
   readonly events: readonly LedgerEvent[];
 }
 
-/** Applies the commands of one log entry. Throws only for a bug. */
+/** Applies the commands of one log entry. Throws release_too_old (L7), and otherwise only for a bug. */
 export function applyEntry(ledger: Ledger, commands: readonly Command[]): Applied {
   const { rows } = ledger;
+  for (const { type } of commands) {
+    if (!Object.hasOwn(HANDLERS, type)) throw tooOld(ledger, type); // L7
+  }
   const first = ledger.position + 1;
   const before = rows.get("meta", META_ID) ?? EMPTY_META;
   const audit: AuditRow[] = [];
@@ -134,6 +139,20 @@ export function applyEntry(ledger: Ledger, commands: readonly Command[]): Applie
     rows.put("meta", META_ID, meta);
   }
   return { replies, events };
+}
+
+/** Names the release that is needed: each hub says its own in the log, before it writes a new command. */
+function tooOld({ rows, position }: Ledger, command: string): GantryError {
+  const hubs = [...rows.hot("hub").values()];
+  const format = Math.max(1, ...hubs.map((hub) => hub.format ?? 1));
+  const releases = hubs.filter((hub) => (hub.format ?? 1) === format).map(({ version }) => version);
+  const needed = [...new Set(releases)].toSorted().join(" or ");
+  const install = needed === "" ? "the release of the other hubs" : `release ${needed}`;
+  return new GantryError(
+    "release_too_old",
+    `The log has the command ${JSON.stringify(command.slice(0, 64))}, which this release does not know: install ${install} (log format ${format}) on this hub and start it again. Nothing was changed`,
+    { details: { command: command.slice(0, 64), needed, format, afterPosition: position } },
+  );
 }
 
 function applyOne(context: Context): Reply {

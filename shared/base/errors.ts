@@ -159,6 +159,13 @@ export const ERRORS = {
   io_error: kind(500, 74, true, "Reading or writing failed", "See the hub's log."),
   port_busy: kind(500, 69, false, "The port is in use", "Stop the other program."),
   data_dir_version: kind(500, 78, false, "Another version wrote the data", "Use that release."),
+  release_too_old: kind(
+    500,
+    78,
+    false,
+    "A newer release wrote this log",
+    "Install that release on this hub and start it; nothing was changed or skipped.",
+  ),
   data_dir_locked: kind(500, 75, true, "Another process has the data", "Stop it first."),
   data_damaged: kind(500, 74, false, "The stored data is damaged", "Run gantry doctor."),
   bad_config: kind(500, 78, false, "The configuration is not valid", "Mend the named variables."),
