@@ -1,19 +1,19 @@
 // The console as a person uses it: the built files in Debian's Chromium, against the mock hub.
 // Builds first, into a folder of its own, so that what is tested is what is in the tree.
 
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import type { Browser, BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PAGES } from "./src/core/route.ts";
+import { hasChromium, launchChromium } from "./testing/chromium.ts";
 import { empty, type Facts, workshop } from "./testing/mock-facts.ts";
 import { MOCK_TOKEN, MockHub } from "./testing/mock-hub.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const isMissing = !existsSync(CHROMIUM);
+const isMissing = !hasChromium();
 if (isMissing) {
   console.warn("SKIPPED: the console in a browser. Install Debian's package: apt install chromium");
 }
@@ -71,18 +71,7 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
       logLevel: "error",
       build: { outDir: dist },
     });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await launchChromium();
   }, 60_000);
   afterAll(async () => {
     await browser.close();

@@ -4,10 +4,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import { expectBalanced, expectOrderly } from "../e2e/books.ts";
 import {
-  ask,
   askStreaming,
   auditTrail,
   clearBed,
@@ -15,7 +13,6 @@ import {
   history,
   markedPart,
   PATIENCE_MS,
-  print,
   printer,
   startsOf,
   submit,
@@ -26,6 +23,14 @@ import {
   watchEvents,
   type Watcher,
 } from "../e2e/steps.ts";
+import {
+  askForAgain,
+  expectOffered,
+  expectUsedOnce,
+  giveWord,
+  isOf,
+  untilClosed,
+} from "../e2e/talk.ts";
 import { type Appliance, MODELS, until } from "../support/appliance.ts";
 import { type ClusterHub, startCluster, type TestCluster } from "../support/cluster.ts";
 import { startWorkshop, type Workshop } from "../support/workshop.ts";
@@ -194,36 +199,14 @@ describe("kill -9 of the leader", { timeout: 4 * PATIENCE_MS }, () => {
 
   it("[K39 K61 K66] the word given in a talk starts one print, with a new leader at T1 and at T5", async () => {
     const first = await spine.stage();
-    const part = await submit(first.a, "talked.gcode", markedPart("talked"));
-    await confirm(first.a, part.confirmation);
-    await untilEnded(first.a, part.job);
-    await clearBed(first.a);
-
-    const asked = (await ask(first.a, "print talked.gcode on sim", { conversationId: "word" }))
-      .body;
+    const offer = await askForAgain(first.a);
     await first.leader.kill("SIGKILL"); // T1: asked, not yet said
-    const pending = (await first.a.api("GET", "/api/confirmation/word")).body;
-    const { id, phrase } = asked.confirmation;
-    expect(pending).toMatchObject({ id, phrase });
+    const summary = await expectOffered(first.a, offer);
 
     const { a, leader } = await spine.stage();
-    using events = await watchEvents(a);
-    const key = { "idempotency-key": "the-word" };
-    const said = ask(a, pending.phrase, { conversationId: "word" }, key);
-    await events.until("the word", isOf("question.asked", "word"));
-    await leader.kill("SIGKILL"); // T5: said, the reply may be lost
-    await said;
-    await untilClosed(a, "word");
-    const again = await ask(a, pending.phrase, { conversationId: "word" }, key);
-    expect(again).toMatchObject({
-      status: 200,
-      body: { result: { output: `Confirmed: ${pending.summary}` } },
-    });
-    const twice = await ask(a, pending.phrase, { conversationId: "word" });
-    expect(twice).toMatchObject({ status: 409, body: { code: "confirmation_used" } });
-    expect(await untilEnded(a, asked.job.id)).toMatchObject({ state: "done", startedCount: 1 });
-    expect((await print(a, asked.job.id)).startedCount).toBe(1);
-    expect(startsOf(a, "talked")).toBe(2);
+    // T5: said, the reply may be lost; the hub at the door lives and says so
+    expect(await giveWord(a, offer, () => leader.kill("SIGKILL"))).toBeDefined();
+    await expectUsedOnce(a, offer, summary);
     await untilIdle(a);
   });
 
@@ -238,18 +221,3 @@ describe("kill -9 of the leader", { timeout: 4 * PATIENCE_MS }, () => {
     await expectBalanced(a);
   });
 });
-
-const isOf =
-  (type: string, conversation: string) =>
-  (event: { readonly type: string; readonly data: unknown }): boolean =>
-    event.type === type && (event.data as { conversation?: string }).conversation === conversation;
-
-const untilClosed = (a: Appliance, conversation: string): Promise<MessageView[]> =>
-  until(
-    `the question of ${conversation} to be closed`,
-    async () => {
-      const messages = await history(a, conversation).catch(() => []);
-      return messages.at(-1)?.role === "assistant" && messages;
-    },
-    PATIENCE_MS,
-  );

@@ -1,13 +1,13 @@
 // The whole appliance through a real browser: ask, order a print, give the word, watch it finish.
 
 import { existsSync } from "node:fs";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { hasChromium, launchChromium } from "../../hub/console/testing/chromium.ts";
 import { type Appliance, ROOT, startAppliance, until } from "../support/appliance.ts";
 import { partGcode } from "../support/part.ts";
 
-const CHROMIUM = "/usr/bin/chromium";
-const hasBrowser = existsSync(CHROMIUM);
+const hasBrowser = hasChromium();
 const hasConsole = existsSync(`${ROOT}/hub/console/dist/index.html`);
 if (!hasBrowser) console.warn("skipped: the browser test needs Debian's package chromium");
 
@@ -17,18 +17,7 @@ describe.skipIf(!hasBrowser || !hasConsole)("the console on the real appliance",
 
   beforeAll(async () => {
     appliance = await startAppliance();
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    });
+    browser = await launchChromium();
     await until("an idle printer", async () => {
       const { body } = await appliance.api("GET", "/api/devices");
       return body.devices.some((device: { phase: string }) => device.phase === "idle");

@@ -6,7 +6,6 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import { type Appliance, MODELS, type Part, until } from "../support/appliance.ts";
 import { expectBalanced, expectOrderly } from "./books.ts";
 import {
@@ -14,20 +13,14 @@ import {
   askStreaming,
   auditTrail,
   history,
-  markedPart,
   PATIENCE_MS,
-  print,
   startFast,
-  startsOf,
-  submit,
-  confirm,
-  clearBed,
-  untilEnded,
   untilIdle,
   untilModel,
   watchEvents,
   type Watcher,
 } from "./steps.ts";
+import { askForAgain, expectOffered, expectUsedOnce, giveWord, isOf, untilClosed } from "./talk.ts";
 
 const MODEL = join(MODELS, "stories260K.gguf");
 /** What a question may honestly end with when the hands that it was in are gone. */
@@ -106,39 +99,15 @@ describe.skipIf(!existsSync(MODEL))(
 
     it("[K39 K61 K66] a word given in a talk, cut off by a killed hub, starts one print", async () => {
       await untilIdle(a);
-      const first = await submit(a, "talked.gcode", markedPart("talked"));
-      await confirm(a, first.confirmation);
-      await untilEnded(a, first.job);
-      await clearBed(a);
-
-      const asked = (await ask(a, "print talked.gcode on sim", { conversationId: "word" })).body;
+      const offer = await askForAgain(a);
       await a.kill("hub", "SIGKILL"); // T1: asked, not yet said
       await a.start("hub");
-      const pending = (await a.api("GET", "/api/confirmation/word")).body;
-      expect(pending).toMatchObject({
-        id: asked.confirmation.id,
-        phrase: asked.confirmation.phrase,
-      });
+      const summary = await expectOffered(a, offer);
 
-      using events = await watchEvents(a);
-      const key = { "idempotency-key": "the-word" };
-      const said = ask(a, pending.phrase, { conversationId: "word" }, key).catch(() => undefined);
-      await events.until("the word", isOf("question.asked", "word"));
-      await a.kill("hub", "SIGKILL"); // T5: said, the reply is lost
-      await said;
+      await giveWord(a, offer, () => a.kill("hub", "SIGKILL")); // T5: said, the reply is lost
       await a.start("hub");
-      await untilClosed(a, "word");
-      const again = await ask(a, pending.phrase, { conversationId: "word" }, key);
-      expect(again).toMatchObject({
-        status: 200,
-        body: { result: { output: `Confirmed: ${pending.summary}` } },
-      });
-      const twice = await ask(a, pending.phrase, { conversationId: "word" });
-      expect(twice).toMatchObject({ status: 409, body: { code: "confirmation_used" } });
+      await expectUsedOnce(a, offer, summary);
 
-      expect(await untilEnded(a, asked.job.id)).toMatchObject({ state: "done", startedCount: 1 });
-      expect((await print(a, asked.job.id)).startedCount).toBe(1);
-      expect(startsOf(a, "talked")).toBe(2);
       const trail = await auditTrail(a);
       expect(trail.filter(({ action }) => action === "confirmation.asked")).toHaveLength(2);
       expect(trail.filter(({ action }) => action === "confirmation.consumed")).toHaveLength(2);
@@ -149,11 +118,6 @@ describe.skipIf(!existsSync(MODEL))(
     });
   },
 );
-
-const isOf =
-  (type: string, conversation: string) =>
-  (event: { readonly type: string; readonly data: unknown }): boolean =>
-    event.type === type && (event.data as { conversation?: string }).conversation === conversation;
 
 /** Kills and starts again what does not come back by itself. */
 async function kill(a: Appliance, victim: Victim): Promise<void> {
@@ -185,12 +149,3 @@ function modelChildren(a: Appliance): number[] {
 }
 
 /** The last question of the talk has its answer or its failure. */
-const untilClosed = (a: Appliance, conversation: string): Promise<MessageView[]> =>
-  until(
-    `the question of ${conversation} to be closed`,
-    async () => {
-      const messages = await history(a, conversation).catch(() => []);
-      return messages.at(-1)?.role === "assistant" && messages;
-    },
-    PATIENCE_MS,
-  );
