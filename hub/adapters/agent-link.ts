@@ -1,5 +1,5 @@
 // The hub's end of the agent link: one ROUTER, CURVE, sessions, frames. It knows no facts.
-// Who comes without a session: agent-greeting.ts.
+// Who comes without a session: agent-greeting.ts. Who falls silent: agent-leases.ts.
 //
 // AL1. A session is a route and a 128-bit secret told to it inside CURVE. Every later frame must come
 //      from that route and carry that secret: CURVE alone does not bind a routing id to a key
@@ -8,8 +8,6 @@
 // AL2. Routing ids are given by the ROUTER, one per connection; without `handover` nobody can take
 //      over the live route of another, whatever id they ask for.
 // AL3. No bytes from outside throw: they are dropped and counted.
-// AL4. A node is called silent only by a monotonic clock, and never for a time in which our own loop
-//      stood still.
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import { setImmediate as nextTurn } from "node:timers/promises";
@@ -25,6 +23,7 @@ import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { Context } from "zeromq";
 import type { AgentLink, AgentLinkHandler, LinkCounts } from "../ports.ts";
 import { type Hello, makeGreeting, SUPERSEDED } from "./agent-greeting.ts";
+import { watchLeases } from "./agent-leases.ts";
 import { bindAgentSocket, makeAgentSocket } from "./agent-socket.ts";
 import type { CurveKeys } from "./hub-keys.ts";
 import { parseMessage } from "./node-messages.ts";
@@ -75,7 +74,6 @@ interface Session {
 
 const FRAMES_PER_TURN_MAX = 64;
 const MESSAGES_PER_FRAME_MAX = 8_192;
-const STALL_SLACK_MS = 250;
 
 /** Binds and serves until `signal` aborts or `close`. Throws port_busy, bad_config (the address). */
 export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgentLink> {
@@ -248,20 +246,18 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
     }
   });
 
-  scope.start("leases", async (signal) => {
-    const tickMs = leaseMs / 10;
-    for (;;) {
-      const beforeMs = clock.monotonic();
-      await clock.sleep(tickMs, signal);
-      const nowMs = clock.monotonic();
-      const lateMs = nowMs - beforeMs - tickMs;
-      for (const session of byNode.values()) {
-        if (lateMs > STALL_SLACK_MS) session.heardMs += lateMs; // AL4
-        if (nowMs - session.heardMs > leaseMs) end(session, "silent");
-      }
-      registry?.look(nowMs, leaseMs, lateMs > STALL_SLACK_MS ? lateMs : 0);
-    }
-  });
+  scope.start("leases", (signal) =>
+    watchLeases(
+      {
+        clock,
+        leaseMs,
+        sessions: () => byNode.values(),
+        onSilent: (session) => end(session, "silent"),
+        onLook: (nowMs, stalledMs) => registry?.look(nowMs, leaseMs, stalledMs),
+      },
+      signal,
+    ),
+  );
 
   async function close(): Promise<void> {
     registry?.endAll();
