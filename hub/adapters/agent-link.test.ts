@@ -13,7 +13,8 @@ import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { silentLogger } from "@gantry/shared/flow/logger.ts";
 import { curveKeyPair, Dealer } from "zeromq";
 import type { AgentLinkHandler } from "../ports.ts";
-import { type AgentLinkOptions, openAgentLink, type OpenAgentLink } from "./agent-link.ts";
+import { openAgentLink, type OpenAgentLink } from "./agent-link.ts";
+import type { AgentLinkOptions } from "./agent-link-options.ts";
 
 const WAIT = { timeout: 4_000, interval: 5 };
 const nodeKeys = curveKeyPair();

@@ -14,45 +14,19 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { mintId } from "@gantry/shared/base/ids.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
-import type { Random } from "@gantry/shared/base/prng.ts";
 import { decodeLinkFrame, NO_SESSION, SESSION_BYTES } from "@gantry/shared/contract/frames.ts";
-import type { HubFact, HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
-import type { Clock } from "@gantry/shared/flow/clock.ts";
-import type { Logger } from "@gantry/shared/flow/logger.ts";
+import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { Context } from "zeromq";
 import type { AgentLink, AgentLinkHandler, LinkCounts } from "../ports.ts";
 import { type Hello, makeGreeting, SUPERSEDED } from "./agent-greeting.ts";
 import { watchLeases } from "./agent-leases.ts";
+import type { AgentLinkOptions } from "./agent-link-options.ts";
 import { bindAgentSocket, makeAgentSocket } from "./agent-socket.ts";
-import type { CurveKeys } from "./hub-keys.ts";
 import { parseMessage } from "./node-messages.ts";
 import { makeRegistrySessions } from "./registry-sessions.ts";
 import { makeRoute, type Route, startRouterWriter } from "./router-writer.ts";
 import { startZap } from "./zap.ts";
-
-export interface AgentLinkOptions {
-  /** `tcp://HOST:PORT`; port 0 takes a free one, see `endpoint`. */
-  readonly bind: string;
-  readonly keys: CurveKeys;
-  readonly handler: AgentLinkHandler;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly log: Logger;
-  readonly signal: AbortSignal;
-  /** What `welcome` says of this hub. Default: its public key, term 0. */
-  readonly identity?: () => {
-    readonly hub: string;
-    readonly term: number;
-    readonly cluster?: string;
-  };
-  /** Whether this hub may have sessions (AL6 of agent-greeting.ts). Default: it always leads. */
-  readonly leading?: () => { readonly isLeading: boolean; readonly leaderId?: string };
-  /** Where nodes reach the hubs of the cluster. Default: none are named. */
-  readonly hubs?: () => readonly HubFact[];
-  /** Silence after which a session ends; default TIMEOUT.leaseMs. */
-  readonly leaseMs?: number;
-}
 
 export interface OpenAgentLink extends AgentLink {
   /** The address that was bound, with its true port. */

@@ -6,11 +6,8 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, vi } from "vitest";
-import {
-  type AgentLinkOptions,
-  openAgentLink,
-  type OpenAgentLink,
-} from "@gantry/hub/adapters/agent-link.ts";
+import { openAgentLink, type OpenAgentLink } from "@gantry/hub/adapters/agent-link.ts";
+import type { AgentLinkOptions } from "@gantry/hub/adapters/agent-link-options.ts";
 import type { AgentLinkHandler } from "@gantry/hub/ports.ts";
 import type { BridgeOrder, BridgeReport, Printer } from "@gantry/shared/contract/bridge.ts";
 import { encodeSocketFrame, makeSocketDecoder } from "@gantry/shared/contract/frames.ts";
