@@ -67,6 +67,15 @@ export const ERRORS = {
     "The patch does not fit this document",
     "Read the document again; `details.reason` says what is in the way.",
   ),
+  // Workflows: `details.faults` has a code, a JSON pointer, a message and a hint for each fault.
+  bad_workflow: kind(422, 65, false, "The workflow is not valid", "Mend what `details` names."),
+  egress_denied: kind(
+    403,
+    77,
+    false,
+    "A workflow may not call this address",
+    "Ask an admin to list it in GANTRY_EGRESS_ALLOW.",
+  ),
   // Sessions, locks and leadership.
   session_expired: kind(410, 75, false, "There is no such session", "Open a new session."),
   stale_sequence: kind(

@@ -40,6 +40,7 @@ describe("readConfig", () => {
       httpHost: "127.0.0.1",
       httpPort: 8080,
       httpNames: [],
+      egressAllow: [],
       allowPlainHttp: false,
       mqttPort: 1883,
       peers: {},

@@ -75,6 +75,14 @@ export const VARIABLES = {
     readBy: ["hub"],
     meaning: "more host names under which people reach the hub",
   },
+  GANTRY_EGRESS_ALLOW: {
+    field: "egressAllow",
+    kind: "list",
+    default: "none",
+    readBy: ["hub"],
+    meaning:
+      "where workflows may send HTTP requests: HOST, *.HOST, ADDRESS or ADDRESS/BITS, with :PORT or without",
+  },
   GANTRY_HTTP_WORKERS: {
     field: "httpWorkers",
     kind: "int",
