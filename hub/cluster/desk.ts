@@ -9,8 +9,9 @@
 // FW4. After the first piece of a streamed answer nothing is repeated: the asker hears `interrupted`.
 // FW5. A token that this hub does not know may have been made a moment ago at the leader: nobody is
 //      turned away before the rows are current, and while that cannot be known the answer is 503.
-// FW6. `no_leader` and its like say "surely not done". Once an attempt may have been done, what cannot
-//      be found out about it is `outcome_unknown`.
+// FW6. `no_leader` and its like say "surely not done". Once an attempt may have been done, only the log's
+//      own word is believed (it knows the replay key): all else is `outcome_unknown`.
+// FW7. Each sending names the reign it is for and its number: a late one does nothing (attempts.ts).
 
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, GantryError } from "@gantry/shared/base/errors.ts";
@@ -55,6 +56,10 @@ export const WHO_CALL = "who";
 export interface ForwardedRequest {
   readonly route: RouteName;
   readonly request: DeskRequest;
+  /** Of the reign that it is for; a hub of an earlier release does not say. */
+  readonly term?: number;
+  /** 1, 2, ... for one request. */
+  readonly attempt?: number;
 }
 
 export interface ClusterDeskParts {
@@ -64,6 +69,8 @@ export interface ClusterDeskParts {
   readonly leading: () => Desk | undefined;
   /** Another hub that leads, as far as this one knows. */
   readonly leader: () => HubId | undefined;
+  /** The term that this hub is in. */
+  readonly term: () => number;
   /** Resolves when `leading` or `leader` may have changed. */
   readonly change: (signal: AbortSignal) => Promise<void>;
   /** Before a request leaves this hub: blobs that it names must be where they are needed. */
@@ -96,23 +103,21 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
     const repeatable = makeRepeatable(route, request);
     const endMs = clock.monotonic() + FAILOVER_MS;
     let mayBeDone = false;
-    for (;;) {
-      const outcome = await attempt(route, repeatable, options);
+    for (let number = 1; ; number += 1) {
+      const outcome = await attempt({ route, request: repeatable, attempt: number }, options);
       if ("value" in outcome) return outcome.value;
+      const { error, isFinal } = outcome;
       mayBeDone ||= outcome.mayBeDone;
-      const isOver = outcome.isFinal || clock.monotonic() >= endMs;
-      if (isOver) throw mayBeDone ? outcomeUnknown(outcome.error) : outcome.error; // FW6
+      if (isFinal || clock.monotonic() >= endMs)
+        throw mayBeDone && !isOfLog(error) ? outcomeUnknown(error) : error; // FW6
       // The old leader's name may linger.
       await parts.change(clock.timeout(RETRY_MS, options.signal)).catch(() => {});
     }
   }
 
-  /** At whoever leads. Throws what is an answer. */
-  async function attempt(
-    route: RouteName,
-    request: DeskRequest,
-    options: DeskCallOptions,
-  ): Promise<Outcome> {
+  /** At whoever leads. Throws what is no word of a hub. */
+  async function attempt(sending: ForwardedRequest, options: DeskCallOptions): Promise<Outcome> {
+    const { route, request } = sending;
     const { signal, onText } = options;
     let hasText = false;
     try {
@@ -127,11 +132,12 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
       };
       const value =
         typeof place === "string"
-          ? await forward(place, route, request, heard)
+          ? await forward(place, { ...sending, term: parts.term() }, heard)
           : await place.call(route, request, heard);
       return { value };
     } catch (error) {
-      if (!(error instanceof GantryError) || signal.aborted || !moves(error)) throw error;
+      if (!(error instanceof GantryError) || signal.aborted) throw error;
+      if (!moves(error)) return { error, mayBeDone: false, isFinal: true };
       if (hasText) throw interrupted(); // FW4
       const isRead = ROUTES[route].method === "GET";
       const mayBeDone =
@@ -207,11 +213,12 @@ type Outcome =
   | { readonly error: GantryError; readonly mayBeDone: boolean; readonly isFinal: boolean };
 
 /**
- * Another hub, or the same one in a moment, can do it. `unreachable` is of the link between hubs only
- * where it says what was sent: a node that cannot be reached is an answer.
+ * Another hub, or the same one in a moment, can do it. `unreachable` and `breaker_open` are of the link
+ * between hubs only where they say what was sent: a node that cannot be reached is an answer.
  */
 const moves = ({ code, details }: GantryError): boolean =>
-  MOVES.has(code) || (code === "unreachable" && "isSent" in details);
+  MOVES.has(code) || (OF_A_LINK.has(code) && "isSent" in details);
+const OF_A_LINK: ReadonlySet<ErrorCode> = new Set(["unreachable", "breaker_open"]);
 const MOVES: ReadonlySet<ErrorCode> = new Set(["no_leader", "stopping", "starting"]);
 
 /** FW2. */

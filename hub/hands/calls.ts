@@ -3,16 +3,22 @@
 //
 // C1. A call ends exactly once: answer, failure, the node leaving, its time-out, or its signal.
 // C2. When the caller gives up, the node is told to stop at once.
+// C3. A node that answered nobody several times is left alone for a while (shared/flow/targets.ts), so
+//      that others serve and nobody waits for it; a new session of it ends that. An emergency stop asks
+//      it all the same.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
+import type { Targets } from "@gantry/shared/flow/targets.ts";
 import type { AgentLink } from "../ports.ts";
 
 interface Call {
   readonly node: string;
   readonly onText: (text: string) => void;
   readonly settle: (result: unknown) => void;
+  /** The node said something about it. */
+  readonly heard: () => void;
 }
 
 export interface CallOptions {
@@ -20,11 +26,13 @@ export interface CallOptions {
   /** Time to the first piece or the answer; absent: `timeoutMs`. */
   readonly firstPieceMs?: number;
   readonly onText?: (text: string) => void;
+  /** It is sent whatever was heard of the node before (C3). */
+  readonly isUrgent?: boolean;
   readonly signal: AbortSignal;
 }
 
 export interface Calls {
-  /** Sends `message` and waits for what `answer` gets under its id. Throws GantryError. */
+  /** Sends `message` and waits for what `answer` gets under its id. Throws GantryError; breaker_open (C3). */
   call(
     node: string,
     message: HubMessage & { readonly id: string },
@@ -37,15 +45,17 @@ export interface Calls {
   inFlight(node: string): number;
 }
 
-export function makeCalls(link: () => AgentLink, clock: Clock): Calls {
+/** `targets`: by node id; the link's session of a node is told to it by the inbox. */
+export function makeCalls(link: () => AgentLink, clock: Clock, targets: Targets): Calls {
   const calls = new Map<string, Call>();
 
-  function call(
+  async function call(
     node: string,
     message: HubMessage & { readonly id: string },
     options: CallOptions,
   ): Promise<unknown> {
     const { id } = message;
+    if (options.isUrgent !== true) targets.admit(node); // C3
     const ended = new AbortController();
     const total = clock.timeout(options.timeoutMs, options.signal);
     return new Promise((resolve, reject) => {
@@ -57,6 +67,8 @@ export function makeCalls(link: () => AgentLink, clock: Clock): Calls {
         else resolve(result);
       };
       const onAbort = (): void => {
+        if (options.signal.aborted) targets.givenUp(node);
+        else targets.failed(node);
         link().send(node, [{ type: "cancel", id }]); // C2
         settle(asGantryError(reasonOf(total)));
       };
@@ -65,18 +77,29 @@ export function makeCalls(link: () => AgentLink, clock: Clock): Calls {
         hasPiece = true;
         options.onText?.(text);
       };
-      calls.set(id, { node, onText, settle });
+      let isHeard = false;
+      const heard = (): void => {
+        if (!isHeard) targets.answered(node);
+        isHeard = true;
+      };
+      calls.set(id, { node, onText, settle, heard });
       if (total.aborted) return onAbort();
       total.addEventListener("abort", onAbort, { once: true });
       const sent = link().send(node, [message]);
-      if (sent === "absent")
+      if (sent === "absent") {
+        targets.failed(node);
         settle(new GantryError("unreachable", `Node ${node} is not connected`));
-      if (sent === "full") settle(new GantryError("busy", `Node ${node} has too much waiting`));
+      }
+      if (sent === "full") {
+        targets.givenUp(node);
+        settle(new GantryError("busy", `Node ${node} has too much waiting`));
+      }
       const { firstPieceMs } = options;
       if (firstPieceMs === undefined || sent !== "sent") return undefined;
       const first = clock.timeout(firstPieceMs, ended.signal);
       first.addEventListener("abort", () => {
         if (hasPiece || !calls.has(id)) return;
+        targets.failed(node);
         link().send(node, [{ type: "cancel", id }]);
         settle(new GantryError("timeout", `No first token within ${firstPieceMs} ms`));
       });
@@ -86,7 +109,9 @@ export function makeCalls(link: () => AgentLink, clock: Clock): Calls {
 
   const ofNode = (node: string, id: string): Call | undefined => {
     const found = calls.get(id);
-    return found?.node === node ? found : undefined;
+    if (found?.node !== node) return undefined;
+    found.heard();
+    return found;
   };
 
   return {
@@ -96,6 +121,7 @@ export function makeCalls(link: () => AgentLink, clock: Clock): Calls {
     left(node) {
       for (const found of calls.values()) {
         if (found.node !== node) continue;
+        targets.failed(node);
         found.settle(new GantryError("unreachable", `Node ${node} went away during the call`));
       }
     },

@@ -10,6 +10,8 @@
 //
 // D1. A lease is in the log before the node hears of it.
 // D2. Telling twice is harmless: orders carry job and token, and the node keeps both.
+// D3. No job is given to a node that is left alone (shared/flow/targets.ts): one that takes jobs and
+//     lets their time pass counts as one that does not answer.
 
 import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { type ErrorRecord, ERRORS, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -21,6 +23,7 @@ import {
   type NodeRow,
   type PrintRow,
 } from "@gantry/shared/contract/rows.ts";
+import type { Targets } from "@gantry/shared/flow/targets.ts";
 import { act, type By, byHub, type Hub, propose } from "../hub.ts";
 import { isNoticeDue } from "../ledger/domains/confirmations.ts";
 import { printWaitsFor } from "../ledger/domains/prints.ts";
@@ -53,7 +56,12 @@ export interface Duties {
   refused(job: string): void;
 }
 
-export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal): Duties {
+export function makeDuties(
+  hub: Hub,
+  link: () => AgentLink,
+  targets: Targets,
+  signal: AbortSignal,
+): Duties {
   const { rows, clock } = hub;
   const toldAtMs = new Map<string, number>(); // by order, monotonic
   const notBeforeMs = new Map<string, number>(); // by print job, monotonic
@@ -156,6 +164,7 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
     const node = nodeFor(job, held);
     if (node === undefined) return;
     held.set(node.id, (held.get(node.id) ?? 0) + 1);
+    targets.admit(node.id);
     const reply = await propose(
       hub,
       { type: "jobLeased", job: job.id, node: node.id, bootId: node.bootId },
@@ -172,6 +181,7 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
       (node) =>
         node.state === "alive" &&
         heard.has(node.id) &&
+        !targets.isLeftAlone(node.id) && // D3
         canDo(node, job.needs) &&
         (held.get(node.id) ?? 0) < JOBS_PER_NODE,
     );
@@ -188,9 +198,10 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
       node.state === "removed" ||
       node.bootId !== lease.bootId;
     if (isGone) await giveUp(job, lease.token);
-    else if (lease.atMs + job.timeoutMs + TIMEOUT.stopMs < clock.now())
+    else if (lease.atMs + job.timeoutMs + TIMEOUT.stopMs < clock.now()) {
+      targets.failed(lease.node); // D3
       await giveUp(job, lease.token);
-    else tellJob(job);
+    } else tellJob(job);
   }
 
   function tellJob({ id: job, kind, input, timeoutMs, lease }: JobRow): void {
@@ -257,6 +268,7 @@ export function makeDuties(hub: Hub, link: () => AgentLink, signal: AbortSignal)
     },
     async jobEnded(job, token, end, by) {
       const row = rows.get("job", job);
+      if (row?.lease?.token === token) targets.answered(row.lease.node);
       if ("result" in end) {
         await propose(hub, { type: "jobFinished", job, token, result: end.result }, by, signal);
       } else {

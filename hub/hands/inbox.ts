@@ -18,6 +18,7 @@ import type { Printer } from "@gantry/shared/contract/bridge.ts";
 import { capabilitiesDigest } from "@gantry/shared/contract/capabilities.ts";
 import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
 import type { Capabilities } from "@gantry/shared/contract/rows.ts";
+import type { Targets } from "@gantry/shared/flow/targets.ts";
 import { act, type By, byHub, type Hub, newId, propose } from "../hub.ts";
 import type { AgentLink, AgentLinkHandler, BlobStore } from "../ports.ts";
 import { beatAnswer } from "../registry/health.ts";
@@ -30,6 +31,7 @@ export interface InboxParts {
   readonly hub: Hub;
   readonly calls: Calls;
   readonly duties: Duties;
+  readonly targets: Pick<Targets, "returned">;
   readonly blobs: BlobStore;
   readonly link: () => AgentLink;
   readonly signal: AbortSignal;
@@ -38,7 +40,7 @@ export interface InboxParts {
 type MessageOf<T extends NodeMessage["type"]> = Extract<NodeMessage, { type: T }>;
 
 export function makeInbox(parts: InboxParts): AgentLinkHandler {
-  const { hub, calls, duties, blobs, link, signal } = parts;
+  const { hub, calls, duties, targets, blobs, link, signal } = parts;
   const queues = new Map<string, Promise<void>>(); // I2: the tail of each node's work
 
   const asNode = (node: string): By => ({ actor: `node:${node}`, requestId: newId(hub, "req") });
@@ -237,7 +239,8 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
         return { type: "denied", error: toErrorRecord(error) };
       }
     },
-    joined() {
+    joined(node) {
+      targets.returned(node);
       duties.wake();
     },
     received(node, messages) {

@@ -44,11 +44,11 @@ export interface Embedded {
   readonly tokens: number;
 }
 
-/** `isLinked`: whether a node, by its id, has a session with this hub. */
+/** `isReady`: whether a node, by its id, has a session with this hub and is not left alone. */
 export function makeModels(
   hub: Hub,
   calls: Calls,
-  isLinked: (node: string) => boolean = () => true,
+  isReady: (node: string) => boolean = () => true,
 ): Models {
   const alive = (): readonly NodeRow[] =>
     [...hub.rows.hot("node").values()].filter(({ state }) => state === "alive");
@@ -70,7 +70,7 @@ export function makeModels(
     );
   }
 
-  /** Those that are linked first; resolves when there is one, or after TIMEOUT.leaseMs. */
+  /** Those that are ready first; resolves when there is one, or after TIMEOUT.leaseMs. */
   async function reachable(
     wanted: string | undefined,
     signal: AbortSignal,
@@ -79,9 +79,9 @@ export function makeModels(
     const deadlineMs = clock.monotonic() + TIMEOUT.leaseMs;
     for (;;) {
       const all = candidates(wanted);
-      const linked = all.filter(({ node }) => isLinked(node.id));
-      if (linked.length > 0 || clock.monotonic() >= deadlineMs)
-        return [...linked, ...all.filter((offer) => !linked.includes(offer))];
+      const ready = all.filter(({ node }) => isReady(node.id));
+      if (ready.length > 0 || clock.monotonic() >= deadlineMs)
+        return [...ready, ...all.filter((offer) => !ready.includes(offer))];
       await clock.sleep(LOOK_MS, signal);
     }
   }
@@ -128,7 +128,8 @@ export function makeModels(
       throw failure;
     },
     async embed(texts, signal) {
-      const node = alive().find(({ capabilities }) => capabilities.embedder !== undefined);
+      const able = alive().filter(({ capabilities }) => capabilities.embedder !== undefined);
+      const node = able.find(({ id }) => isReady(id)) ?? able[0];
       if (node === undefined)
         throw new GantryError("capability_missing", "No machine offers embeddings");
       const message = { type: "embed" as const, id: newId(hub, "req"), texts: [...texts] };

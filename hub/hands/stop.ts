@@ -36,7 +36,8 @@ export function makeStop(hub: Hub, calls: Calls, link: () => AgentLink): PressSt
       const id = newId(hub, "req");
       const message = { type: "stop" as const, id, ...(printer === undefined ? {} : { printer }) };
       try {
-        const answer = await calls.call(node, message, { timeoutMs: RETRY.device.totalMs, signal });
+        const timeoutMs = RETRY.device.totalMs;
+        const answer = await calls.call(node, message, { timeoutMs, isUrgent: true, signal });
         return answer as readonly string[]; // hands/inbox.ts gives the node's list
       } catch (error) {
         hub.log.error(

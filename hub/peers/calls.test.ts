@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { BREAKER } from "@gantry/shared/base/policy.ts";
 import { type Clock, systemClock } from "@gantry/shared/flow/clock.ts";
 import { silentLogger } from "@gantry/shared/flow/logger.ts";
 import type { PeerLink } from "../ports.ts";
@@ -311,4 +312,42 @@ test("close ends open calls with stopping and aborts what is served", async () =
   await expect(a.call("b", "ask", 2, options)).rejects.toMatchObject({ code: "stopping" });
   await b.close();
   expect(calls.every(({ signal }) => signal.aborted)).toBe(true);
+});
+
+test("[D10] a hub without a link is left alone after some calls, and is called again when the link is up (CL7)", async () => {
+  const { a, b, outcomes, sent } = twoEnds();
+  b.serve(echo);
+  outcomes["a"] = "absent";
+  for (let failures = 0; failures < BREAKER.failuresToOpen; failures += 1) {
+    await expect(a.call("b", "k", 0, options)).rejects.toMatchObject({ code: "unreachable" });
+  }
+  outcomes["a"] = "sent";
+  const refused = a.call("b", "k", 0, options);
+  await expect(refused).rejects.toMatchObject({ code: "breaker_open", details: { isSent: false } });
+  expect(sent).toEqual([]);
+  a.connected("b");
+  await expect(a.call("b", "k", 1, options)).resolves.toMatchObject({ body: 1 });
+});
+
+test("[D10] a hub that keeps its link and answers nobody is left alone, and probed after its rest (CL7)", async () => {
+  const { a, b, clock } = twoEnds();
+  for (let failures = 0; failures < BREAKER.failuresToOpen; failures += 1) {
+    const served = byHand();
+    b.serve(served.serve);
+    const call = a.call("b", "k", 0, options);
+    await settled();
+    clock.pass(options.timeoutMs);
+    await expect(call).rejects.toMatchObject({ code: "timeout" });
+  }
+  await expect(a.call("b", "k", 0, options)).rejects.toMatchObject({ code: "breaker_open" });
+  b.serve(async () => {
+    throw new GantryError("not_found", "an answer that says no is an answer");
+  });
+  clock.pass(BREAKER.openMs);
+  for (let probe = 0; probe < BREAKER.successesToClose; probe += 1) {
+    await expect(a.call("b", "k", 0, options)).rejects.toMatchObject({ code: "not_found" });
+  }
+  b.serve(echo);
+  const many = Array.from({ length: 9 }, () => a.call("b", "k", 2, options));
+  expect(await Promise.all(many)).toHaveLength(9);
 });

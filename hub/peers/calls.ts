@@ -9,12 +9,15 @@
 // CL4. Pieces of text arrive whole and in order, or the call fails with `interrupted`.
 // CL5. A cancelled, timed out or lost caller ends the work on the other side. A link that only
 //      blinked does not: its answers wait, up to the bound, until the link is back.
+// CL7. A hub that answered nobody several times is left alone for a while, with breaker_open and
+//      `details.isSent` false (shared/flow/targets.ts); a link that is up again ends that.
 // CL6. At most CALLS_MAX calls are open to one hub and from one hub; more are `busy` at once.
 
 import { fromErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { makeTargets } from "@gantry/shared/flow/targets.ts";
 import type { HubId } from "../consensus/types.ts";
 import type { PeerLink } from "../ports.ts";
 import { parseWire, type Wire } from "./call-wire.ts";
@@ -53,7 +56,7 @@ export type ServeCall = (
 export interface PeerCalls {
   /**
    * Asks another hub. `body` and the answer are JSON. Throws what the other side throws, and
-   * unreachable, timeout (CL2), busy, cancelled, interrupted, too_large, stopping.
+   * unreachable, timeout (CL2), breaker_open (CL7), busy, cancelled, interrupted, too_large, stopping.
    */
   call(to: HubId, kind: string, body: unknown, options: PeerCallOptions): Promise<unknown>;
   /** One way and unanswered; may be lost even when `sent`. Throws too_large. */
@@ -62,6 +65,8 @@ export interface PeerCalls {
   serve(handler: ServeCall): void;
   /** For PeerLinkHandler. */
   posted(from: HubId, body: unknown): void;
+  /** For PeerLinkHandler. */
+  connected(hub: HubId): void;
   /** For PeerLinkHandler. */
   lost(hub: HubId): void;
   /** Open calls end with `stopping`, served ones are aborted. */
@@ -97,6 +102,7 @@ export function makePeerCalls({ link, clock, log, bootId }: PeerCallsOptions): P
   const openTo = new Map<HubId, number>();
   const callers = new Map<HubId, Caller>();
   let serveCall: ServeCall | undefined;
+  const targets = makeTargets(clock);
   let lastCall = 0;
 
   // --- asking ---
@@ -111,9 +117,10 @@ export function makePeerCalls({ link, clock, log, bootId }: PeerCallsOptions): P
     if (scope.signal.aborted) throw stopping();
     const count = openTo.get(to) ?? 0;
     if (count >= CALLS_MAX) throw busy(to); // CL6
+    targets.admit(to); // CL7
     lastCall += 1;
     const id = `${bootId}.${lastCall}`;
-    const outcome = link.post(to, { k: "call", id, kind, body, ms: timeoutMs } satisfies Wire);
+    const outcome = send(to, { k: "call", id, kind, body, ms: timeoutMs });
     if (outcome === "absent") throw unreachable(to, false);
     if (outcome === "full") throw busy(to);
     openTo.set(to, count + 1);
@@ -136,17 +143,37 @@ export function makePeerCalls({ link, clock, log, bootId }: PeerCallsOptions): P
           else resolve(result.value);
         },
       });
-      signal.addEventListener("abort", () => giveUp(reasonOf(signal)), { signal: over.signal });
+      const onOverdue = (): void => {
+        targets.failed(to);
+        giveUp(timedOut(to, timeoutMs));
+      };
+      const onAbort = (): void => {
+        targets.givenUp(to);
+        giveUp(reasonOf(signal));
+      };
+      signal.addEventListener("abort", onAbort, { signal: over.signal });
       clock.sleep(timeoutMs, over.signal).then(
-        () => giveUp(timedOut(to, timeoutMs)),
+        () => onOverdue(),
         () => {},
       );
     });
   }
 
+  function send(to: HubId, wire: Wire): ReturnType<PeerLink["post"]> {
+    let outcome: ReturnType<PeerLink["post"]> = "full";
+    try {
+      outcome = link.post(to, wire);
+      return outcome;
+    } finally {
+      if (outcome === "absent") targets.failed(to);
+      if (outcome === "full") targets.givenUp(to); // or it is too large for a frame
+    }
+  }
+
   function answered(from: HubId, wire: Extract<Wire, { k: "text" | "done" | "failed" }>): void {
     const waiting = pending.get(wire.id);
     if (waiting === undefined || waiting.to !== from) return; // CL1
+    if (waiting.seq === 0) targets.answered(from);
     if (wire.k === "failed") return waiting.settle({ error: fromErrorRecord(wire.error) });
     if (wire.seq !== waiting.seq) {
       if (wire.seq < waiting.seq) return; // twice
@@ -280,10 +307,13 @@ export function makePeerCalls({ link, clock, log, bootId }: PeerCallsOptions): P
           return answered(from, wire);
       }
     },
+    connected: (hub) => targets.returned(hub),
     lost(hub) {
       if (scope.signal.aborted) return;
       for (const waiting of pending.values()) {
-        if (waiting.to === hub) waiting.settle({ error: unreachable(hub, true) }); // CL2
+        if (waiting.to !== hub) continue;
+        targets.failed(hub);
+        waiting.settle({ error: unreachable(hub, true) }); // CL2
       }
       scope.start("lost", (signal) => endServed(hub, signal));
     },

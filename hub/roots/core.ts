@@ -106,7 +106,10 @@ export async function openHubCore(
       if (first !== undefined && !members.isFormer(first.from)) replica.receive(messages);
     },
     posted: (from, body) => calls.posted(from, body),
-    connected: hooks.onConnected,
+    connected(hub) {
+      calls.connected(hub);
+      hooks.onConnected(hub);
+    },
     lost(hub) {
       replica.unreachable(hub);
       calls.lost(hub);

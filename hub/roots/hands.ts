@@ -13,6 +13,7 @@ import { clusterState } from "../cluster/state.ts";
 import { stepDown } from "../cluster/step-down.ts";
 import { makeDesk } from "../desk/desk.ts";
 import { examineCluster, type ExamParts } from "../doctor/exam.ts";
+import { makeTargets } from "@gantry/shared/flow/targets.ts";
 import { makeCalls } from "../hands/calls.ts";
 import { type Duties, makeDuties } from "../hands/duties.ts";
 import { makeInbox } from "../hands/inbox.ts";
@@ -77,10 +78,12 @@ export function makeHands(parts: HandsParts): Hands {
     dataFormat: FORMAT,
     version: exam.version,
   });
-  const calls = makeCalls(link, hub.clock);
-  const duties = makeDuties(hub, link, signal);
+  const targets = makeTargets(hub.clock);
+  const calls = makeCalls(link, hub.clock, targets);
+  const duties = makeDuties(hub, link, targets, signal);
   const stop = makeStop(hub, calls, link);
-  const models = makeModels(hub, calls, (node) => link().heard().has(node));
+  const isReady = (node: string): boolean => link().heard().has(node) && !targets.isLeftAlone(node);
+  const models = makeModels(hub, calls, isReady);
   const library = makeLibrary(hub.rows, blobs.store, paths.gcode);
   const ask = makeAsk({ hub, models, stop, library });
   const watches = makeRegistryWatches(hub, signal);
@@ -102,7 +105,7 @@ export function makeHands(parts: HandsParts): Hands {
       operations: makeOperations({ core, makeKeys: (id) => makeJoinKeys(core.clusterId, id) }),
     },
   });
-  const inbox = makeInbox({ hub, calls, duties, blobs: blobs.store, link, signal });
+  const inbox = makeInbox({ hub, calls, duties, targets, blobs: blobs.store, link, signal });
   const handler = {
     ...inbox,
     registry: makeRegistryCalls({ hub, keepAlive, watches, signal }),

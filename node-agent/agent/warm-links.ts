@@ -2,12 +2,15 @@
 //
 // WL1. One connection for each place. One that breaks is opened again for ever, RECONNECT apart.
 // WL2. After `lost` nothing more comes of a connection, and a new one is a new WarmLink.
+// WL3. While this node is served, a hub that could not be reached again and again is left alone for
+//      BREAKER.openMs; a node without a session tries every hub at RECONNECT's pace.
 
 import { backoffMs } from "@gantry/shared/base/backoff.ts";
-import { RECONNECT } from "@gantry/shared/base/policy.ts";
+import { BREAKER, RECONNECT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Random } from "@gantry/shared/base/prng.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
+import { makeTargets } from "@gantry/shared/flow/targets.ts";
 import { type HubPlace, placeKey } from "./hub-places.ts";
 import type { HubLink, LinkEvent, OpenHubLink } from "./ports.ts";
 
@@ -19,7 +22,7 @@ export interface WarmLink {
 }
 
 export interface WarmLinks {
-  /** Opens what is new and closes what is not named, but never `kept`. */
+  /** Opens what is new and closes what is not named, but never `kept`: the one that serves (WL3). */
   use(places: readonly HubPlace[], kept?: WarmLink): void;
   /** Those that can be spoken on. */
   open(): readonly WarmLink[];
@@ -44,6 +47,8 @@ export function makeWarmLinks(ports: WarmLinkPorts, scope: Scope): WarmLinks {
   const wanted = new Map<string, HubPlace>();
   const held = new Map<string, Held>();
   const failures = new Map<string, number>();
+  const targets = makeTargets(clock);
+  let served: WarmLink | undefined;
 
   function dial(key: string, place: HubPlace): void {
     const entry: Held = {
@@ -52,6 +57,20 @@ export function makeWarmLinks(ports: WarmLinkPorts, scope: Scope): WarmLinks {
       isOpen: false,
     };
     held.set(key, entry);
+    scope.start("watch the dial", (signal) => watchDial(key, entry, signal).catch(() => {}));
+  }
+
+  /** ZeroMQ dials on by itself and says nothing: what takes this long has failed once more (WL3). */
+  async function watchDial(key: string, entry: Held, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await clock.sleep(TIMEOUT.leaseMs, signal);
+      if (entry.isOpen || held.get(key) !== entry) return;
+      targets.failed(key);
+      if (!mayRest(key)) continue;
+      drop(key, entry);
+      scope.start("redial", (rest) => redial(key, rest));
+      return;
+    }
   }
 
   function heard(key: string, entry: Held, event: LinkEvent): void {
@@ -59,7 +78,9 @@ export function makeWarmLinks(ports: WarmLinkPorts, scope: Scope): WarmLinks {
     if (event.kind === "connected") {
       entry.isOpen = true;
       failures.delete(key);
+      targets.returned(key);
     } else if (event.kind === "lost") {
+      targets.failed(key);
       drop(key, entry);
       scope.start("redial", (signal) => redial(key, signal));
     }
@@ -69,10 +90,14 @@ export function makeWarmLinks(ports: WarmLinkPorts, scope: Scope): WarmLinks {
   async function redial(key: string, signal: AbortSignal): Promise<void> {
     const count = (failures.get(key) ?? 0) + 1;
     failures.set(key, count);
-    await clock.sleep(backoffMs(RECONNECT, count, random), signal);
+    const isResting = mayRest(key);
+    await clock.sleep(isResting ? BREAKER.openMs : backoffMs(RECONNECT, count, random), signal);
     const place = wanted.get(key);
     if (place !== undefined && !held.has(key)) dial(key, place); // WL1
   }
+
+  /** WL3. */
+  const mayRest = (key: string): boolean => served?.isOpen === true && targets.isLeftAlone(key);
 
   function drop(key: string, entry: Held): void {
     entry.isOpen = false;
@@ -82,6 +107,7 @@ export function makeWarmLinks(ports: WarmLinkPorts, scope: Scope): WarmLinks {
 
   return {
     use(places, kept) {
+      served = kept;
       wanted.clear();
       for (const place of places) wanted.set(placeKey(place), place);
       for (const [key, entry] of held) {
@@ -89,7 +115,7 @@ export function makeWarmLinks(ports: WarmLinkPorts, scope: Scope): WarmLinks {
         if (place !== undefined) entry.place = place; // the same connection, perhaps with an id now
         else if (entry !== kept) drop(key, entry);
       }
-      for (const [key, place] of wanted) if (!held.has(key)) dial(key, place);
+      for (const [key, place] of wanted) if (!held.has(key) && !mayRest(key)) dial(key, place);
     },
     open: () => [...held.values()].filter(({ isOpen }) => isOpen),
     async close() {

@@ -1,6 +1,7 @@
 // A circuit breaker as a value: closed -> (failures) -> open -> (time) -> probing -> closed | open.
 //
-// B1. While probing, one call is out at a time; the others are refused.
+// B1. While probing, one call is out at a time; the others are refused. One of which nothing is heard
+//     for `openMs` keeps nobody out any longer: a probe that was forgotten must not close the way for ever.
 // B2. It closes only after `successesToClose` probes in a row.
 
 export interface BreakerPolicy {
@@ -12,28 +13,27 @@ export interface BreakerPolicy {
 export type Breaker =
   | { readonly kind: "closed"; readonly failures: number }
   | { readonly kind: "open"; readonly untilMs: number }
-  | { readonly kind: "probing"; readonly successes: number; readonly isOut: boolean };
+  /** `outUntilMs`: 0 while no probe is out. */
+  | { readonly kind: "probing"; readonly successes: number; readonly outUntilMs: number };
 
 export const CLOSED: Breaker = { kind: "closed", failures: 0 };
 
-/** Asks for leave to call. `nowMs` is monotonic. The returned breaker replaces the old one. */
-export function admit(breaker: Breaker, nowMs: number): { admitted: boolean; breaker: Breaker } {
-  switch (breaker.kind) {
-    case "closed":
-      return { admitted: true, breaker };
-    case "open":
-      if (nowMs < breaker.untilMs) return { admitted: false, breaker };
-      return { admitted: true, breaker: { kind: "probing", successes: 0, isOut: true } };
-    case "probing":
-      if (breaker.isOut) return { admitted: false, breaker }; // B1
-      return { admitted: true, breaker: { ...breaker, isOut: true } };
-  }
+/** Whether a call would be let through. `nowMs` is monotonic. */
+export const admits = (breaker: Breaker, nowMs: number): boolean =>
+  breaker.kind === "closed" ||
+  nowMs >= (breaker.kind === "open" ? breaker.untilMs : breaker.outUntilMs); // B1
+
+/** What a call that is let through makes of it. Only where `admits`. */
+export function onCall(breaker: Breaker, { openMs }: BreakerPolicy, nowMs: number): Breaker {
+  if (breaker.kind === "closed") return breaker;
+  const successes = breaker.kind === "open" ? 0 : breaker.successes;
+  return { kind: "probing", successes, outUntilMs: nowMs + openMs };
 }
 
 export function onSuccess(breaker: Breaker, policy: BreakerPolicy): Breaker {
   if (breaker.kind !== "probing") return breaker.kind === "closed" ? CLOSED : breaker;
   const successes = breaker.successes + 1;
-  return successes >= policy.successesToClose ? CLOSED : { ...breaker, successes, isOut: false };
+  return successes >= policy.successesToClose ? CLOSED : { ...breaker, successes, outUntilMs: 0 };
 }
 
 export function onFailure(breaker: Breaker, policy: BreakerPolicy, nowMs: number): Breaker {
@@ -42,3 +42,7 @@ export function onFailure(breaker: Breaker, policy: BreakerPolicy, nowMs: number
   const failures = breaker.failures + 1;
   return failures >= policy.failuresToOpen ? open : { kind: "closed", failures };
 }
+
+/** The caller gave up: that says nothing about who was called, and the probe's place is free again. */
+export const onGivenUp = (breaker: Breaker): Breaker =>
+  breaker.kind === "probing" ? { ...breaker, outUntilMs: 0 } : breaker;

@@ -92,7 +92,7 @@ export interface Client extends RouteCalls {
 export function makeClient(options: ClientOptions): Client {
   const { clock, random, token } = options;
   const send = options.fetch ?? fetch;
-  const hubs = makeHubs([options.baseUrl, ...(options.others ?? [])]);
+  const hubs = makeHubs([options.baseUrl, ...(options.others ?? [])], clock);
   const baseUrl = withoutSlash(options.baseUrl);
   const requestId = options.requestId ?? mintId("req", clock.now(), random);
   const never = new AbortController().signal;
@@ -117,9 +117,9 @@ export function makeClient(options: ClientOptions): Client {
       hubs.failed(address);
       throw transportError(error, address, signal);
     }
-    if (response.ok) return { response, address };
-    const problem = await problemOf(response, address);
-    if (problem.kind.http === 503) hubs.failed(address);
+    const problem = response.ok ? undefined : await problemOf(response, address);
+    hubs.answered(address, problem?.kind.http !== 503);
+    if (problem === undefined) return { response, address };
     const { address: leader } = problem.details;
     if (problem.code === "not_leader" && typeof leader === "string") hubs.follow(leader);
     throw problem;

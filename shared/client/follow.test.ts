@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { BREAKER } from "../base/policy.ts";
 import { seededRandom } from "../base/prng.ts";
 import { type Clock, systemClock } from "../flow/clock.ts";
 import { type Client, makeClient } from "./client.ts";
@@ -87,7 +88,7 @@ describe("a client of several hubs", () => {
     } finally {
       await leader[Symbol.asyncDispose]();
     }
-    const safe = makeHubs(["https://a:1"]);
+    const safe = makeHubs(["https://a:1"], systemClock);
     expect(safe.follow("http://b:1")).toBe(false);
     expect(safe.follow("https://b:1")).toBe(true);
     expect(safe.current).toBe("https://b:1");
@@ -124,9 +125,53 @@ describe("a client of several hubs", () => {
   });
 
   it("leaves a hub once for many calls that fail there together (HB2)", () => {
-    const three = makeHubs(["http://a", "http://b/", "http://c"]);
+    const three = makeHubs(["http://a", "http://b/", "http://c"], systemClock);
     for (let turn = 0; turn < 5; turn += 1) three.failed("http://a");
     expect(three.current).toBe("http://b");
+  });
+});
+
+function cut(known: ReturnType<typeof makeHubs>, address: string): void {
+  for (let time = 0; time < BREAKER.failuresToOpen; time += 1) known.failed(address);
+}
+
+describe("[D10] a hub that failed again and again", () => {
+  const [a, b, c] = ["http://a", "http://b", "http://c"];
+
+  it("is passed over while another serves, and is tried again after its rest (HB4)", () => {
+    let nowMs = 0;
+    const known = makeHubs([a, b, c], { monotonic: () => nowMs });
+    cut(known, b);
+    known.failed(a);
+    expect(known.current).toBe(c);
+    nowMs += BREAKER.openMs;
+    known.failed(c);
+    known.failed(a);
+    expect(known.current).toBe(b);
+  });
+
+  it("is tried as ever where all of them failed (HB4)", () => {
+    const known = makeHubs([a, b, c], { monotonic: () => 0 });
+    for (const each of [a, b, c]) cut(known, each);
+    const tried = [a, b, c].map(() => {
+      known.failed(known.current);
+      return known.current;
+    });
+    expect(tried.toSorted()).toEqual([a, b, c]);
+  });
+
+  it("is not one that answers that it cannot now (HB1)", () => {
+    const known = makeHubs([a, b], { monotonic: () => 0 });
+    for (let time = 0; time < 3 * BREAKER.failuresToOpen; time += 1) {
+      known.answered(known.current, false);
+    }
+    known.failed(known.current);
+    known.failed(known.current);
+    expect([a, b]).toContain(known.current);
+    cut(known, a);
+    expect(known.current).toBe(b);
+    known.failed(b);
+    expect(known.current).toBe(b);
   });
 });
 

@@ -17,6 +17,7 @@ import { makeLibrary } from "../../hub/ask/library.ts";
 import { makeDesk } from "../../hub/desk/desk.ts";
 import { makeFeed } from "../../hub/feed/feed.ts";
 import { makeSoftState } from "../../hub/feed/soft.ts";
+import { makeTargets } from "@gantry/shared/flow/targets.ts";
 import { makeCalls } from "../../hub/hands/calls.ts";
 import { makeModels } from "../../hub/hands/models.ts";
 import { makeStop } from "../../hub/hands/stop.ts";
@@ -149,7 +150,7 @@ async function openCore(folder: string, clock: Clock): Promise<{ hub: Hub; desk:
     log: silentLogger,
     metrics: makeMetrics(),
   };
-  const calls = makeCalls(link, clock);
+  const calls = makeCalls(link, clock, makeTargets(clock));
   const models = makeModels(hub, calls);
   const stop = makeStop(hub, calls, link);
   const blobs = await openBlobFiles(join(folder, "blobs"));
