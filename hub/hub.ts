@@ -31,6 +31,8 @@ export interface Hub {
 export type By = Pick<Envelope, "actor" | "requestId"> & {
   readonly replay?: Envelope["replay"];
   readonly session?: Envelope["session"];
+  /** Throws when it must not act any more (cluster/attempts.ts). */
+  readonly fence?: () => void;
 };
 
 export const newId = (hub: Hub, kind: IdKind): string => mintId(kind, hub.clock.now(), hub.random);
@@ -46,6 +48,7 @@ export async function propose(
   signal: AbortSignal,
 ): Promise<Reply> {
   const { actor, requestId, replay, session } = by;
+  by.fence?.();
   const envelope: Envelope = {
     atMs: hub.stampMs(),
     actor,
@@ -74,5 +77,6 @@ export async function act(
   return reply.value;
 }
 
-export const refusal = (reply: Extract<Reply, { ok: false }>): GantryError =>
-  fromErrorRecord(reply.error);
+/** `details.position`: where the log refused it. */
+export const refusal = ({ error, position }: Extract<Reply, { ok: false }>): GantryError =>
+  fromErrorRecord({ ...error, details: { ...error.details, position } });

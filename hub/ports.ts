@@ -42,6 +42,8 @@ export interface DeskRequest {
   readonly session?: SessionStamp;
   /** Of the If-Match header. */
   readonly ifRevision?: number;
+  /** Throws when it must not act any more; made by the hub that serves it for another one. */
+  readonly fence?: () => void;
 }
 
 export interface DeskCallOptions {

@@ -9,21 +9,29 @@ const REQUEST: DeskRequest = { actor: null, requestId: "r", params: {}, query: {
 const never = new AbortController().signal;
 
 /** A hub that follows `leader`; each forwarded request meets the next of `fates`. */
-function follower(fates: readonly (ErrorCode | "done" | "lost" | "absent")[], leader = ["b"]) {
-  const sent: DeskRequest[] = [];
+function follower(
+  fates: readonly (ErrorCode | "done" | "lost" | "absent" | "refused")[],
+  leader = ["b"],
+) {
+  const sent: ForwardedRequest[] = [];
   let next = 0;
   const parts = {
     local: () => undefined,
     leading: () => undefined,
     leader: () => leader[0],
+    term: () => 7,
     change: (signal: AbortSignal) => systemClock.sleep(1, signal),
     prepare: () => Promise.resolve(),
     calls: {
       call(to: string, _: string, body: unknown) {
         const fate = fates[next] ?? "done";
         next += 1;
-        sent.push((body as ForwardedRequest).request);
+        sent.push(body as ForwardedRequest);
         if (fate === "done") return Promise.resolve("done");
+        if (fate === "refused")
+          return Promise.reject(
+            new GantryError("revision_mismatch", to, { details: { position: 12 } }),
+          );
         const isSent = fate === "lost";
         const code = fate === "lost" || fate === "absent" ? "unreachable" : fate;
         if (next === fates.length) leader.length = 0; // nobody leads any more
@@ -50,7 +58,13 @@ describe("the desk of a hub that follows", () => {
     const { ask, sent } = follower(["lost", "no_leader", "absent", "done"], ["b"]);
     expect(await codeOf(ask("flagSet"))).toBe("done");
     expect(sent).toHaveLength(4);
-    expect(new Set(sent.map(({ replay }) => replay?.key)).size).toBe(1);
+    expect(new Set(sent.map(({ request }) => request.replay?.key)).size).toBe(1);
+    expect(sent.map(({ term, attempt }) => [term, attempt])).toEqual([
+      [7, 1],
+      [7, 2],
+      [7, 3],
+      [7, 4],
+    ]);
   });
 
   it.for([
@@ -60,7 +74,9 @@ describe("the desk of a hub that follows", () => {
     { fates: ["no_leader"], route: "flagSet", code: "no_leader" },
     { fates: ["lost"], route: "flags", code: "no_leader" },
     { fates: ["revision_mismatch"], route: "flagSet", code: "revision_mismatch" },
-    { fates: ["lost", "revision_mismatch"], route: "flagSet", code: "revision_mismatch" },
+    { fates: ["lost", "refused"], route: "flagSet", code: "revision_mismatch" },
+    { fates: ["lost", "busy"], route: "flagSet", code: "outcome_unknown" },
+    { fates: ["busy"], route: "flagSet", code: "busy" },
   ] as const)(
     "$fates and then no leader: $route is told $code (FW6)",
     async ({ fates, route, code }) => {

@@ -161,13 +161,11 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
 
   function forward(
     to: HubId,
-    route: RouteName,
-    request: DeskRequest,
+    sending: ForwardedRequest,
     { signal, onText }: DeskCallOptions,
   ): Promise<unknown> {
-    const body: ForwardedRequest = { route, request };
     const timeoutMs = TIMEOUT.answerMs;
-    return parts.calls.call(to, DESK_CALL, body, {
+    return parts.calls.call(to, DESK_CALL, sending, {
       signal,
       timeoutMs,
       ...(onText === undefined ? {} : { onText }),
@@ -220,6 +218,9 @@ const moves = ({ code, details }: GantryError): boolean =>
   MOVES.has(code) || (OF_A_LINK.has(code) && "isSent" in details);
 const OF_A_LINK: ReadonlySet<ErrorCode> = new Set(["unreachable", "breaker_open"]);
 const MOVES: ReadonlySet<ErrorCode> = new Set(["no_leader", "stopping", "starting"]);
+
+/** A refusal that the log gave: under a replay key it is the last word (hub.ts refusal). */
+const isOfLog = ({ details }: GantryError): boolean => "position" in details;
 
 /** FW2. */
 function makeRepeatable(route: RouteName, request: DeskRequest): DeskRequest {

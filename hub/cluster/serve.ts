@@ -9,6 +9,7 @@ import type { Desk } from "../ports.ts";
 import type { HubCore } from "../roots/core.ts";
 import { EXAM_FACTS, EXAM_STATE, examFacts, examState, type ExamParts } from "../doctor/exam.ts";
 import { type Agreement, STAMP, type Stamp } from "./agreement.ts";
+import { makeAttempts } from "./attempts.ts";
 import { type ClusterBlobs, KEEP_BLOB } from "./blobs.ts";
 import { HUB_FACTS } from "./describe.ts";
 import { DESK_CALL, type ForwardedRequest, WHO_CALL } from "./desk.ts";
@@ -42,10 +43,14 @@ export function serveHubs({
   agreement,
   onDisagreement,
 }: ServeParts): void {
+  const attempts = makeAttempts(() => core.hub.replica.status().term);
   const services: Readonly<Record<string, Service>> = {
     async [DESK_CALL](_, body, options) {
-      const { route, request } = body as ForwardedRequest; // made by a hub of this cluster
-      return (await desk(options.signal)).call(route, request, options);
+      const sending = body as ForwardedRequest; // made by a hub of this cluster
+      const fence = attempts.fence(sending);
+      const leading = await desk(options.signal);
+      fence(); // FW7
+      return leading.call(sending.route, { ...sending.request, fence }, options);
     },
     async [WHO_CALL](_, body, { signal }) {
       const { secretSha256 } = body as { secretSha256: string }; // made by a hub of this cluster

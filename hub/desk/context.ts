@@ -53,12 +53,13 @@ export function actorOf({ actor }: DeskRequest): Actor {
 }
 
 export function byOf(request: DeskRequest): By {
-  const { requestId, replay, session } = request;
+  const { requestId, replay, session, fence } = request;
   return {
     actor: actorOf(request).person,
     requestId,
     ...(replay === undefined ? {} : { replay }),
     ...(session === undefined ? {} : { session }),
+    ...(fence === undefined ? {} : { fence }),
   };
 }
 

@@ -27,6 +27,7 @@ export function makeFront(core: HubCore, { desk, blobs }: Hands, serving: Servin
     },
     leading: () => serving.desk,
     leader,
+    term: () => hub.replica.status().term,
     change: (signal) => serving.change(signal),
     async prepare(route, request, signal) {
       if (route === "printSubmitted")
