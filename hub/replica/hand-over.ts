@@ -1,6 +1,8 @@
 // Hands leadership to another hub: because somebody says so, or because our disk is slow.
 //
-// D8. A leader whose own write takes longer than an election hands over to a hub with a faster disk.
+// D8. A leader whose own write takes longer than an election hands over to a hub with a faster disk. Who
+//     has just done so is patient, or two slow disks would hand over to each other; but not for ever: it
+//     may have been elected again since, and its disk stand still.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
@@ -12,8 +14,9 @@ import { noLeader } from "./faults.ts";
 import { TICK_MS } from "./options.ts";
 import { until } from "./until.ts";
 
-/** Before a disk that stays slow is left again. */
+/** For so long after a hand-over a write must be as old as PATIENCE elections. */
 const PAUSE_TICKS = 500;
+const PATIENCE = 4;
 
 export interface HandOverParts {
   readonly driver: Driver;
@@ -52,11 +55,12 @@ export function makeHandOver(parts: HandOverParts): HandOver {
     leaveSlowDisk() {
       const { status } = driver;
       pauseTicks = Math.max(0, pauseTicks - 1);
-      if (status.role !== "leader" || status.progress.size === 0 || pauseTicks > 0) return;
+      if (status.role !== "leader" || status.progress.size === 0) return;
       const { busySinceMs } = disk;
-      if (busySinceMs === undefined) return;
+      if (busySinceMs === undefined || status.transferTo !== null) return;
       const ageMs = clock.monotonic() - busySinceMs;
-      if (ageMs < electionTicks * TICK_MS) return;
+      const elections = pauseTicks > 0 ? PATIENCE : 1;
+      if (ageMs < elections * electionTicks * TICK_MS) return;
       const to = furthest(status, witnesses);
       if (to === undefined) return;
       pauseTicks = PAUSE_TICKS;

@@ -73,4 +73,28 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     ],
     seedsMax: 150,
   },
+  {
+    name: "damaged-log-votes",
+    why: "a hub whose log lacks what it had acknowledged votes all the same",
+    edits: [
+      {
+        file: "hub/consensus/election.ts",
+        from: "isFree && raft.config.isBarred !== true && isUpToDate(",
+        to: "isFree && isUpToDate(",
+      },
+    ],
+    seedsMax: 150,
+  },
+  {
+    name: "deletes-refused-when-low",
+    why: "on a disk that is nearly full nothing is taken any more, not even what makes room",
+    edits: [
+      {
+        file: "hub/adapters/disk-room.ts",
+        from: "=> BEGINS.has(type);",
+        to: "=> BEGINS.size > 0 || type === 'flagSet';",
+      },
+    ],
+    seedsMax: 150,
+  },
 ];

@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { REPLICA_MUTANTS } from "./mutants.ts";
+import pinned from "./pinned.json" with { type: "json" };
 
 const EVERYDAY_SEEDS = 40;
 const budgetS = Number(process.env["SIM_BUDGET_S"] ?? 0);
@@ -41,6 +42,12 @@ describe("simulated replicas", { timeout: 180_000 }, () => {
     expect(failures).toEqual([]);
     expect(seeds).toBe(EVERYDAY_SEEDS);
     expect(acknowledged).toBeGreaterThan(EVERYDAY_SEEDS * 20);
+  });
+
+  it.each(pinned.seeds)("hold in seed %i, which failed once", async (seed) => {
+    const { seeds, failures } = await simulate("--seed", String(seed), "--seeds", "1");
+    expect(failures).toEqual([]);
+    expect(seeds).toBe(1);
   });
 
   it("do the same things in the same order when a seed is run again", async () => {

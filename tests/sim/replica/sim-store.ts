@@ -1,4 +1,5 @@
-// A simulated LevelDB: batches in order, each whole or not at all; what no sync covers may be lost.
+// A simulated LevelDB: batches in order, each whole or not at all; what no sync covers may be lost. A
+// damaged disk loses more: the last batches, synced or not, or a bit of a value.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { OrderedStore, StoreOperation, StoreRange } from "../../../hub/ports.ts";
@@ -13,7 +14,14 @@ export interface SimStore {
   /** `keep`: how many of the batches that no sync covers survive. */
   crash(keep: number): void;
   unsynced(): number;
+  /** Between lives: the last `count` batches are not there, as if the end of the store were damaged. */
+  lose(count: number): void;
+  /** Between lives: flips a bit of a value, and gives its key; undefined if there is none that is meant. */
+  rot(isMeant: (key: string) => boolean): string | undefined;
 }
+
+/** Batches that can be lost: more than a log syncs between two faults. */
+const UNDO_MAX = 64;
 
 interface Batch {
   readonly operations: readonly StoreOperation[];
@@ -27,6 +35,14 @@ export function makeSimStore(world: World, latencyMs: () => number): SimStore {
   let underWay: Batch[] = [];
   let endsAt = 0;
   let life = 0;
+  /** What each of the last batches replaced. */
+  const undo: ReadonlyMap<string, Uint8Array | undefined>[] = [];
+
+  function writeDurable(batch: Batch): void {
+    undo.push(new Map(batch.operations.map(({ key }) => [key, durable.get(key)])));
+    if (undo.length > UNDO_MAX) undo.shift();
+    write(durable, batch);
+  }
 
   function write(map: Map<string, Uint8Array>, { operations }: Batch): void {
     for (const operation of operations) {
@@ -50,7 +66,7 @@ export function makeSimStore(world: World, latencyMs: () => number): SimStore {
     write(current, batch);
     unsynced.push(batch);
     if (batch.isSync) {
-      for (const one of unsynced) write(durable, one);
+      for (const one of unsynced) writeDurable(one);
       unsynced = [];
     }
     done();
@@ -94,13 +110,33 @@ export function makeSimStore(world: World, latencyMs: () => number): SimStore {
     },
     crash(keep) {
       life += 1;
-      for (const batch of [...unsynced, ...underWay].slice(0, keep)) write(durable, batch);
+      for (const batch of [...unsynced, ...underWay].slice(0, keep)) writeDurable(batch);
       unsynced = [];
       underWay = [];
       endsAt = 0;
       current = new Map(durable);
     },
     unsynced: () => unsynced.length + underWay.length,
+    lose(count) {
+      for (let left = count; left > 0; left -= 1) {
+        for (const [key, value] of undo.pop() ?? []) {
+          if (value === undefined) durable.delete(key);
+          else durable.set(key, value);
+        }
+      }
+      current = new Map(durable);
+    },
+    rot(isMeant) {
+      const keys = [...durable.keys()].filter(isMeant).toSorted();
+      const key = keys[Math.floor(world.random() * keys.length)];
+      const value = key === undefined ? undefined : durable.get(key)?.slice();
+      if (key === undefined || value === undefined) return undefined;
+      const at = Math.floor(world.random() * value.length);
+      value[at] = (value[at] ?? 0) ^ (1 << Math.floor(world.random() * 8));
+      durable.set(key, value);
+      current = new Map(durable);
+      return key;
+    },
   };
   return store;
 }
