@@ -105,7 +105,10 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRes
 }
 
 /** CP1. */
-async function readAtTheEnd(cluster: TestCluster, keys: readonly string[]): Promise<Operation[]> {
+export async function readAtTheEnd(
+  cluster: TestCluster,
+  keys: readonly string[],
+): Promise<Operation[]> {
   using http = makeHubClient(cluster.token);
   const reads: Operation[] = [];
   for (const hub of cluster.hubs) {
@@ -136,7 +139,7 @@ async function readAtTheEnd(cluster: TestCluster, keys: readonly string[]): Prom
 }
 
 /** CP2: stops all hubs, and reads their folders at the last entry that all of them have. */
-async function statesOf(cluster: TestCluster): Promise<string[]> {
+export async function statesOf(cluster: TestCluster): Promise<string[]> {
   for (const hub of cluster.hubs) await hub.kill("SIGKILL");
   const folders = cluster.hubs.map(({ dataDir }) => dataDir);
   const last = await Promise.all(folders.map((folder) => stateOf(folder)));
@@ -146,7 +149,7 @@ async function statesOf(cluster: TestCluster): Promise<string[]> {
 }
 
 /** CP3. */
-function sharedTermsOf(cluster: TestCluster): number[] {
+export function sharedTermsOf(cluster: TestCluster): number[] {
   const leaderOf = new Map<number, string>();
   const shared: number[] = [];
   for (const hub of cluster.hubs) {
