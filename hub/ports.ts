@@ -173,8 +173,11 @@ export interface RegistryClient {
 
 export interface RegistrySession {
   received(calls: readonly RegistryCall[]): void;
-  /** Watches end; what is under way goes on, unheard. */
-  end(): void;
+  /**
+   * Watches end; what is under way goes on, unheard, but for waits for a lock: they are given up if the
+   * client `isGone`, and not if it is only to go on elsewhere.
+   */
+  end(isGone: boolean): void;
 }
 
 /** Counters that the link keeps for /metrics. */

@@ -60,9 +60,9 @@ export function makeRegistrySessions(
 ): RegistrySessions {
   const open = new Map<string, Open>();
 
-  function end(one: Open): void {
+  function end(one: Open, isGone: boolean): void {
     open.delete(one.route.key);
-    one.session.end();
+    one.session.end(isGone);
     log.info({ client: one.name }, "registry client left");
   }
 
@@ -97,7 +97,7 @@ export function makeRegistrySessions(
       return true;
     }
     if (isTyped(message, "bye")) {
-      end(one);
+      end(one, true);
       return true;
     }
     return false;
@@ -109,7 +109,7 @@ export function makeRegistrySessions(
       try {
         const client = await door.admit(hello);
         const before = open.get(route.key);
-        if (before !== undefined) end(before);
+        if (before !== undefined) end(before, false);
         const secret = randomBytes(SESSION_BYTES);
         route.session = secret;
         const session = client.open((replies) => writer.post(route, replies));
@@ -132,7 +132,7 @@ export function makeRegistrySessions(
     look(nowMs, silentMs, lateMs) {
       for (const one of open.values()) {
         one.heardMs += lateMs;
-        if (nowMs - one.heardMs > silentMs) end(one);
+        if (nowMs - one.heardMs > silentMs) end(one, true);
       }
     },
     tellHubs() {
@@ -140,7 +140,7 @@ export function makeRegistrySessions(
       for (const { route } of open.values()) writer.post(route, [{ type: "hubs", hubs: list }]);
     },
     endAll() {
-      for (const one of open.values()) end(one);
+      for (const one of open.values()) end(one, false);
     },
   };
 }

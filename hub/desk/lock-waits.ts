@@ -31,20 +31,24 @@ interface Joined {
 /** What `lockAcquired` answers when it may wait (ledger/domains/locks.ts). */
 export type LockReply = LockGiven | Joined | { readonly deadlock: readonly DeadlockStep[] };
 
-/** Resolves with the lock. Throws deadlock, lock_wait_over, outcome_unknown, or why the signal aborted. */
+/**
+ * Resolves with the lock. Throws deadlock, lock_wait_over, outcome_unknown, or why the signal aborted.
+ * `mayReturn`: asked when it aborts; whether somebody may still ask for this wait (LW2).
+ */
 export async function awaitTurn(
   hub: Hub,
   reply: LockReply,
   waitMs: number,
   by: By,
   signal: AbortSignal,
+  mayReturn: () => boolean = () => isRepeatable(by),
 ): Promise<LockGiven> {
   if ("token" in reply) return reply;
   if ("deadlock" in reply) throw deadlockError(reply.deadlock);
   try {
     return await watchTurn(hub, reply, waitMs, signal);
   } catch (error) {
-    if (signal.aborted && !isRepeatable(by)) await giveUp(hub, reply, by); // LW2
+    if (signal.aborted && !mayReturn()) await giveUp(hub, reply, by); // LW2
     throw error;
   }
 }

@@ -1,6 +1,6 @@
 // What registry clients ask, and what becomes of it: small values, locks, watches. The hub's side of
 // shared/contract/registry-ops.ts; every hub has one, leading or not.
-// Who may what: registry-rights.ts. How watchers are told: registry-tell.ts.
+// Who may what: registry-rights.ts. Who waits for a lock: registry-waits.ts. How watchers are told: registry-tell.ts.
 //
 // RC2. `fail` is said only where surely nothing was done; an error after which it may have been is
 //      `unknown`.
@@ -18,12 +18,14 @@ import {
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { CommandBody } from "@gantry/shared/contract/commands.ts";
 import type { RegistryCall, RegistryReply } from "@gantry/shared/contract/registry-ops.ts";
+import type { LockReply } from "../desk/lock-waits.ts";
 import { act, type Hub, newId } from "../hub.ts";
 import type { RegistryClient, RegistryDoor } from "../ports.ts";
 import type { RegistryLoop } from "../registry/loop.ts";
 import type { RegistryWatches } from "../registry/watching.ts";
 import { forbidden, makeRegistryRights, type Who } from "./registry-rights.ts";
 import { makeRegistryTeller, type OpenWatch } from "./registry-tell.ts";
+import { type ClientWaits, makeRegistryWaits } from "./registry-waits.ts";
 
 export interface RegistryCallsParts {
   readonly hub: Hub;
@@ -50,6 +52,7 @@ export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
   const { rows, replica, clock } = hub;
   const rights = makeRegistryRights(hub);
   const teller = makeRegistryTeller({ hub, watches: parts.watches, signal });
+  const waitsOf = makeRegistryWaits(hub);
   let open = 0; // calls under way
   let reads: (() => void)[] = [];
   let writes: (() => void)[] = [];
@@ -69,14 +72,22 @@ export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
     for (const work of batch) work();
   }
 
-  async function write(who: Who, call: RegistryCall, body: CommandBody, say: Say): Promise<void> {
+  async function write(
+    who: Who,
+    call: RegistryCall,
+    body: CommandBody,
+    waits: ClientWaits,
+    say: Say,
+  ): Promise<void> {
     const by = {
       actor: who.actor,
       requestId: `${who.requests}.${call.id}`,
       ...("session" in call && call.session !== undefined ? { session: call.session } : {}),
     };
     try {
-      const value = await act(hub, body, by, signal);
+      const done = await act(hub, body, by, signal);
+      const isWait = call.op === "acquire" && call.waitMs !== undefined;
+      const value = isWait ? await waits.turnOf(call, done as LockReply, by) : done; // domains/locks.ts
       say([{ type: "registryAnswer", id: call.id, result: "ok", value }]);
     } catch (error) {
       say([failed(call.id, error)]);
@@ -145,24 +156,31 @@ export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
       name: who.token === undefined ? who.node : `${who.actor} at ${who.node}`,
       open(say) {
         const mine = new Map<number, OpenWatch>();
+        const waits = waitsOf();
 
         function take(call: RegistryCall): void {
           if (open >= LIMIT.registryCalls.max) throw tooMany();
           const body = rights.commandOf(who, call);
           if (body !== undefined) {
             if (call.op !== "renew" || !isKept(call, say))
-              writeSoon(() => void write(who, call, body, say));
+              writeSoon(() => void write(who, call, body, waits, say));
             return;
           }
           rights.check(who, "read");
           if (call.op === "get") get(call, say);
           else if (call.op === "watch") mine.set(call.id, teller.open(call, say));
           else if (call.op === "unwatch") unwatch(call);
+          else if (call.op === "unwait") unwait(call);
         }
 
         function unwatch({ id, watch: named }: Call<"unwatch">): void {
           mine.get(named)?.end();
           mine.delete(named);
+          say([{ type: "registryAnswer", id, result: "ok", value: {} }]);
+        }
+
+        function unwait({ id, call }: Call<"unwait">): void {
+          waits.giveUp(call);
           say([{ type: "registryAnswer", id, result: "ok", value: {} }]);
         }
 
@@ -176,9 +194,10 @@ export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
               }
             }
           },
-          end() {
+          end(isGone) {
             for (const watch of mine.values()) watch.end();
             mine.clear();
+            waits.end(isGone);
           },
         };
       },

@@ -84,6 +84,7 @@ export function makeRegistryRights(hub: Hub): RegistryRights {
           owner: call.owner ?? who.actor,
           ttlMs: call.ttlMs,
           ...(call.isOfNode === true ? { node: who.node } : {}),
+          ...(call.waitMs === undefined ? {} : { waitMs: call.waitMs }),
         };
       case "renew":
         check(who, "lock");
@@ -97,6 +98,7 @@ export function makeRegistryRights(hub: Hub): RegistryRights {
       case "closeSession":
         return { type: "sessionClosed", clientSession: call.clientSession };
       case "get":
+      case "unwait":
       case "watch":
       case "unwatch":
         return undefined;

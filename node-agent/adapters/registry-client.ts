@@ -4,16 +4,22 @@
 // RK1. A write has its effect once, however often it is sent (registry-lanes.ts). An error with the code
 //      `outcome_unknown` means that it may have been done, any other that it surely was not.
 // RK2. Without lanes (`isOnce` false) a write whose connection breaks ends with `outcome_unknown`.
+// RK3. Who waits for a lock uses no lane of the writes: or those who wait would keep out who releases.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { FlagShown, ReadMode, RegistryOp } from "@gantry/shared/contract/registry-ops.ts";
 import type { WatchMessage } from "@gantry/shared/contract/watch-kinds.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { HubPlace } from "../agent/hub-places.ts";
 import type { Identity } from "../agent/ports.ts";
-import { type Exchange, openExchange, type Outcome } from "./registry-exchange.ts";
+import {
+  type CallOptions,
+  type Exchange,
+  openExchange,
+  type Outcome,
+} from "./registry-exchange.ts";
 import { type Lane, makeLanes, stampOf } from "./registry-lanes.ts";
 import { makeWatches, type WatchAsk } from "./registry-watch.ts";
 
@@ -44,6 +50,15 @@ export interface HeldLock {
   readonly ttlMs: number;
 }
 
+export interface AcquireOptions {
+  readonly ttlMs: number;
+  readonly owner?: string;
+  /** It ends when this node is lost. */
+  readonly isOfNode?: boolean;
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
 /** Calls reject with GantryError: RK1. */
 export interface RegistryClient extends AsyncDisposable {
   /** `ifRevision`: the revision it must be at, 0 for none; else revision_mismatch. */
@@ -56,11 +71,12 @@ export interface RegistryClient extends AsyncDisposable {
   delete(key: string, options?: { readonly ifRevision?: number }): Promise<void>;
   /** `revision` 0: there is none. Default: linearizable. */
   get(key: string, read?: ReadMode): Promise<FlagShown>;
-  /** lock_held. `isOfNode`: it ends when this node is lost. */
-  acquire(
-    name: string,
-    options: { readonly ttlMs: number; readonly owner?: string; readonly isOfNode?: boolean },
-  ): Promise<HeldLock>;
+  /**
+   * lock_held; with `waitMs` (at most TIMEOUT.lockWaitMs) it waits in the lock's queue instead, and
+   * rejects with lock_wait_over, deadlock, or cancelled when `signal` aborts. The wait ends with this
+   * client.
+   */
+  acquire(name: string, options: AcquireOptions): Promise<HeldLock>;
   /** In the leader's memory. stale_token, not_found. */
   renew(name: string, token: number): Promise<HeldLock>;
   release(name: string, token: number): Promise<void>;
@@ -73,7 +89,8 @@ const LANES_MAX = 256;
 
 export function openRegistryClient(options: RegistryClientOptions): RegistryClient {
   const { clock, random, log, identity, isOnce = true } = options;
-  const lanes = makeLanes(options.writesMax ?? LANES_MAX);
+  const writeLanes = makeLanes(options.writesMax ?? LANES_MAX);
+  const waitLanes = makeLanes(LIMIT.lockQueue.max); // RK3
   const watches = makeWatches(() => exchange);
   const exchange: Exchange = openExchange({
     hubs: options.hubs,
@@ -99,8 +116,12 @@ export function openRegistryClient(options: RegistryClientOptions): RegistryClie
   }
 
   /** RK1. */
-  async function write(op: RegistryOp): Promise<unknown> {
-    if (!isOnce) return ask(op);
+  async function write(
+    op: RegistryOp,
+    lanes = writeLanes,
+    options: CallOptions = {},
+  ): Promise<unknown> {
+    if (!isOnce) return valueOf(await exchange.call(op, options));
     const lane = await lanes.take();
     for (;;) {
       if (!isOpen(lane)) {
@@ -113,7 +134,7 @@ export function openRegistryClient(options: RegistryClientOptions): RegistryClie
         lane.seq = 0;
         continue;
       }
-      const outcome = await exchange.call({ ...op, session: stampOf(lane) } as RegistryOp);
+      const outcome = await exchange.call({ ...op, session: stampOf(lane) } as RegistryOp, options);
       const verdict = "fault" in outcome ? judge(lane, outcome) : "over";
       if (verdict === "again") continue;
       if (verdict === "over") lanes.give(lane);
@@ -139,8 +160,14 @@ export function openRegistryClient(options: RegistryClientOptions): RegistryClie
     async get(key, read = "linearizable") {
       return (await ask({ op: "get", key, read })) as FlagShown; // hands/registry-calls.ts
     },
-    async acquire(name, given) {
-      return (await write({ op: "acquire", name, ...given })) as HeldLock; // domains/locks.ts
+    async acquire(name, { signal, ...given }) {
+      signal?.throwIfAborted();
+      const op: RegistryOp = { op: "acquire", name, ...given };
+      const { waitMs } = given;
+      const held = await (waitMs === undefined
+        ? write(op)
+        : write(op, waitLanes, { waitMs, signal }));
+      return held as HeldLock; // domains/locks.ts
     },
     async renew(name, token) {
       return (await ask({ op: "renew", name, token })) as HeldLock; // domains/locks.ts

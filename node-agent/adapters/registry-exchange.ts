@@ -41,9 +41,15 @@ export type Outcome =
   | { readonly value: unknown }
   | { readonly fault: GantryError; readonly sent: number };
 
+export interface CallOptions {
+  readonly waitMs?: number | undefined;
+  /** The hub is told to give up a wait, once; the call ends with what it answers. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Exchange {
-  /** Never rejects. */
-  call(op: RegistryOp): Promise<Outcome>;
+  /** Never rejects. `waitMs`: how long the hub may take beyond the time-out of a call. */
+  call(op: RegistryOp, options?: CallOptions): Promise<Outcome>;
   /** Sends once, on a connection with a session; for watches. Undefined if there is none. */
   post(op: RegistryOp): { readonly id: number; readonly link: RegistryLink } | undefined;
   /** What the hub says to `post` comes here, once. */
@@ -147,6 +153,15 @@ export function openExchange(parts: ExchangeParts): Exchange {
     else fail(call, unknown("The connection broke before the answer"));
   }
 
+  /** What is not sent yet is not sent; else the hub ends it, or its time does. */
+  function unwait(call: Call): void {
+    if (!open.has(call.id)) return;
+    if (call.sent === 0) return fail(call, new GantryError("cancelled", "The wait was given up"));
+    call.link?.send(messageOf(nextId, { op: "unwait", call: call.id }));
+    nextId += 1;
+    return undefined;
+  }
+
   function end(call: Call, outcome: Outcome): void {
     open.delete(call.id);
     if (waiting.size > 0) waiting.delete(call);
@@ -212,15 +227,16 @@ export function openExchange(parts: ExchangeParts): Exchange {
   void keepTime().catch(() => {}); // closed
 
   return {
-    call(op) {
+    call(op, { waitMs = 0, signal } = {}) {
       const fault = closed.signal.aborted ? stopped() : tooMany(open.size);
       if (fault !== undefined) return Promise.resolve({ fault, sent: 0 });
       return new Promise((settle) => {
         const id = nextId;
         nextId += 1;
-        const endMs = clock.monotonic() + timeoutMs;
+        const endMs = clock.monotonic() + timeoutMs + waitMs;
         const call: Call = { id, op, endMs, settle, sent: 0, link: undefined };
         open.set(id, call);
+        signal?.addEventListener("abort", () => unwait(call), { once: true });
         if (!send(call, best)) waiting.add(call);
       });
     },

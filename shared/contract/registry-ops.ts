@@ -9,6 +9,7 @@
 // RO4. These messages come many thousand times a second: they are checked by hand and not by a schema.
 
 import type { ErrorRecord } from "../base/errors.ts";
+import { TIMEOUT } from "../base/policy.ts";
 import type { HubFact } from "./link.ts";
 import type { WatchMessage } from "./watch-kinds.ts";
 
@@ -54,7 +55,11 @@ export type RegistryOp =
       readonly owner?: string;
       /** It ends when this client's node is lost. */
       readonly isOfNode?: boolean;
+      /** Waits in the lock's queue for at most this long; left out: not at all. */
+      readonly waitMs?: number;
     } & Stamped)
+  /** The wait of call `call` is given up; that call is answered with `cancelled`. */
+  | { readonly op: "unwait"; readonly call: number }
   | ({ readonly op: "renew"; readonly name: string; readonly token: number } & Stamped)
   | ({ readonly op: "release"; readonly name: string; readonly token: number } & Stamped)
   | { readonly op: "openSession" }
@@ -154,6 +159,8 @@ const OPS: Readonly<Record<RegistryOpName, (item: Loose) => boolean>> = {
     Number(item["ttlMs"]) <= LOCK_MS_MAX &&
     isMissingOr(isShort, item["owner"]) &&
     isMissingOr(isFlag, item["isOfNode"]) &&
+    isMissingOr(isCount, item["waitMs"]) &&
+    Number(item["waitMs"] ?? 0) <= TIMEOUT.lockWaitMs &&
     isStamped(item),
   renew: isHeld,
   release: isHeld,
@@ -165,6 +172,7 @@ const OPS: Readonly<Record<RegistryOpName, (item: Loose) => boolean>> = {
     isMissingOr(isShort, item["selector"]) &&
     isMissingOr(isFlag, item["isResumed"]) &&
     (item["since"] === "now" || isCount(item["since"])),
+  unwait: (item) => isCount(item["call"]),
   unwatch: (item) => isCount(item["watch"]),
 };
 

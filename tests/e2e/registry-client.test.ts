@@ -2,6 +2,7 @@
 
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WatchMessage } from "@gantry/shared/contract/watch-kinds.ts";
+import { until } from "../support/appliance.ts";
 import { startCluster, type TestCluster } from "../support/cluster.ts";
 import { enrolNode, type Enrolled, openClient } from "../support/enrol.ts";
 
@@ -13,6 +14,17 @@ describe("a registry client", () => {
     enrolled = await enrolNode(await cluster.leader(), "bench");
   });
   afterAll(() => cluster[Symbol.asyncDispose]());
+
+  /** In this order, as the hub that leads shows it. */
+  async function untilWaiting(name: string, owners: readonly string[]): Promise<void> {
+    const leader = await cluster.leader();
+    await until(`${owners.join(", ")} to wait for ${name}`, async () => {
+      const { body } = await leader.api("GET", "/api/locks");
+      const locks: { name: string; waiting?: { owner: string }[] }[] = body.locks ?? [];
+      const waiting = locks.find((lock) => lock.name === name)?.waiting ?? [];
+      return waiting.map(({ owner }) => owner).join() === owners.join();
+    });
+  }
 
   it("puts, compares, gets and deletes values", async () => {
     await using client = openClient(enrolled, { token: cluster.token });
@@ -54,6 +66,63 @@ describe("a registry client", () => {
     await client.release("bed", held.token);
     const again = await client.acquire("bed", { ttlMs: 60_000 });
     expect(again.token).toBeGreaterThan(held.token);
+  });
+
+  it("[K95] waits in a lock's queue: in turn, and until it gives up", async () => {
+    await using client = openClient(enrolled);
+    const ask = (owner: string, signal?: AbortSignal) =>
+      client.acquire("oven", { ttlMs: 60_000, waitMs: 60_000, owner, ...(signal && { signal }) });
+    const held = await ask("one");
+    const stop = new AbortController();
+    const two = ask("two", stop.signal);
+    await untilWaiting("oven", ["two"]);
+    const three = ask("three");
+    await untilWaiting("oven", ["two", "three"]);
+    stop.abort();
+    await expect(two).rejects.toMatchObject({ code: "cancelled" });
+    await untilWaiting("oven", ["three"]);
+    await client.release("oven", held.token);
+    const next = await three;
+    expect(next).toMatchObject({ owner: "three" });
+    expect(next.token).toBeGreaterThan(held.token);
+    const late = client.acquire("oven", { ttlMs: 60_000, waitMs: 1, owner: "four" });
+    await expect(late).rejects.toMatchObject({
+      code: "lock_wait_over",
+      details: { end: "timeout" },
+    });
+    await client.release("oven", next.token);
+  });
+
+  it("[K95] gives up the place of a client that goes away, and nobody waits for it", async () => {
+    await using holder = openClient(enrolled);
+    await using stays = openClient(enrolled);
+    const leaves = openClient(enrolled);
+    const held = await holder.acquire("saw", { ttlMs: 60_000, owner: "one" });
+    const lost = leaves.acquire("saw", { ttlMs: 60_000, waitMs: 200_000, owner: "gone" });
+    const unheard = lost.catch((error: unknown) => error);
+    await untilWaiting("saw", ["gone"]);
+    const kept = stays.acquire("saw", { ttlMs: 60_000, waitMs: 200_000, owner: "stays" });
+    await untilWaiting("saw", ["gone", "stays"]);
+    await leaves.close();
+    expect(await unheard).toMatchObject({ code: "outcome_unknown" });
+    await untilWaiting("saw", ["stays"]);
+    await holder.release("saw", held.token);
+    const { token } = await kept;
+    await stays.release("saw", token);
+  });
+
+  it("[K95] keeps its place though the leader is killed, for the same call comes again", async () => {
+    await using client = openClient(enrolled, { timeoutMs: 30_000 });
+    const held = await client.acquire("mill", { ttlMs: 200_000, owner: "one" });
+    const two = client.acquire("mill", { ttlMs: 60_000, waitMs: 200_000, owner: "two" });
+    await untilWaiting("mill", ["two"]);
+    const leader = await cluster.leader();
+    await leader.kill("SIGKILL");
+    await leader.start();
+    await cluster.leader();
+    await untilWaiting("mill", ["two"]);
+    await client.release("mill", held.token);
+    expect((await two).token).toBeGreaterThan(held.token);
   });
 
   it("does each of many writes once though the leader is killed, and its watch misses none", async () => {
