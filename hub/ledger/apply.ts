@@ -30,7 +30,9 @@ import * as locks from "./domains/locks.ts";
 import * as nodes from "./domains/nodes.ts";
 import * as people from "./domains/people.ts";
 import * as prints from "./domains/prints.ts";
+import * as queues from "./domains/queues.ts";
 import * as sessions from "./domains/sessions.ts";
+import * as work from "./domains/work.ts";
 import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
 import type { Rows } from "./rows.ts";
 
@@ -69,6 +71,12 @@ const HANDLERS: Handlers = {
   jobCancelled: jobs.jobCancelled,
   jobRequeued: jobs.jobRequeued,
   jobDropped: jobs.jobDropped,
+  jobsAdded: work.jobsAdded,
+  jobsLeased: work.jobsLeased,
+  jobsEnded: work.jobsEnded,
+  jobsDirected: work.jobsDirected,
+  queueSet: queues.queueSet,
+  queuePaused: queues.queuePaused,
   reignBegan: cluster.reignBegan,
   hubJoined: cluster.hubJoined,
   hubChanged: cluster.hubChanged,

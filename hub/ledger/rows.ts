@@ -34,7 +34,16 @@ import type {
   SpendRow,
   TokenRow,
 } from "@gantry/shared/contract/rows.ts";
+import type {
+  DefinitionRow,
+  RunPatchRow,
+  TicketRow,
+  TimelineRow,
+  WorkflowRow,
+} from "@gantry/shared/contract/run-rows.ts";
+import type { QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { JournalRow, LedgerMeta } from "./journal.ts";
+import type { RunRow } from "./run-row.ts";
 
 /** Every table with the type of its rows. */
 export interface Tables {
@@ -53,6 +62,9 @@ export interface Tables {
   readonly node: NodeRow;
   readonly device: DeviceRow;
   readonly job: JobRow;
+  readonly queue: QueueRow;
+  /** `QUEUE/KEY`: the job that an idempotency key made. */
+  readonly jobKey: JobKeyRow;
   readonly print: PrintRow;
   readonly confirmation: ConfirmationRow;
   readonly question: QuestionRow;
@@ -62,6 +74,14 @@ export interface Tables {
   readonly message: MessageRow;
   readonly replay: ReplayRow;
   readonly cache: CacheRow;
+  readonly workflow: WorkflowRow;
+  readonly definition: DefinitionRow;
+  readonly run: RunRow;
+  readonly ticket: TicketRow;
+  /** `RUN/N`, from 1. */
+  readonly runPatch: RunPatchRow;
+  /** `RUN/N`, from 0. */
+  readonly timeline: TimelineRow;
   readonly journal: JournalRow;
   /** Positions in time: `jobs/N`, `prints/N`, `person/NAME/N` -> id of the N-th one made. */
   readonly order: string;
@@ -71,6 +91,22 @@ export interface Tables {
   readonly answer: string;
 }
 export type TableName = keyof Tables;
+
+export interface JobKeyRow {
+  readonly job: string;
+  readonly sha256: string;
+  readonly atMs: number;
+  /** Where the ring of keys holds it. */
+  readonly slot: string;
+}
+
+/** Hears of each change of a table, in the turn in which it is made. Must not write. */
+export interface RowsObserver<T extends TableName> {
+  /** `hot`: undefined where it left memory; `cold`: how it went to the disk. */
+  changed(id: string, hot: Tables[T] | undefined, cold: Tables[T] | undefined): void;
+  /** All rows are others now. */
+  reloaded(): void;
+}
 
 /** Synchronous read of the ordered store: the JSON text under a key. */
 export type View = (key: string) => string | undefined;
@@ -90,6 +126,8 @@ export interface Rows {
   /** Writes a cold row; a hot one of the same id leaves memory (W2). */
   cool<T extends TableName>(table: T, id: string, row: Tables[T]): void;
   remove(table: TableName, id: string): void;
+  /** One for each table; gives its end. */
+  observe<T extends TableName>(table: T, observer: RowsObserver<T>): () => void;
   /** Changes since the last `takeBatch`. */
   readonly dirtyCount: number;
   /** How many writes were ever made: lets apply prove that a refused command made none. */
@@ -119,6 +157,9 @@ export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown
   let dirty = new Map<string, unknown>();
   let storing: Map<string, unknown> | undefined;
   let writes = 0;
+  const observers = new Map<string, RowsObserver<never>>();
+  const tell = (table: string, id: string, row: unknown, cold?: unknown): void =>
+    observers.get(table)?.changed(id, row as never, cold as never); // of the table it observes
 
   function tableOf(table: string): Map<string, unknown> {
     let rows = tables.get(table);
@@ -158,14 +199,24 @@ export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown
     put(table, id, row) {
       tableOf(table).set(id, row);
       write(hotKey(table, id), row);
+      tell(table, id, row);
     },
     cool(table, id, row) {
       if (tableOf(table).delete(id)) write(hotKey(table, id), undefined);
       write(coldKey(table, id), row);
+      tell(table, id, undefined, row);
     },
     remove(table, id) {
       if (tableOf(table).delete(id)) write(hotKey(table, id), undefined);
       else write(coldKey(table, id), undefined);
+      tell(table, id, undefined);
+    },
+    observe(table, observer) {
+      assert(!observers.has(table), "a table has one observer");
+      observers.set(table, observer as RowsObserver<never>); // told of this table only
+      return () => {
+        if (observers.get(table) === observer) observers.delete(table);
+      };
     },
     get dirtyCount() {
       return dirty.size;
@@ -189,6 +240,7 @@ export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown
       dirty = new Map();
       storing = undefined;
       load(loaded);
+      for (const observer of observers.values()) observer.reloaded();
     },
   };
 }

@@ -114,6 +114,13 @@ export const LIMIT = {
   highJobs: { max: 1_000, whenFull: "429 busy" },
   normalJobs: { max: 10_000, whenFull: "429 busy" },
   lowJobs: { max: 50_000, whenFull: "429 busy" },
+  queues: { max: 1_000, whenFull: "429 busy" },
+  pausedKeys: { max: 1_000, whenFull: "429 busy" },
+  /** Of one call or request; more go in several. */
+  jobsInBatch: { max: 5_000, whenFull: "413 too_large" },
+  jobKeys: { max: 100_000, whenFull: "the oldest key is dropped" },
+  /** Jobs that a worker may hold at a time. */
+  workCredit: { max: 4_096, whenFull: "400 bad_request" },
   answersWaiting: { max: 64, whenFull: "429 busy" },
   deskCalls: { max: 2_048, whenFull: "429 busy" },
   streams: { max: 500, whenFull: "429 busy" },
@@ -125,10 +132,36 @@ export const LIMIT = {
   /** Over all locks; fewer than deskCalls, or those who wait would keep out who releases. */
   lockWaits: { max: 1_000, whenFull: "429 busy" },
   deadlocks: { max: 32, whenFull: "the oldest leaves the list, not the audit log" },
+  schedules: { max: 10_000, whenFull: "429 busy" },
+  /** Firings kept of one schedule; costs of a day are summed over them, and bound its runs too. */
+  scheduleHistory: { max: 200, whenFull: "the oldest firing leaves the history" },
+  /** Instants that a hub counts as passed over; finding one takes up to 0.4 ms. */
+  missedCounted: { max: 1_000, whenFull: "more are not counted" },
+  catchUps: { max: 100, whenFull: "the oldest missed runs are passed over" },
   patchOperations: { max: 1_000, whenFull: "413 too_large" },
   /** Of a document: its strings and keys in characters, and 8 for each value. */
   documentWeight: { max: 4_194_304, whenFull: "413 too_large" },
   documentDepth: { max: 64, whenFull: "413 too_large" },
+  /** A whole workflow, the bodies of its maps and loops included. */
+  workflowNodes: { max: 5_000, whenFull: "422 workflow_invalid, too_many_nodes" },
+  workflowEdges: { max: 20_000, whenFull: "422 workflow_invalid, too_many_edges" },
+  /** Maps and loops within each other. */
+  workflowDepth: { max: 8, whenFull: "422 workflow_invalid, too_deep" },
+  workflowFaults: { max: 100, whenFull: "the rest is not told" },
+  celChars: { max: 10_000, whenFull: "cel_too_large" },
+  celNodes: { max: 2_000, whenFull: "cel_too_large" },
+  celDepth: { max: 64, whenFull: "cel_too_large" },
+  /** Of one expression or function; a step is about 20 to 100 ns. */
+  celSteps: { max: 50_000, whenFull: "the node fails with cel_too_costly" },
+  /** Of one fact: what a run computes by itself before it lets others have a turn. */
+  runSteps: { max: 100_000, whenFull: "the rest is a `continue` of its own" },
+  /** Of JSON, of what an executor gives. */
+  runOutputBytes: { max: 4_096, whenFull: "it becomes a blob, and the run holds its name" },
+  /** Characters and 8 for each value, of what the engine itself computes: it cannot write blobs. */
+  runValueWeight: { max: 262_144, whenFull: "the node fails with output_too_large" },
+  mapItems: { max: 10_000, whenFull: "the map fails with too_many_items" },
+  /** Of executors, one after the other, of one node. */
+  nodeLosses: { max: 10, whenFull: "the node fails with lost" },
   nodeFlaps: { max: 16, whenFull: "the oldest loss of a node is forgotten" },
   selectorChars: { max: 1_000, whenFull: "400 bad_selector" },
   selectorTerms: { max: 32, whenFull: "400 bad_selector" },
@@ -146,6 +179,19 @@ export const LIMIT = {
   readsWaiting: { max: 10_000, whenFull: "429 busy" },
   batchCommands: { max: 4_096, whenFull: "the rest goes into the next batch" },
   batchBytes: { max: 1_048_576, whenFull: "the rest goes into the next batch" },
+  runs: { max: 100_000, whenFull: "429 busy: so many are not over" },
+  runStarts: { max: 10_000, whenFull: "413 too_large: send the rest in another request" },
+  runInputBytes: { max: 65_536, whenFull: "413 too_large" },
+  runDepth: { max: 8, whenFull: "the subworkflow's node fails with spawn_limit" },
+  /** Of one run, those of its children too. */
+  runSpawns: { max: 1_000, whenFull: "the subworkflow's node fails with spawn_limit" },
+  runPatches: { max: 1_000, whenFull: "409 conflict" },
+  runCalls: { max: 256, whenFull: "HTTP and agent nodes wait for one to end" },
+  /** Of a graph's canonical JSON. */
+  definitionBytes: { max: 1_000_000, whenFull: "413 too_large" },
+  workflowVersions: { max: 1_000, whenFull: "the oldest without a tag leaves the list" },
+  workflowTags: { max: 100, whenFull: "409 conflict" },
+  planCache: { max: 1_000, whenFull: "the plan used longest ago is made anew when needed" },
   answerTokens: { max: 1_024, whenFull: "finish_reason is length" },
 } as const;
 

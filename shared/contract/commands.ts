@@ -17,7 +17,9 @@ import type {
   Routing,
   Usage,
 } from "./rows.ts";
+import type { QueuePolicy, WorkDraft, WorkEnd } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
+import type { RunCommandBody } from "./run-commands.ts";
 import type { SessionStamp } from "./sessions.ts";
 
 /** Carried by every command. */
@@ -231,6 +233,33 @@ export type CommandBody =
   | { readonly type: "jobCancelled"; readonly job: string }
   | { readonly type: "jobRequeued"; readonly job: string }
   | { readonly type: "jobDropped"; readonly job: string }
+  // queues (queues.ts); many jobs in one command
+  /** All or none of them; a parent comes before its children. */
+  | { readonly type: "jobsAdded"; readonly queue: string; readonly jobs: readonly WorkDraft[] }
+  /** Before they are handed out; only of jobs whose effect is `once`. */
+  | {
+      readonly type: "jobsLeased";
+      readonly worker: string;
+      readonly jobs: readonly { readonly job: string; readonly token: number }[];
+    }
+  /** Each for itself: what is late is named in the reply and changes nothing. */
+  | { readonly type: "jobsEnded"; readonly ends: readonly WorkEnd[] }
+  /** Those that it does not fit any more are left as they are. */
+  | {
+      readonly type: "jobsDirected";
+      readonly wish: "cancel" | "requeue" | "drop";
+      readonly jobs: readonly string[];
+    }
+  | { readonly type: "queueSet"; readonly queue: string; readonly policy: QueuePolicy }
+  | {
+      readonly type: "queuePaused";
+      readonly queue: string;
+      /** Left out: the whole queue. */
+      readonly key?: string;
+      readonly isPaused: boolean;
+      /** When it goes on by itself. A key always says when. */
+      readonly untilMs?: number;
+    }
   // hubs
   /** The first command of each new leader. */
   | { readonly type: "reignBegan"; readonly hub: string; readonly term: number }
@@ -290,7 +319,9 @@ export type CommandBody =
       readonly value: unknown;
       readonly ifRevision?: number;
     }
-  | { readonly type: "flagDeleted"; readonly key: string; readonly ifRevision?: number };
+  | { readonly type: "flagDeleted"; readonly key: string; readonly ifRevision?: number }
+  // workflows and runs
+  | RunCommandBody;
 
 export type CommandType = CommandBody["type"];
 export type Command = Envelope & CommandBody;

@@ -20,8 +20,14 @@ export const EVENT_TYPES = [
   "confirmation.closed",
   "print.changed",
   "job.changed",
+  "queue.changed",
   "flag.changed",
   "token.changed",
+  "workflow.changed",
+  "run.changed",
+  "run.node",
+  "run.patched",
+  "approval.changed",
   "stop.pressed",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

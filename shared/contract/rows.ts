@@ -3,6 +3,7 @@
 
 import type { ErrorRecord } from "../base/errors.ts";
 import type { Printer } from "./bridge.ts";
+import type { Children } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
 
 export interface TokenRow {
@@ -183,6 +184,8 @@ export type JobClass = (typeof JOB_CLASSES)[number];
 
 export const JOB_STATES = [
   "awaiting",
+  /** For its children. */
+  "waiting",
   "ready",
   "leased",
   "done",
@@ -193,16 +196,29 @@ export const JOB_STATES = [
 ] as const;
 export type JobState = (typeof JOB_STATES)[number];
 
-/** A piece of queued work for any node that has the capability. */
+/** A piece of queued work: for any node that has the capability, or (`work`) for a program. */
 export interface JobRow {
   readonly id: string;
-  readonly kind: "command" | "embed";
+  readonly kind: "command" | "embed" | "work";
   readonly class: JobClass;
   readonly effect: Effect;
   readonly state: JobState;
-  /** Capability it needs: `command:NAME` or `embed`. */
+  /** Capability it needs: `command:NAME` or `embed`; empty for `work`. */
   readonly needs: string;
   readonly input: Readonly<Record<string, unknown>>;
+  /** The default queue where left out. */
+  readonly queue?: string;
+  /** Who takes turns with others; the person where left out. */
+  readonly workspace?: string;
+  readonly priority?: number;
+  /** Order of arrival; missing from jobs of older releases. */
+  readonly order?: number;
+  readonly mutex?: string;
+  readonly key?: string;
+  readonly parent?: string;
+  readonly children?: Children;
+  /** Token of the last try that ended without success: reports with it or a lower one are late. */
+  readonly fence?: number;
   readonly by: string;
   readonly createdAtMs: number;
   readonly changedAtMs: number;

@@ -8,10 +8,12 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CommandOf } from "@gantry/shared/contract/commands.ts";
+import { DEFAULT_QUEUE } from "@gantry/shared/contract/queues.ts";
 import type { JobClass, JobRow } from "@gantry/shared/contract/rows.ts";
 import { appendOrder, checkNew, type Context, rowOf } from "../context.ts";
-import { checkDraft, closeConfirmation, openConfirmation } from "./confirmation-rows.ts";
-import { changeJob, countOpen, endJob, leaveDead } from "./job-rows.ts";
+import { checkDraft, openConfirmation } from "./confirmation-rows.ts";
+import { changeJob, countOpen, endJob, leaveDead, openCount, reopenChild } from "./job-rows.ts";
+import { cancelJob, isOpen } from "./job-cancel.ts";
 
 const QUEUE_MAX: Readonly<Record<JobClass, number>> = {
   high: LIMIT.highJobs.max,
@@ -23,7 +25,7 @@ export function jobAdded(context: Context, command: CommandOf<"jobAdded">): unkn
   const { rows } = context;
   const { job: id, confirmation, conversation, atMs, actor } = command;
   checkNew(context, "job", id, "job");
-  checkRoom(context, command.class);
+  checkRoom(context, command);
   checkDraft(context, command);
   const { kind, effect, needs, input, attemptsMax, timeoutMs } = command;
   const row: JobRow = {
@@ -35,6 +37,7 @@ export function jobAdded(context: Context, command: CommandOf<"jobAdded">): unkn
     needs,
     input,
     by: actor,
+    order: orderOf(context.position, 0),
     createdAtMs: atMs,
     changedAtMs: atMs,
     attempts: 0,
@@ -45,7 +48,7 @@ export function jobAdded(context: Context, command: CommandOf<"jobAdded">): unkn
     ...(confirmation === undefined ? {} : { confirmation: confirmation.id }),
   };
   rows.put("job", id, row);
-  countOpen(context, command.class, 1);
+  countOpen(context, row, 1);
   appendOrder(context, "jobs", id);
   context.audit("job.added", id, { kind, needs });
   context.emit("job.changed", id, row);
@@ -57,12 +60,28 @@ export function jobAdded(context: Context, command: CommandOf<"jobAdded">): unkn
 }
 
 /** Q1. */
-function checkRoom({ rows }: Context, jobClass: JobClass): void {
-  const open = rows.get("count", `open/${jobClass}`) ?? 0;
-  if (open < QUEUE_MAX[jobClass]) return;
-  const message = `The ${jobClass} queue holds ${open} jobs, which is its bound`;
+export function checkRoom(
+  { rows }: Context,
+  job: Pick<JobRow, "kind" | "queue" | "class">,
+  added = 1,
+): void {
+  const name = job.kind === "work" ? (job.queue ?? DEFAULT_QUEUE) : undefined;
+  const bounds = name === undefined ? undefined : rows.get("queue", name)?.policy.bounds;
+  const open = rows.get("count", openCount(job)) ?? 0;
+  if (open + added <= (bounds?.[job.class] ?? QUEUE_MAX[job.class])) return;
+  const which = name === undefined ? job.class : `${job.class} class of the queue ${name}`;
+  const message =
+    name === undefined
+      ? `The ${which} queue holds ${open} jobs, which is its bound`
+      : `The ${which} holds ${open} jobs and has no room for ${added} more`;
   throw new GantryError("busy", message, { details: { retryAfterS: 5 } });
 }
+
+const ORDERS_PER_COMMAND = 8_192;
+
+/** Order of arrival of the `place`-th job of a command. */
+export const orderOf = (position: number, place: number): number =>
+  position * ORDERS_PER_COMMAND + place;
 
 export function jobLeased(context: Context, command: CommandOf<"jobLeased">): unknown {
   const row = rowOf(context, "job", command.job, "job");
@@ -116,41 +135,51 @@ export function jobLeaseLost(context: Context, command: CommandOf<"jobLeaseLost"
 export function jobCancelled(context: Context, command: CommandOf<"jobCancelled">): unknown {
   const row = rowOf(context, "job", command.job, "job");
   if (row.state === "cancelled") return { job: row.id };
-  if (!["awaiting", "ready", "leased"].includes(row.state)) {
-    throw new GantryError("conflict", `The job is ${row.state} already`);
-  }
-  closeConfirmation(context, row.confirmation);
+  if (!isOpen(row)) throw new GantryError("conflict", `The job is ${row.state} already`);
   context.audit("job.cancelled", row.id);
-  return endJob(context, row, { state: "cancelled" });
+  return cancelJob(context, row);
 }
 
 export function jobRequeued(context: Context, command: CommandOf<"jobRequeued">): unknown {
   const row = deadJob(context, command.job);
-  checkRoom(context, row.class);
+  checkRoom(context, row);
   context.audit("job.requeued", row.id);
-  const { error: _e, lease: _l, ...rest } = row;
+  return requeueJob(context, row);
+}
+
+/** A dead job with room in its queue. */
+export function requeueJob(context: Context, row: JobRow): { job: string; state: string } {
+  const { error: _e, lease: _l, parent: _p, children, ...rest } = row;
+  const { atMs } = context.command;
+  const parent = reopenChild(context, row);
   const again: JobRow = {
     ...rest,
-    state: "ready",
+    ...(parent === undefined ? {} : { parent }),
+    ...(children === undefined ? {} : { children }),
+    state: "ready", // of a parent too: its children count no more (JR1)
     attempts: 0,
     isDead: false,
-    notBeforeMs: command.atMs,
-    changedAtMs: command.atMs,
+    notBeforeMs: atMs,
+    changedAtMs: atMs,
   };
   leaveDead(context, row.id);
   context.rows.remove("job", row.id); // W2: it was cold
   context.rows.put("job", row.id, again);
-  countOpen(context, row.class, 1);
-  context.emit("job.changed", row.id, again);
+  countOpen(context, row, 1);
+  if (row.kind !== "work") context.emit("job.changed", row.id, again);
   return { job: row.id, state: again.state };
 }
 
 export function jobDropped(context: Context, command: CommandOf<"jobDropped">): unknown {
   const row = deadJob(context, command.job);
-  leaveDead(context, row.id);
-  context.rows.cool("job", row.id, { ...row, isDead: false });
+  dropJob(context, row);
   context.audit("job.dropped", row.id);
   return { job: row.id };
+}
+
+export function dropJob(context: Context, row: JobRow): void {
+  leaveDead(context, row.id);
+  context.rows.cool("job", row.id, { ...row, isDead: false });
 }
 
 function deadJob(context: Context, id: string): JobRow {
