@@ -112,11 +112,13 @@ export async function readAtTheEnd(
   using http = makeHubClient(cluster.token);
   const reads: Operation[] = [];
   for (const hub of cluster.hubs) {
+    let last: unknown;
     for (const key of keys) {
       const read = await until(`${hub.id} to read ${key}`, async () => {
         const start = nowNs();
         const path = `/api/flags/${key}?consistency=linearizable`;
         const outcome = await http.ask(hub.url, "GET", path);
+        last = outcome;
         if (outcome.kind === "lost" || ![200, 404].includes(outcome.answer.status))
           return undefined;
         const { status, body } = outcome.answer;
@@ -131,12 +133,26 @@ export async function readAtTheEnd(
           end: nowNs(),
           status: "ok" as const,
         };
+      }).catch(async (cause: unknown) => {
+        const facts = JSON.stringify({ last, hubs: await lookOf(cluster) });
+        throw new Error(`${String(cause)}: ${facts}`, { cause });
       });
       reads.push(read);
     }
   }
   return reads;
 }
+
+/** What each hub says of itself, its links and its disk, for whoever looks for the reason of a fault. */
+const lookOf = (cluster: TestCluster): Promise<unknown[]> =>
+  Promise.all(
+    cluster.hubs.map(async (hub) => {
+      const replies = await Promise.all(
+        ["/readyz", "/api/cluster"].map((path) => hub.api("GET", path).catch(String)),
+      );
+      return replies.map((reply) => (typeof reply === "string" ? reply : reply.body));
+    }),
+  );
 
 /** CP2: stops all hubs, and reads their folders at the last entry that all of them have. */
 export async function statesOf(cluster: TestCluster): Promise<string[]> {
