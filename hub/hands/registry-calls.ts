@@ -213,7 +213,7 @@ export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
       // What was made a moment ago may not be in the rows of a hub that follows.
       const isNew =
         !isKnown() || (tokenSecret !== undefined && rights.tokenOf(tokenSecret) === undefined);
-      if (isNew) await replica.barrier(clock.timeout(TIMEOUT.proposeMs, signal)).catch(() => {});
+      if (isNew) await replica.barrier(clock.timeout(TIMEOUT.proposeMs, signal)).catch(cannotKnow);
       if (!isKnown()) throw forbidden("This node is not enrolled here");
       const requests = newId(hub, "req");
       if (tokenSecret === undefined)
@@ -236,6 +236,13 @@ function failed(id: number, error: unknown): RegistryReply {
 
 const isSecret = (secret: string, secretSha256: string): boolean =>
   timingSafeEqual(Buffer.from(sha256(secret)), Buffer.from(secretSha256));
+
+/** A hub that does not know what is committed denies nobody for good. */
+function cannotKnow(): never {
+  throw new GantryError("no_leader", "This hub cannot know now whether this client is enrolled", {
+    details: { retryAfterS: 1 },
+  });
+}
 
 const tooMany = (): GantryError =>
   new GantryError("busy", "Too many registry calls or watches are open", {

@@ -4,6 +4,8 @@
 //      whose fate a hub cannot tell, is sent again only if that is harmless: a read, or a write with a
 //      client session and a number.
 // RX2. Every call ends within its time-out, and the number of calls is bounded.
+// RX3. Who is denied by every hub it knows is told so at once. A hub that was not reached yet might still
+//      let it in, and so might one that cannot know now: until then the time of the call runs.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
@@ -81,7 +83,7 @@ export function openExchange(parts: ExchangeParts): Exchange {
   let best: RegistryLink | undefined;
   let turn = 0; // whom to ask while no leader is known
   let nextId = 1;
-  let denied: GantryError | undefined;
+  const denials = new Map<string, GantryError>(); // by place
 
   // ── hubs ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -92,7 +94,7 @@ export function openExchange(parts: ExchangeParts): Exchange {
       ...parts,
       place,
       onOpen() {
-        denied = undefined;
+        denials.delete(key);
         choose();
         sendWaiting();
         parts.onLook();
@@ -104,7 +106,9 @@ export function openExchange(parts: ExchangeParts): Exchange {
         sendWaiting();
       },
       onDenied(error) {
-        denied = error;
+        if (error.kind.retry) return;
+        denials.set(key, error);
+        tellDenied();
       },
       onReplies: (replies) => replies.forEach(take),
       onHubs: takeHubs,
@@ -119,9 +123,21 @@ export function openExchange(parts: ExchangeParts): Exchange {
     for (const [key, link] of links) {
       if (named.has(key)) continue;
       links.delete(key);
+      denials.delete(key);
       void link.close();
     }
     choose();
+  }
+
+  /** RX3. */
+  function denial(): GantryError | undefined {
+    return denials.size === links.size ? [...denials.values()].at(-1) : undefined;
+  }
+
+  function tellDenied(): void {
+    const denied = denial();
+    if (denied === undefined) return;
+    for (const call of waiting) fail(call, mayBeDone(call) ? unknown(denied.message) : denied);
   }
 
   /** The leader if it is known, else any hub in turn. */
@@ -218,9 +234,14 @@ export function openExchange(parts: ExchangeParts): Exchange {
     }
   }
 
-  function overdue({ op, sent }: Call): GantryError {
-    if (sent > 0 && op.op !== "get") return unknown(`No answer within ${timeoutMs} ms`);
-    return denied ?? new GantryError("no_leader", `No hub took it within ${timeoutMs} ms`);
+  const mayBeDone = ({ op, sent }: Call): boolean => sent > 0 && op.op !== "get";
+
+  function overdue(call: Call): GantryError {
+    if (mayBeDone(call)) return unknown(`No answer within ${timeoutMs} ms`);
+    return (
+      [...denials.values()].at(-1) ??
+      new GantryError("no_leader", `No hub took it within ${timeoutMs} ms`)
+    );
   }
 
   for (const place of parts.hubs) addHub(place);
@@ -228,7 +249,7 @@ export function openExchange(parts: ExchangeParts): Exchange {
 
   return {
     call(op, { waitMs = 0, signal } = {}) {
-      const fault = closed.signal.aborted ? stopped() : tooMany(open.size);
+      const fault = closed.signal.aborted ? stopped() : (denial() ?? tooMany(open.size));
       if (fault !== undefined) return Promise.resolve({ fault, sent: 0 });
       return new Promise((settle) => {
         const id = nextId;

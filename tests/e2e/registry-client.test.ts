@@ -49,8 +49,28 @@ describe("a registry client", () => {
     await using node = openClient(enrolled);
     await node.put("nodes:bench", 1);
     await expect(node.put("colour", "red")).rejects.toMatchObject({ code: "forbidden" });
-    await using stranger = openClient(enrolled, { token: "gt_nobody", timeoutMs: 1_000 });
-    await expect(stranger.get("colour")).rejects.toMatchObject({ code: "forbidden" });
+  });
+
+  it("is told at once that its token is false when every hub that it knows has said so (RX3)", async () => {
+    const { body } = await (
+      await cluster.leader()
+    ).api("GET", "/api/registry/watch?kinds=hub&format=json");
+    const rows = JSON.stringify(body).matchAll(/"agentAddress":"([^"]+)","agentKey":"([^"]+)"/g);
+    const known = [...rows].map(([, address = "", publicKey = ""]) => ({ address, publicKey }));
+    expect(known).toHaveLength(3);
+    const token = "gt_nobody";
+    const forEver = 600_000; // the test would end first
+    await using stranger = openClient(enrolled, { token, hubs: known, timeoutMs: forEver });
+    const denied = { code: "forbidden" };
+    await expect(stranger.get("colour")).rejects.toMatchObject(denied);
+    await expect(stranger.put("colour", 1)).rejects.toMatchObject(denied);
+
+    const away = { address: "tcp://127.0.0.1:9", publicKey: known[0]?.publicKey ?? "" };
+    const hubs = [...known, away];
+    await using hopeful = openClient(enrolled, { token, hubs, timeoutMs: 1_500 });
+    const startMs = performance.now();
+    await expect(hopeful.get("colour")).rejects.toMatchObject(denied);
+    expect(performance.now() - startMs).toBeGreaterThan(1_400); // it might have let us in
   });
 
   it("holds a lock with a fencing token", async () => {
