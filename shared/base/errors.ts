@@ -52,6 +52,8 @@ export const ERRORS = {
     "Use a new key for a new request.",
   ),
   bad_selector: kind(400, 64, false, "The selector cannot be read", "`details.at` is the place."),
+  bad_schedule: kind(400, 64, false, "The schedule cannot be read", "`details.field` says where."),
+  budget_spent: kind(429, 75, false, "The budget of the day is spent", "Raise it, or wait."),
   // Patches of documents: `details` has the operation's number, its path and the reason.
   bad_patch: kind(
     400,
