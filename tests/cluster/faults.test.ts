@@ -21,6 +21,8 @@ async function expectGood(
     seed,
   });
   const { verdict, surprises, states, sharedTerms, ...facts } = result;
+  if (verdict.kind === "broken")
+    throw new Error(`seed ${seed}, key ${verdict.key}: ${verdict.words}`); // whole, not as a difference
   const kinds = new Set(states).size;
   expect({ seed, verdict, surprises, states, kinds, sharedTerms, facts }).toMatchObject({
     verdict: { kind: "linearizable" },
