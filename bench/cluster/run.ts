@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { benchFloors, machine } from "../floors.ts";
 import { type AgentsCost, measureAgents } from "./agents.ts";
 import { type Measured, measureSystem, RATES, type RateName } from "./measures.ts";
-import { openEtcd, openHubs } from "./systems.ts";
+import { openEtcd, openHubs, type System } from "./systems.ts";
 
 const AGENTS = 1_000;
 const RESULTS = join(import.meta.dirname, "..", "cluster.json");
@@ -70,7 +70,7 @@ function goals(hubs: Measured, etcd: Measured, agents: AgentsCost): Goal[] {
 
 const load = (): number => Math.round((loadavg()[0] ?? 0) * 100) / 100;
 
-async function measured(name: string, open: () => ReturnType<typeof openHubs>): Promise<Measured> {
+async function measured(name: string, open: () => Promise<System>): Promise<Measured> {
   await using system = await open();
   const result = await measureSystem(system);
   console.log(`\n${name} (load ${load()})`);

@@ -24,11 +24,21 @@ export interface System extends AsyncDisposable {
   connect(): Promise<Connection>;
 }
 
+export interface HubSystem extends System {
+  /** Of the leader. */
+  metrics(): Promise<string>;
+  /** In order, so that profiles are written. */
+  stop(): Promise<void>;
+}
+
 const SETTLE_MS = 300;
 
 /** `framing`: one frame for each call, as etcd has one message, or one for all calls of a turn. */
-export async function openHubs(framing: "each" | "turn"): Promise<System> {
-  const cluster = await startCluster(3);
+export async function openHubs(
+  framing: "each" | "turn",
+  env: Readonly<Record<string, string>> = {},
+): Promise<HubSystem> {
+  const cluster = await startCluster(3, { env });
   const leader = await cluster.leader();
   const enrolled = await enrolNode(leader, "bench");
   return {
@@ -58,6 +68,10 @@ export async function openHubs(framing: "each" | "turn"): Promise<System> {
           await client.close();
         },
       };
+    },
+    metrics: async () => String((await leader.api("GET", "/metrics")).body),
+    async stop() {
+      for (const hub of cluster.hubs) await hub.kill("SIGTERM");
     },
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };

@@ -10,7 +10,6 @@
 // AL3. No bytes from outside throw: they are dropped and counted.
 
 import { randomBytes, timingSafeEqual } from "node:crypto";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { mintId } from "@gantry/shared/base/ids.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
@@ -26,6 +25,7 @@ import { bindAgentSocket, makeAgentSocket } from "./agent-socket.ts";
 import { parseMessage } from "./node-messages.ts";
 import { makeRegistrySessions } from "./registry-sessions.ts";
 import { makeRoute, type Route, startRouterWriter } from "./router-writer.ts";
+import { hearSocket } from "./socket-reading.ts";
 import { startZap } from "./zap.ts";
 
 export interface OpenAgentLink extends AgentLink {
@@ -46,7 +46,6 @@ interface Session {
   heardMs: number;
 }
 
-const FRAMES_PER_TURN_MAX = 64;
 const MESSAGES_PER_FRAME_MAX = 8_192;
 
 /** Binds and serves until `signal` aborts or `close`. Throws port_busy, bad_config (the address). */
@@ -207,18 +206,13 @@ export async function openAgentLink(options: AgentLinkOptions): Promise<OpenAgen
 
   // --- tasks ---
 
-  scope.start("receive", async (signal) => {
-    let frames = 0;
-    for await (const [id, bytes, ...rest] of socket) {
-      if (signal.aborted) return;
-      counts.framesIn += 1;
-      if (id === undefined || bytes === undefined || rest.length > 0) refuse("not two parts");
-      else onFrame(id, bytes);
-      frames += 1;
-      // receive() settles at once while frames wait: without this a flood starves every timer.
-      if (frames % FRAMES_PER_TURN_MAX === 0) await nextTurn();
-    }
-  });
+  function onParts([id, bytes, ...rest]: readonly Buffer[]): void {
+    counts.framesIn += 1;
+    if (id === undefined || bytes === undefined || rest.length > 0) refuse("not two parts");
+    else onFrame(id, bytes);
+  }
+
+  scope.start("receive", (signal) => hearSocket(socket, signal, onParts));
 
   scope.start("leases", (signal) =>
     watchLeases(

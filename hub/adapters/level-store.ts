@@ -74,7 +74,12 @@ export async function openLevelStore(
     async batch(operations, { sync }) {
       if (isTorn) await (mending ??= mend().finally(() => (mending = undefined)));
       try {
-        await db.batch([...operations], { sync });
+        const [only] = operations;
+        if (operations.length === 1 && only?.type === "put") {
+          await db.put(only.key, only.value, { sync }); // what most commits are: a third cheaper
+        } else {
+          await db.batch([...operations], { sync });
+        }
       } catch (cause) {
         isTorn = true;
         throw writeError(directory, cause);

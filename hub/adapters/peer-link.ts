@@ -14,7 +14,6 @@
 //      one slow reader stands in nobody's way.
 // PL6. `lost` follows `connected`, each once, and nothing is told after `close`.
 
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { assert } from "@gantry/shared/base/assert.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
@@ -37,6 +36,7 @@ import { type BulkClient, makeBulkClient, serveBulk } from "./peer-bulk.ts";
 import { passesOf } from "./peer-keys.ts";
 import { openPeerSender, type PeerSender } from "./peer-sender.ts";
 import { bulkAddress, IO_THREADS, LANE, listen, portOf, type PeerSockets } from "./peer-socket.ts";
+import { hearSocket } from "./socket-reading.ts";
 import { startZap } from "./zap.ts";
 
 export interface PeerLinkOptions {
@@ -73,8 +73,6 @@ interface Link {
   heardMs: number | undefined;
   framesIn: number;
 }
-
-const FRAMES_PER_TURN_MAX = 64;
 
 /** Binds and serves until `signal` aborts or `close`; `use` says with whom. Throws port_busy, bad_config. */
 export async function openPeerLink(options: PeerLinkOptions): Promise<OpenPeerLink> {
@@ -157,23 +155,19 @@ export async function openPeerLink(options: PeerLinkOptions): Promise<OpenPeerLi
     link.bulk = { port, client };
   }
 
-  scope.start("receive", async (signal) => {
-    let frames = 0;
-    for await (const [, bytes, ...rest] of front.socket) {
-      if (signal.aborted) return;
-      counts.framesIn += 1;
-      try {
-        if (bytes === undefined || rest.length > 0) refuse("not two parts");
-        else onFrame(bytes);
-      } catch (error) {
-        if (!(error instanceof GantryError)) return crash(error);
-        refuse(toErrorRecord(error).message); // PL3
-      }
-      frames += 1;
-      // receive() settles at once while frames wait: without this a flood starves every timer.
-      if (frames % FRAMES_PER_TURN_MAX === 0) await nextTurn();
+  function onParts([, bytes, ...rest]: readonly Buffer[]): void {
+    counts.framesIn += 1;
+    try {
+      if (bytes === undefined || rest.length > 0) refuse("not two parts");
+      else onFrame(bytes);
+    } catch (error) {
+      if (!(error instanceof GantryError)) return crash(error);
+      refuse(toErrorRecord(error).message); // PL3
     }
-  });
+    return undefined;
+  }
+
+  scope.start("receive", (signal) => hearSocket(front.socket, signal, onParts));
 
   serveBulk({
     ...sockets,

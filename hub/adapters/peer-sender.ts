@@ -88,9 +88,39 @@ export function openPeerSender(options: PeerSenderOptions): PeerSender {
   function wake(): void {
     if (isWriting || isClosed) return;
     isWriting = true;
+    queueMicrotask(flush);
+  }
+
+  function flush(): void {
+    if (isHelloDue || posts.length > 0 || postFrames.length > 0) return writeAll();
+    isWriting = false;
+    const batch = messages;
+    messages = [];
+    if (isUp && !isClosed) for (const frame of encodeMessages(head, batch, tooLarge)) pass(frame);
+    return undefined;
+  }
+
+  /** Consensus alone, the usual case: nothing has to wait for what becomes of the frame. */
+  function pass(frame: Buffer): void {
+    try {
+      socket.send(frame).then(sent, unsent);
+    } catch (error) {
+      unsent(error);
+    }
+  }
+
+  const sent = (): void => void (counts.framesOut += 1);
+
+  function unsent(error: unknown): void {
+    counts.framesDropped += 1;
+    isDropped = true; // PS3
+    if (!isClosed && !isCode(error, "EAGAIN")) log.error({ hub: peer.id, error }, "peer link");
+  }
+
+  /** What must keep its order, or wait for room. */
+  function writeAll(): void {
     scope.start("write", async (signal) => {
       try {
-        await Promise.resolve();
         while (hasWork()) {
           const isStuck = !(await write());
           if (isStuck) await clock.sleep(FULL_RETRY_MS, signal);

@@ -7,7 +7,7 @@
 // Version 1 is what hubs wrote that stood alone: an entry without kind and chain, `h` as bare JSON.
 // Such an entry begins a chain of its own.
 
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Entry } from "../consensus/types.ts";
@@ -17,6 +17,7 @@ const VERSION_ALONE = 1;
 const HEADER_BYTES = 28;
 const HEADER_ALONE_BYTES = 11;
 const CHAIN_BYTES = 16;
+const CHAINED_AT = CHAIN_BYTES + 7; // behind the chain before, term and kind
 const RECORD_HEADER_BYTES = 5;
 const BARE_JSON = 0x7b; // "{"
 const KINDS = ["commands", "membership"] as const satisfies readonly Entry["kind"][];
@@ -39,11 +40,13 @@ export const indexOfKey = (key: string): number =>
   Number.parseInt(key.slice(ENTRY_PREFIX.length), 16);
 
 export function chainAfter(before: Uint8Array, { term, kind, data }: Entry): Uint8Array {
-  const head = Buffer.allocUnsafe(7);
-  head.writeUIntBE(term, 0, 6);
-  head.writeUInt8(KINDS.indexOf(kind), 6);
-  const hash = createHash("sha256").update(before).update(head).update(data);
-  return hash.digest().subarray(0, CHAIN_BYTES);
+  // One call for a whole copy costs half of a hash object that is fed in three parts.
+  const bytes = Buffer.allocUnsafe(CHAINED_AT + data.length);
+  bytes.set(before, 0);
+  bytes.writeUIntBE(term, CHAIN_BYTES, 6);
+  bytes.writeUInt8(KINDS.indexOf(kind), CHAIN_BYTES + 6);
+  bytes.set(data, CHAINED_AT);
+  return hash("sha256", bytes, "buffer").subarray(0, CHAIN_BYTES);
 }
 
 /** `chain`: chainAfter of the entry before and this one. */

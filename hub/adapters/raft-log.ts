@@ -98,6 +98,7 @@ export async function openRaftLog(
   };
   let unstoredMembership = scanned.membership === undefined ? membership : undefined;
   let writing: Promise<unknown> = Promise.resolve();
+  let voteChecked: { readonly vote: HardState["vote"]; readonly check: Uint8Array } | undefined;
 
   /** S3. */
   function inOrder(write: () => Promise<void>): Promise<void> {
@@ -169,8 +170,15 @@ export async function openRaftLog(
       chain: lastChain,
       rewrites,
       votedTerm: hardState.term,
-      vote: voteCheck(hardState.vote),
+      vote: checkOfVote(),
     });
+  }
+
+  /** A vote is cast once in a term, and marked with every append. */
+  function checkOfVote(): Uint8Array {
+    const { vote } = hardState;
+    if (voteChecked?.vote !== vote) voteChecked = { vote, check: voteCheck(vote) };
+    return voteChecked.check;
   }
 
   /** Piece by piece, so that no append waits for long. Each piece is whole by itself. */

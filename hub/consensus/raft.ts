@@ -229,10 +229,13 @@ function takeWrite(raft: Raft): Ready["write"] {
   const { after, isHardStateDirty } = out;
   const isSync = isHardStateDirty || entries.length > 0 || after.length > 0;
   if (!isSync && !out.isCommitDue) return undefined;
-  const hasHardState = isHardStateDirty || out.isCommitDirty;
+  // A commit needs no disk to be true: once a tick is soon enough, and most writes are one entry alone.
+  const hasHardState = isHardStateDirty || out.isCommitDue;
   out.isHardStateDirty = false;
-  out.isCommitDirty = false;
-  out.isCommitDue = false;
+  if (hasHardState) {
+    out.isCommitDirty = false;
+    out.isCommitDue = false;
+  }
   out.after = [];
   return {
     hardState: hasHardState ? { term: raft.term, vote: raft.vote, commit: log.commit } : undefined,
