@@ -31,6 +31,7 @@ import * as nodes from "./domains/nodes.ts";
 import * as people from "./domains/people.ts";
 import * as prints from "./domains/prints.ts";
 import * as queues from "./domains/queues.ts";
+import * as schedules from "./domains/schedules.ts";
 import * as sessions from "./domains/sessions.ts";
 import * as work from "./domains/work.ts";
 import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
@@ -92,6 +93,13 @@ const HANDLERS: Handlers = {
   lockWaitsExpired: lockQueue.lockWaitsExpired,
   flagSet: flags.flagSet,
   flagDeleted: flags.flagDeleted,
+  scheduleMade: schedules.scheduleMade,
+  scheduleChanged: schedules.scheduleChanged,
+  schedulePaused: schedules.schedulePaused,
+  scheduleResumed: schedules.scheduleResumed,
+  scheduleDeleted: schedules.scheduleDeleted,
+  scheduleFired: schedules.scheduleFired,
+  schedulePassed: schedules.schedulePassed,
 };
 
 export interface Ledger {

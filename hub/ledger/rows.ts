@@ -42,6 +42,7 @@ import type {
   WorkflowRow,
 } from "@gantry/shared/contract/run-rows.ts";
 import type { QueueRow } from "@gantry/shared/contract/queues.ts";
+import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { JournalRow, LedgerMeta } from "./journal.ts";
 import type { RunRow } from "./run-row.ts";
 
@@ -68,6 +69,9 @@ export interface Tables {
   readonly print: PrintRow;
   readonly confirmation: ConfirmationRow;
   readonly question: QuestionRow;
+  readonly schedule: ScheduleRow;
+  /** `SCHEDULE/INSTANT`, or `SCHEDULE/run-POSITION` where a person ran it. */
+  readonly firing: FiringRow;
   readonly flag: FlagRow;
   readonly spend: SpendRow;
   readonly conversation: ConversationRow;

@@ -53,7 +53,7 @@ test.each([
   { catchUp: "skip", want: [] },
   { catchUp: "once", want: [9] },
   { catchUp: "all", want: [7, 8, 9] },
-] as const)("[K53] after nine missed runs, $catchUp starts $want", ({ catchUp, want }) => {
+] as const)("after nine missed runs, $catchUp starts $want", ({ catchUp, want }) => {
   const taken = steps({ catchUp, catchUpMax: 3 }, HOUR, 9 * HOUR + 5 * MINUTE);
   expect(fired(taken)).toEqual(want);
   const passed = taken.flatMap((step) => (step.kind === "pass" ? [step.count] : []));

@@ -19,6 +19,8 @@ export type IdKind =
   | "tok"
   | "join"
   | "ses"
+  | "sch"
+  | "whk"
   | "evt";
 
 /** `atMs`: wall clock, 0 to 2^48 - 1. */

@@ -19,6 +19,7 @@ import type {
 } from "./rows.ts";
 import type { QueuePolicy, WorkDraft, WorkEnd } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
+import type { ScheduleCommand } from "./schedules.ts";
 import type { RunCommandBody } from "./run-commands.ts";
 import type { SessionStamp } from "./sessions.ts";
 
@@ -320,6 +321,7 @@ export type CommandBody =
       readonly ifRevision?: number;
     }
   | { readonly type: "flagDeleted"; readonly key: string; readonly ifRevision?: number }
+  | ScheduleCommand
   // workflows and runs
   | RunCommandBody;
 

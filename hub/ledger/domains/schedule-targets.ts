@@ -1,0 +1,94 @@
+// What a schedule starts, whether it has ended, and how it is cancelled.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { Command, CommandBody } from "@gantry/shared/contract/commands.ts";
+import { mayAct, type Role, ROLES } from "@gantry/shared/contract/roles.ts";
+import type {
+  ScheduleRow,
+  ScheduleStart,
+  StartedThing,
+} from "@gantry/shared/contract/schedules.ts";
+import type { Context } from "../context.ts";
+import type { Rows } from "../rows.ts";
+import { questionAsked } from "./asking.ts";
+import { isOpen as isOpenJob } from "./job-cancel.ts";
+import { jobAdded, jobCancelled } from "./jobs.ts";
+
+export function isOpen(rows: Rows, { type, id }: StartedThing): boolean {
+  switch (type) {
+    case "job": {
+      const row = rows.get("job", id);
+      return row !== undefined && isOpenJob(row);
+    }
+    case "question":
+      return rows.hot("question").has(id);
+    case "event":
+      return false;
+  }
+}
+
+/** Starts what `start` says, as part of the present command. Throws before it has written anything. */
+export function startTarget(
+  context: Context,
+  row: ScheduleRow,
+  start: ScheduleStart,
+  role: Role,
+): StartedThing {
+  const { target } = row;
+  if (start.type !== target.type) {
+    throw new GantryError("conflict", `${row.id} starts a ${target.type} by now`);
+  }
+  if (start.type === "job" && target.type === "job") {
+    jobAdded(context, asCommand(context, row, { type: "jobAdded", ...start.draft }));
+    return { type: "job", id: start.draft.job };
+  }
+  if (start.type === "question" && target.type === "question") {
+    const { conversation, message } = start;
+    const { text } = target;
+    const asked = { type: "questionAsked", conversation, message, text, role } as const;
+    questionAsked(context, asCommand(context, row, asked));
+    return { type: "question", id: message };
+  }
+  if (target.type === "event") {
+    const { name, data } = target;
+    context.emit("schedule.event", row.id, { name, data });
+    return { type: "event", id: `${row.id}/${context.position}` };
+  }
+  throw new GantryError("conflict", `A ${target.type} cannot be started so`);
+}
+
+/** Of a thing that is open. Questions are answered to the end: they are left alone. */
+export function cancelStarted(
+  context: Context,
+  row: ScheduleRow,
+  { type, id }: StartedThing,
+): void {
+  if (type === "job")
+    jobCancelled(context, asCommand(context, row, { type: "jobCancelled", job: id }));
+}
+
+/** The body as a command of the person for whom the schedule acts. */
+function asCommand<B extends CommandBody>(
+  { command }: Context,
+  { by }: ScheduleRow,
+  body: B,
+): B & Pick<Command, "atMs" | "actor" | "requestId"> {
+  const { atMs, requestId } = command;
+  return { ...body, atMs, actor: by, requestId };
+}
+
+/**
+ * The role with which the schedule may act now: its own at most, and no more than the person's best
+ * token that is valid. Throws forbidden if there is none, or not enough of it.
+ */
+export function roleNow({ rows, nowMs }: Context, row: ScheduleRow): Role {
+  let best = -1;
+  for (const token of rows.hot("token").values()) {
+    const isValid = token.revokedAtMs === undefined && (token.expiresAtMs ?? Infinity) > nowMs;
+    if (isValid && token.person === row.by) best = Math.max(best, ROLES.indexOf(token.role));
+  }
+  const role = ROLES[Math.min(best, ROLES.indexOf(row.role))];
+  if (role !== undefined && mayAct(role, row.target.type === "job" ? "maker" : "viewer"))
+    return role;
+  throw new GantryError("forbidden", `${row.by} has no valid token that may start this`);
+}
