@@ -3,7 +3,12 @@ import { type ErrorCode, GantryError } from "@gantry/shared/base/errors.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import type { Desk, DeskRequest } from "../ports.ts";
-import { deskForOthers, type ForwardedRequest, makeClusterDesk } from "./desk.ts";
+import {
+  type ClusterDeskParts,
+  deskForOthers,
+  type ForwardedRequest,
+  makeClusterDesk,
+} from "./desk.ts";
 
 const REQUEST: DeskRequest = { actor: null, requestId: "r", params: {}, query: {}, body: {} };
 const never = new AbortController().signal;
@@ -14,8 +19,17 @@ function follower(
   leader = ["b"],
 ) {
   const sent: ForwardedRequest[] = [];
+  const desk = makeClusterDesk(partsOf(fates, leader, sent));
+  return { desk, sent, ask: (route: RouteName) => desk.call(route, REQUEST, { signal: never }) };
+}
+
+function partsOf(
+  fates: readonly (ErrorCode | "done" | "lost" | "absent" | "refused")[],
+  leader: string[],
+  sent: ForwardedRequest[] = [],
+): ClusterDeskParts {
   let next = 0;
-  const parts = {
+  return {
     local: () => undefined,
     leading: () => undefined,
     leader: () => leader[0],
@@ -39,12 +53,9 @@ function follower(
       },
     },
     authenticate: () => Promise.resolve(undefined),
-    catchUp: () => Promise.resolve(),
     watch() {},
     clock: systemClock,
   };
-  const desk = makeClusterDesk(parts);
-  return { desk, sent, ask: (route: RouteName) => desk.call(route, REQUEST, { signal: never }) };
 }
 
 const codeOf = (asked: Promise<unknown>): Promise<unknown> =>
@@ -83,6 +94,33 @@ describe("the desk of a hub that follows", () => {
       expect(await codeOf(follower(fates).ask(route))).toBe(code);
     },
   );
+});
+
+describe("a read that a hub may answer by itself", () => {
+  const READ = { ...REQUEST, query: { consistency: "linearizable" } };
+  function reader(fate: ErrorCode | "here", leader: string | undefined) {
+    const { desk: whole } = follower(["done"]);
+    const local: Desk = {
+      ...whole,
+      call: () =>
+        fate === "here" ? Promise.resolve("here") : Promise.reject(new GantryError(fate, "x")),
+    };
+    const calls = { call: () => Promise.resolve("there") };
+    const desk = makeClusterDesk({
+      ...partsOf([], []),
+      local: () => local,
+      leader: () => leader,
+      calls,
+    });
+    return desk.call("flag", READ, { signal: never });
+  }
+
+  it("is answered by the leader where the log does not confirm it here (FW8)", async () => {
+    expect(await reader("here", "b")).toBe("here");
+    expect(await reader("no_leader", "b")).toBe("there");
+    expect(await codeOf(reader("no_leader", undefined))).toBe("no_leader");
+    expect(await codeOf(reader("not_found", "b"))).toBe("not_found");
+  });
 });
 
 const serving = (leading: () => Desk | undefined, isElected: boolean) => ({

@@ -12,6 +12,8 @@
 // FW6. `no_leader` and its like say "surely not done". Once an attempt may have been done, only the log's
 //      own word is believed (it knows the replay key): all else is `outcome_unknown`.
 // FW7. Each sending names the reign it is for and its number: a late one does nothing (attempts.ts).
+// FW8. A read that this hub cannot get confirmed though another hub leads (a link that works one way, a
+//      disk that stands still) is answered by that hub.
 
 import { randomUUID } from "node:crypto";
 import { type ErrorCode, GantryError } from "@gantry/shared/base/errors.ts";
@@ -98,7 +100,14 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
     options: DeskCallOptions,
   ): Promise<unknown> {
     const local = parts.local(route, request);
-    if (local !== undefined) return local.call(route, request, options);
+    if (local !== undefined) {
+      try {
+        return await local.call(route, request, options);
+      } catch (error) {
+        const isUnconfirmed = error instanceof GantryError && error.code === "no_leader";
+        if (!isUnconfirmed || parts.leader() === undefined) throw error; // FW8
+      }
+    }
     await parts.prepare(route, request, options.signal);
     const repeatable = makeRepeatable(route, request);
     const endMs = clock.monotonic() + FAILOVER_MS;

@@ -1,6 +1,7 @@
 // What the use cases of the desk share, and small helpers to read a request.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts";
 import type { Ask } from "../ask/ask.ts";
 import type { Calls } from "../hands/calls.ts";
@@ -61,6 +62,23 @@ export function byOf(request: DeskRequest): By {
     ...(session === undefined ? {} : { session }),
     ...(fence === undefined ? {} : { fence }),
   };
+}
+
+/**
+ * Until the rows show everything that was committed anywhere before the call. Throws no_leader where
+ * the log does not confirm that within TIMEOUT.readConfirmMs.
+ */
+export async function seeEverything({ replica, clock }: Hub, signal: AbortSignal): Promise<void> {
+  const limit = clock.timeout(TIMEOUT.readConfirmMs, signal);
+  try {
+    await replica.barrier(limit);
+  } catch (error) {
+    if (signal.aborted || !limit.aborted) throw error;
+    throw new GantryError("no_leader", "The hubs could not confirm this read in time", {
+      cause: error,
+      details: { retryAfterS: 1 },
+    });
+  }
 }
 
 export function paramOf({ params }: DeskRequest, name: string): string {

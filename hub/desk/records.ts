@@ -15,7 +15,7 @@ import { act, newId } from "../hub.ts";
 import { journalId, type JournalRow } from "../ledger/journal.ts";
 import { coldPrefix } from "../ledger/rows.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
-import { actorOf, byOf, type DeskParts, paramOf, seesAll } from "./context.ts";
+import { actorOf, byOf, type DeskParts, paramOf, seeEverything, seesAll } from "./context.ts";
 import { isoTime } from "./views.ts";
 
 const TOKEN_CHARS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -149,7 +149,7 @@ export async function flag(
   { signal }: DeskCallOptions,
 ): Promise<unknown> {
   const key = paramOf(request, "key");
-  if (request.query["consistency"] === "linearizable") await hub.replica.barrier(signal);
+  if (request.query["consistency"] === "linearizable") await seeEverything(hub, signal);
   const row = hub.rows.get("flag", key);
   if (row === undefined) throw new GantryError("not_found", `There is no flag ${key}`);
   const ageMs = request.query["consistency"] === "local" ? hub.replica.status().ageMs : 0;

@@ -20,6 +20,7 @@ import {
   paramOf,
   type RegistryHands,
   type UseCase,
+  seeEverything,
 } from "./context.ts";
 import { awaitTurn, type LockReply } from "./lock-waits.ts";
 import { isoTime } from "./views.ts";
@@ -161,7 +162,7 @@ async function lock(
   request: DeskRequest,
   { signal }: DeskCallOptions,
 ): Promise<unknown> {
-  await hub.replica.barrier(signal);
+  await seeEverything(hub, signal);
   return lockView(hub.rows, lockRow({ hub }, paramOf(request, "key")));
 }
 

@@ -66,6 +66,8 @@ export const TIMEOUT = {
   cadMs: 2 * minute,
   commandMs: minute,
   proposeMs: 10 * second,
+  /** For the log to say that a read sees everything; an election takes less. */
+  readConfirmMs: second,
   heartbeatMs: second,
   leaseMs: 5 * second,
   nodeRemovedMs: 72 * hour,
@@ -118,6 +120,8 @@ export const LIMIT = {
   pausedKeys: { max: 1_000, whenFull: "429 busy" },
   /** Of one call or request; more go in several. */
   jobsInBatch: { max: 5_000, whenFull: "413 too_large" },
+  /** Of one job's data; what is larger is a blob. */
+  jobBytes: { max: 65_536, whenFull: "413 too_large" },
   jobKeys: { max: 100_000, whenFull: "the oldest key is dropped" },
   /** Jobs that a worker may hold at a time. */
   workCredit: { max: 4_096, whenFull: "400 bad_request" },
@@ -159,6 +163,7 @@ export const LIMIT = {
   runOutputBytes: { max: 4_096, whenFull: "it becomes a blob, and the run holds its name" },
   /** Characters and 8 for each value, of what the engine itself computes: it cannot write blobs. */
   runValueWeight: { max: 262_144, whenFull: "the node fails with output_too_large" },
+  runFrames: { max: 100_000, whenFull: "the map or loop fails with too_many_frames" },
   mapItems: { max: 10_000, whenFull: "the map fails with too_many_items" },
   /** Of executors, one after the other, of one node. */
   nodeLosses: { max: 10, whenFull: "the node fails with lost" },
