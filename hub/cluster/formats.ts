@@ -13,11 +13,26 @@ import type { HubFacts } from "@gantry/shared/contract/rows.ts";
 import type { HubId } from "../consensus/types.ts";
 
 /** What this release applies. One more with each release that has a command which the one before has not. */
-export const LOG_FORMAT = 1;
+export const LOG_FORMAT = 2;
 
 /** The format in which a command came; 1 for all that are not named. */
 export type NewCommands = Partial<Readonly<Record<CommandBody["type"], number>>>;
-const NEW_COMMANDS: NewCommands = {};
+const NEW_COMMANDS: NewCommands = {
+  workflowKept: 2,
+  workflowTagged: 2,
+  runStarted: 2,
+  runsStarted: 2,
+  runsAdvanced: 2,
+  runCancelled: 2,
+  runPaused: 2,
+  runResumed: 2,
+  runRetried: 2,
+  runResolved: 2,
+  runPatched: 2,
+  runPatchReverted: 2,
+  ticketDecided: 2,
+  runBlobKept: 2,
+};
 
 /** What every one of these hubs can apply. `hubs`: those that hold rows, this one included. */
 export function formatOf(

@@ -8,6 +8,7 @@ const LOCAL: ReadonlySet<RouteName> = new Set([
   "metrics",
   "backup",
   "events",
+  "runEvents",
   "registryWatch",
 ]);
 

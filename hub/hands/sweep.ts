@@ -1,5 +1,5 @@
 // Blobs that no row names are deleted after a day: uploads that were never submitted, files of prints
-// that have left the history.
+// that have left the history. What a run has named stays.
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { Hub } from "../hub.ts";
@@ -29,6 +29,11 @@ function namedBlobs({ rows }: Hub): ReadonlySet<string> {
     const id = rows.get("order", `prints/${place}`);
     const print = id === undefined ? undefined : rows.get("print", id);
     if (print !== undefined) named.add(print.gcode.sha256);
+  }
+  const ofRuns = rows.get("count", "runBlobs") ?? 0;
+  for (let place = 0; place < ofRuns; place += 1) {
+    const sha256 = rows.get("order", `runBlobs/${place}`);
+    if (sha256 !== undefined) named.add(sha256);
   }
   return named;
 }

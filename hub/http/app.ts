@@ -33,6 +33,7 @@ import { type DoorCounts, health, makeCounts, metrics } from "./routes/health.ts
 import { plain } from "./routes/plain.ts";
 import { submitPrint } from "./routes/prints.ts";
 import { query } from "./routes/query.ts";
+import { runBatch } from "./routes/run-batch.ts";
 import { watchDoor } from "./routes/watch.ts";
 import { closeSession, openSession, whoAmI } from "./routes/session.ts";
 
@@ -67,6 +68,7 @@ export function makeApp(deps: DoorDeps, bounds: DoorBounds = {}): Door {
   useFrame(app, deps, counts);
   const special = {
     ...specialHandlers(deps, identities, events.handler, counts),
+    runEvents: events.ofRun,
     registryWatch: watches.handler,
   } as Partial<Record<RouteName, Handler>>;
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) {
@@ -98,6 +100,7 @@ function specialHandlers(
     query: query(deps),
     backup: backup(deps),
     printSubmitted: submitPrint(deps),
+    runsStarted: runBatch(deps),
     events,
     chatCompletions: chatCompletions(deps),
     embeddings: embeddings(deps),

@@ -14,7 +14,7 @@ describe("the description of the API", () => {
     expect(document["openapi"]).toBe("3.1.0");
     const ids = new Set<unknown>();
     for (const route of Object.values(ROUTES) as Route[]) {
-      const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
+      const path = route.path.replaceAll(/(?<=\/):(\w+)/g, "{$1}");
       const operation = document.paths[path]?.[route.method.toLowerCase()];
       ids.add(operation?.["operationId"]);
       const inPath = operation?.parameters.filter((parameter) => parameter["in"] === "path") ?? [];

@@ -7,8 +7,8 @@ import { BACKUP_MEDIA_TYPE } from "@gantry/shared/contract/backup.ts";
 import { EVENT_TYPES } from "@gantry/shared/contract/events.ts";
 import { HAZARD_POLICY, ROLES } from "@gantry/shared/contract/roles.ts";
 import { type Route, ROUTES, type RouteName } from "@gantry/shared/contract/routes.ts";
-import { idSchema, problemSchema } from "@gantry/shared/contract/schemas/common.ts";
-import { flagKeySchema } from "@gantry/shared/contract/schemas/registry.ts";
+import { problemSchema } from "@gantry/shared/contract/schemas/common.ts";
+import { paramSchema } from "@gantry/shared/contract/schemas/params.ts";
 import { SCHEMAS } from "@gantry/shared/contract/schemas/table.ts";
 import { SESSION_ROUTES } from "@gantry/shared/contract/sessions.ts";
 import { DISCOVERY_PREFIX, TOPICS } from "@gantry/shared/contract/topics.ts";
@@ -66,7 +66,7 @@ export function openApi(version: string): Json {
   const paths: Record<string, Record<string, Json>> = {};
   const schemas: Record<string, unknown> = { Problem: jsonSchema(problemSchema, "output") };
   for (const [name, route] of routes) {
-    const path = route.path.replaceAll(/:(\w+)/g, "{$1}");
+    const path = route.path.replaceAll(/(?<=\/):(\w+)/g, "{$1}");
     const operation = hoist(operationOf(name, route), name, schemas);
     paths[path] = { ...paths[path], [route.method.toLowerCase()]: operation };
   }
@@ -136,11 +136,11 @@ function operationOf(name: RouteName, route: Route): Json {
 }
 
 function pathParameters(route: Route): readonly Json[] {
-  return [...route.path.matchAll(/:(\w+)/g)].map(([, name = ""]) => ({
+  return [...route.path.matchAll(/(?<=\/):(\w+)/g)].map(([, name = ""]) => ({
     name,
     in: "path",
     required: true,
-    schema: jsonSchema(name === "key" ? flagKeySchema : idSchema, "input"),
+    schema: jsonSchema(paramSchema(name), "input"),
   }));
 }
 

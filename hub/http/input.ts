@@ -8,8 +8,7 @@ import { digestOf } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { ROUTES, type RouteName } from "@gantry/shared/contract/routes.ts";
-import { idSchema } from "@gantry/shared/contract/schemas/common.ts";
-import { flagKeySchema } from "@gantry/shared/contract/schemas/registry.ts";
+import { paramSchema } from "@gantry/shared/contract/schemas/params.ts";
 import { SCHEMAS } from "@gantry/shared/contract/schemas/table.ts";
 import {
   parseSessionStamp,
@@ -93,15 +92,13 @@ export function readQuery(c: DoorContext, route: RouteName): Record<string, unkn
 export function readParams(c: DoorContext, route: RouteName): Record<string, string> {
   const params: Record<string, string> = {};
   for (const [name, value] of Object.entries(c.req.param())) {
-    params[name] = validate(paramSchema(route, name), value, `path.${name}`) as string; // strings all
+    params[name] = validate(schemaOf(route, name), value, `path.${name}`) as string; // strings all
   }
   return params;
 }
 
-function paramSchema(route: RouteName, name: string): z.ZodType {
-  if (name === "key") return flagKeySchema;
-  return route === "model" ? modelIdSchema : idSchema;
-}
+const schemaOf = (route: RouteName, name: string): z.ZodType =>
+  route === "model" ? modelIdSchema : paramSchema(name);
 
 function readReplay(
   c: DoorContext,

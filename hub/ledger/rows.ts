@@ -44,7 +44,7 @@ import type {
 import type { QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { JournalRow, LedgerMeta } from "./journal.ts";
-import type { RunRow } from "./run-row.ts";
+import type { RecordedRow, RunRow } from "./run-row.ts";
 
 /** Every table with the type of its rows. */
 export interface Tables {
@@ -81,6 +81,8 @@ export interface Tables {
   readonly workflow: WorkflowRow;
   readonly definition: DefinitionRow;
   readonly run: RunRow;
+  /** `RUN/PLACE`: how the world answered, for replays. */
+  readonly recorded: RecordedRow;
   readonly ticket: TicketRow;
   /** `RUN/N`, from 1. */
   readonly runPatch: RunPatchRow;

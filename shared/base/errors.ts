@@ -70,7 +70,7 @@ export const ERRORS = {
     "Read the document again; `details.reason` says what is in the way.",
   ),
   // Workflows: `details.faults` has a code, a JSON pointer, a message and a hint for each fault.
-  bad_workflow: kind(422, 65, false, "The workflow is not valid", "Mend what `details` names."),
+  workflow_invalid: kind(422, 65, false, "The workflow is not valid", "Mend what `details` names."),
   egress_denied: kind(
     403,
     77,

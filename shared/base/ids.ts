@@ -21,7 +21,9 @@ export type IdKind =
   | "ses"
   | "sch"
   | "whk"
-  | "evt";
+  | "evt"
+  | "run"
+  | "apr";
 
 /** `atMs`: wall clock, 0 to 2^48 - 1. */
 export function mintId(kind: IdKind, atMs: number, random: Random): string {

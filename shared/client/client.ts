@@ -385,7 +385,7 @@ function makeGiven(): Given {
 
 /** Throws bad_request for a parameter that is missing or empty. */
 function pathOf(route: Route, input: LooseInput): string {
-  return route.path.replaceAll(/:([a-z]+)/gi, (_, name: string) => {
+  return route.path.replaceAll(/(?<=\/):([a-z]+)/gi, (_, name: string) => {
     const value = input[name];
     if (typeof value !== "string" || value === "") {
       throw new GantryError("bad_request", `${route.path} needs ${name}`);

@@ -342,7 +342,7 @@ const pick = <T>(random: Random, from: readonly T[]): T =>
 
 function randomRequest(random: Random): RandomRequest {
   const route: Route = pick(random, Object.values(ROUTES));
-  const path = route.path.replaceAll(/:\w+/g, () => pick(random, SEGMENTS));
+  const path = route.path.replaceAll(/(?<=\/):\w+/g, () => pick(random, SEGMENTS));
   const query =
     random() < 0.3
       ? `?${pick(random, ["limit", "after", "since", "types", "format"])}=${pick(random, ["-1", "x", "1e9", "%00", "999999999999999999"])}`

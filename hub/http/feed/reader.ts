@@ -33,6 +33,8 @@ export interface ReaderOptions {
   readonly requestId: string;
   /** Only these; undefined for all. */
   readonly types: ReadonlySet<string> | undefined;
+  /** Only of this subject, or of what belongs to it; left out: of all. */
+  readonly about?: string;
   /** Position of the last event the client has; undefined: from now on. */
   readonly since: number | undefined;
   /** Events after a position, whole commands only. Throws `gone`, details {oldest}: the first kept. */
@@ -77,7 +79,7 @@ export function makeReader(options: ReaderOptions): Reader {
   function take(item: RingItem): string {
     if (item.id <= sentId) return "";
     sentId = item.id;
-    const text = textFor(item, actor, types);
+    const text = textFor(item, actor, types, options.about);
     if (text !== "") namedId = item.id;
     return text;
   }
@@ -121,6 +123,7 @@ export function makeReader(options: ReaderOptions): Reader {
 
   function takeSoft(): string {
     let text = "";
+    if (options.about !== undefined) return text; // live values are of machines
     for (const value of feed.soft.values()) {
       if (value.version <= softVersion) continue;
       softVersion = value.version;

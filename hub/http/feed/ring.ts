@@ -11,6 +11,8 @@ import { mayAct } from "@gantry/shared/contract/roles.ts";
 export interface FeedLine {
   readonly type: string;
   readonly person: string | undefined;
+  /** What it is about: its subject, and the run it belongs to. */
+  readonly about: readonly string[];
   readonly text: string;
 }
 
@@ -77,8 +79,14 @@ export function makeRing(itemsMax: number): Ring {
 export const lineOf = (event: LedgerEvent): FeedLine => ({
   type: event.type,
   person: event.person,
+  about: aboutOf(event),
   text: `event: ${event.type}\ndata: ${JSON.stringify(event)}\n`,
 });
+
+function aboutOf({ subject, data }: LedgerEvent): readonly string[] {
+  const run = typeof data === "object" && data !== null && "run" in data ? data.run : undefined;
+  return typeof run === "string" && run !== subject ? [subject, run] : [subject];
+}
 
 /** Own things for everybody; another person's from operator up. */
 export const maySee = (actor: Actor, person: string | undefined): boolean =>
@@ -92,9 +100,13 @@ export function textFor(
   item: RingItem,
   actor: Actor,
   types: ReadonlySet<string> | undefined,
+  about?: string,
 ): string {
   const lines = item.lines.filter(
-    (line) => maySee(actor, line.person) && (types === undefined || types.has(line.type)),
+    (line) =>
+      maySee(actor, line.person) &&
+      (types === undefined || types.has(line.type)) &&
+      (about === undefined || line.about.includes(about)),
   );
   const texts = lines.map((line) => line.text);
   return texts.length === 0 ? "" : `${texts.join("\n")}id: ${item.id}\n\n`;

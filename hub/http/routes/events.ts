@@ -10,7 +10,7 @@ import type { Feed } from "../feed/feed.ts";
 import { type EventPage, makeReader } from "../feed/reader.ts";
 import { maySee } from "../feed/ring.ts";
 import type { Identities } from "../identity.ts";
-import { readQuery } from "../input.ts";
+import { readParams, readQuery } from "../input.ts";
 import { sseResponse } from "../sse.ts";
 import { makeStreamSlots } from "../stream-slots.ts";
 
@@ -26,6 +26,8 @@ interface EventsQuery {
 
 export interface EventsDoor {
   readonly handler: Handler;
+  /** Of the run that the path names. */
+  readonly ofRun: Handler;
   /** Streams that are open now. */
   readonly streams: () => number;
 }
@@ -66,7 +68,12 @@ export function eventsDoor(
     });
   }
 
-  async function stream(c: DoorContext, actor: Actor, query: EventsQuery): Promise<Response> {
+  async function stream(
+    c: DoorContext,
+    actor: Actor,
+    query: Pick<EventsQuery, "types" | "since">,
+    about?: string,
+  ): Promise<Response> {
     const types = typesOf(query.types);
     const since = lastEventId(c) ?? query.since;
     const secretSha256 = c.get("secretSha256");
@@ -83,6 +90,7 @@ export function eventsDoor(
       requestId: c.get("requestId"),
       types,
       since,
+      ...(about === undefined ? {} : { about }),
       readPage: (from, reader, limited) => readPage(c, from, PAGE_EVENTS)(reader, limited),
       recheck: () => identities.recheck(secretSha256),
       signal,
@@ -96,6 +104,13 @@ export function eventsDoor(
       if (actor === null) throw new GantryError("unauthenticated", "Events need a token");
       const query = readQuery(c, "events") as unknown as EventsQuery; // what its schema gives
       return query.format === "json" ? onePage(c, actor, query) : stream(c, actor, query);
+    },
+    ofRun(c) {
+      const actor = c.get("actor");
+      if (actor === null) throw new GantryError("unauthenticated", "Events need a token");
+      const { id } = readParams(c, "runEvents");
+      const query = readQuery(c, "runEvents") as Pick<EventsQuery, "types" | "since">;
+      return stream(c, actor, query, id);
     },
     streams: slots.count,
   };

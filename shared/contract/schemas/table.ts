@@ -15,7 +15,9 @@ import { LOCK_SCHEMAS } from "./locks.ts";
 import { PRINT_SCHEMAS } from "./prints.ts";
 import { RECORD_SCHEMAS } from "./records.ts";
 import { REGISTRY_SCHEMAS } from "./registry.ts";
+import { RUN_SCHEMAS } from "./runs.ts";
 import { SERVICE_SCHEMAS } from "./service.ts";
+import { WORKFLOW_SCHEMAS } from "./workflows.ts";
 
 const TABLE = {
   ...ASKING_SCHEMAS,
@@ -23,6 +25,8 @@ const TABLE = {
   ...DEVICE_SCHEMAS,
   ...PRINT_SCHEMAS,
   ...JOB_SCHEMAS,
+  ...WORKFLOW_SCHEMAS,
+  ...RUN_SCHEMAS,
   ...SERVICE_SCHEMAS,
   ...ACCESS_SCHEMAS,
   ...RECORD_SCHEMAS,

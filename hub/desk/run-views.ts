@@ -1,0 +1,69 @@
+// Runs and approvals as people and programs see them. Pure.
+
+import type { TicketRow } from "@gantry/shared/contract/run-rows.ts";
+import type { ApprovalView, RunSummary, RunView } from "@gantry/shared/contract/schemas/runs.ts";
+import { planOf } from "../ledger/domains/plans.ts";
+import type { Rows } from "../ledger/rows.ts";
+import type { RunRow } from "../ledger/run-row.ts";
+import { nodesOf } from "../workflow/engine.ts";
+import type { NodeView } from "../workflow/engine-types.ts";
+import { isoTime } from "./views.ts";
+
+export function runSummary({ state, ...row }: RunRow): RunSummary {
+  return {
+    id: row.id,
+    ...(row.workflow === "" ? {} : { workflow: row.workflow }),
+    version: row.definition,
+    state: state.state,
+    revision: state.revision,
+    by: row.by,
+    createdAt: isoTime(row.createdAtMs),
+    changedAt: isoTime(row.changedAtMs),
+    ...(state.endedMs === null ? {} : { endedAt: isoTime(state.endedMs) }),
+    ...(state.fault === null ? {} : { error: state.fault }),
+    ...(row.parent === undefined ? {} : { parent: row.parent.run }),
+    ...(row.replayOf === undefined ? {} : { replayOf: row.replayOf.run }),
+  };
+}
+
+export function runView(rows: Rows, row: RunRow): RunView {
+  const plan = planOf(rows, row.state.graph);
+  return {
+    ...runSummary(row),
+    fidelity: row.fidelity,
+    inputs: { ...row.state.inputs },
+    nodes: nodesOf(plan, row.state).map(nodeView),
+    edges: plan.graph.edges.map(({ from, to, on }) => ({
+      from,
+      to,
+      ...(on === undefined ? {} : { on }),
+    })),
+    approvals: { ...row.tickets },
+    children: { ...row.children },
+    ...(row.state.state === "done" ? { result: row.state.output } : {}),
+  };
+}
+
+const nodeView = ({ dueMs, output, ...node }: NodeView): RunView["nodes"][number] => ({
+  ...node,
+  ...(output === null ? {} : { output }),
+  ...(dueMs === undefined ? {} : { dueAt: isoTime(dueMs) }),
+});
+
+export function approvalView(row: TicketRow): ApprovalView {
+  return {
+    id: row.id,
+    run: row.run,
+    place: row.place,
+    ...(row.workflow === "" ? {} : { workflow: row.workflow }),
+    state: row.state,
+    question: row.question,
+    roles: [...row.roles],
+    people: [...row.people],
+    approvals: row.approvals,
+    votes: row.votes.map(({ atMs, ...vote }) => ({ ...vote, at: isoTime(atMs) })),
+    escalated: row.isEscalated,
+    dueAt: isoTime(row.dueMs),
+    createdAt: isoTime(row.createdAtMs),
+  };
+}

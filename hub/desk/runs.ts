@@ -1,0 +1,326 @@
+// Use cases: runs of workflows and the approvals they wait for.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { Reply } from "@gantry/shared/contract/commands.ts";
+import type { RunCommandBody, RunDraft } from "@gantry/shared/contract/run-commands.ts";
+import type { ReplayMode, RunPatchRow, TicketRow } from "@gantry/shared/contract/run-rows.ts";
+import type { ApprovalView, RunStart, RunView } from "@gantry/shared/contract/schemas/runs.ts";
+import { act, newId, propose, refusal } from "../hub.ts";
+import { planFor, readGraph } from "../ledger/domains/plans.ts";
+import { checkSize } from "../ledger/domains/workflows.ts";
+import type { RunRow } from "../ledger/run-row.ts";
+import type { DeskCallOptions, DeskRequest } from "../ports.ts";
+import { actorOf, byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
+import { approvalView, runSummary, runView } from "./run-views.ts";
+import { isoTime } from "./views.ts";
+
+// ── starting ────────────────────────────────────────────────────────────────────────────────────
+
+/** Answers when the start is in the log: what the run does, it does without us. */
+export async function runStarted(
+  parts: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const { graph, ...start } = request.body as RunStart;
+  const workflow = start.workflow ?? (await keepGraph(parts, request, graph, signal));
+  return start_(parts, request, { ...start, workflow }, signal);
+}
+
+async function start_(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  draft: { readonly [K in keyof Omit<RunDraft, "run">]: RunDraft[K] | undefined },
+  signal: AbortSignal,
+): Promise<unknown> {
+  const { role } = actorOf(request);
+  const body = { type: "runStarted" as const, role, run: newId(hub, "run"), ...definedOf(draft) };
+  const { run, state } = (await act(hub, body, byOf(request), signal)) as Started; // domains/runs.ts
+  return { run: { id: run, state } };
+}
+
+interface Started {
+  readonly run: string;
+  readonly state: string;
+}
+
+/** Of a draft as a schema gave it: members that are undefined are none. */
+const definedOf = <T extends object>(draft: T): { [K in keyof T]: Exclude<T[K], undefined> } =>
+  Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]: Exclude<T[K], undefined>;
+  };
+
+/** A graph without a name, kept once however often it is started. */
+async function keepGraph(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  given: unknown,
+  signal: AbortSignal,
+): Promise<string> {
+  if (given === undefined)
+    throw new GantryError("bad_request", "workflow: name one, or give a graph");
+  checkSize(given);
+  const graph = readGraph(given);
+  const { hash } = planFor(graph);
+  if (hub.rows.get("definition", hash) === undefined) {
+    const { replay: _, session: __, ...by } = byOf(request); // the key is for the start
+    await act(hub, { type: "workflowKept", sha256: hash, graph }, by, signal);
+  }
+  return `sha256:${hash}`;
+}
+
+/** `body.runs`: what the door has read of the lines. One answer for each, in order. */
+export async function runsStarted(
+  { hub }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const { runs } = request.body as { runs: readonly (RunStart & { workflow: string })[] };
+  const { role } = actorOf(request);
+  const drafts = runs.map(({ graph: _, ...start }) => ({
+    run: newId(hub, "run"),
+    ...definedOf(start),
+  }));
+  const body = { type: "runsStarted" as const, role, runs: drafts };
+  const { results } = (await act(hub, body, byOf(request), signal)) as {
+    results: readonly ({ run: string; state: string } | { error: unknown })[];
+  }; // domains/runs.ts
+  return {
+    results: results.map((result) =>
+      "error" in result ? result : { run: { id: result.run, state: result.state } },
+    ),
+  };
+}
+
+/** What it did then is answered again; nothing reaches the world. */
+export async function runReplayed(
+  parts: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const row = runRow(parts, request);
+  const { mode, workflow, inputs } = request.body as {
+    mode: ReplayMode;
+    workflow?: string;
+    inputs?: RunStart["inputs"];
+  };
+  if (row.fidelity !== "full")
+    throw new GantryError("conflict", "Only runs of full fidelity have their answers recorded");
+  const isChanged = workflow !== undefined || inputs !== undefined;
+  if (mode === "freeze" && isChanged)
+    throw new GantryError("bad_request", "freeze repeats it as it was; use shadow for a change");
+  return start_(
+    parts,
+    request,
+    {
+      workflow: workflow ?? `sha256:${mode === "freeze" ? row.state.graph : row.definition}`,
+      inputs: inputs ?? row.state.inputs,
+      fidelity: row.fidelity,
+      replayOf: { run: row.id, mode },
+    },
+    signal,
+  );
+}
+
+// ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+const SCAN_MAX = 10_000; // places looked at for one page of a filtered list
+
+interface RunsQuery {
+  readonly state?: string;
+  readonly workflow?: string;
+  readonly parent?: string;
+}
+
+export function runs({ hub }: DeskParts, request: DeskRequest): unknown {
+  const { rows } = hub;
+  const query = request.query as RunsQuery;
+  const list = listOf(query);
+  let looked = 0;
+  const { items, next } = pageOf(request, rows.get("count", list) ?? 0, (place) => {
+    looked += 1;
+    if (looked > SCAN_MAX)
+      throw new GantryError("too_large", "Too many runs are unlike that; ask for a smaller list");
+    const id = rows.get("order", `${list}/${place}`);
+    const row = id === undefined ? undefined : rows.get("run", id);
+    return row !== undefined && isLike(row, query) ? runSummary(row) : undefined;
+  });
+  return { runs: items, ...(next === undefined ? {} : { next }) };
+}
+
+/** The narrowest index that holds all of them. */
+function listOf({ state, workflow, parent }: RunsQuery): string {
+  if (parent !== undefined) return `runs/below/${parent}`;
+  if (workflow !== undefined) return `runs/of/${workflow}`;
+  if (state === "done" || state === "failed" || state === "cancelled") return `runs/${state}`;
+  return "runs";
+}
+
+const isLike = (row: RunRow, { state, workflow }: RunsQuery): boolean =>
+  (state === undefined || row.state.state === state) &&
+  (workflow === undefined || row.workflow === workflow);
+
+export const run = (parts: DeskParts, request: DeskRequest): RunView =>
+  runView(parts.hub.rows, runRow(parts, request));
+
+/** The oldest first. */
+export function runTimeline(parts: DeskParts, request: DeskRequest): unknown {
+  const row = runRow(parts, request);
+  const limit = Number(request.query["limit"] ?? 50);
+  const start = Number(request.query["after"] ?? 0);
+  if (!Number.isSafeInteger(start) || start < 0)
+    throw new GantryError("bad_request", "The cursor `after` is not one of ours");
+  const entries: unknown[] = [];
+  let place = start;
+  for (; place < row.entries && entries.length < limit; place += 1) {
+    const entry = parts.hub.rows.get("timeline", `${row.id}/${place}`);
+    if (entry === undefined) continue;
+    const { atMs, ...facts } = entry;
+    entries.push({ ...facts, at: isoTime(atMs) });
+  }
+  return { entries, ...(place < row.entries ? { next: String(place) } : {}) };
+}
+
+export function runPatches(parts: DeskParts, request: DeskRequest): unknown {
+  const row = runRow(parts, request);
+  const patches: unknown[] = [];
+  for (let number = 1; number <= row.state.revision; number += 1) {
+    const patch = parts.hub.rows.get("runPatch", `${row.id}/${number}`);
+    if (patch !== undefined) patches.push(patchView(patch));
+  }
+  return { patches };
+}
+
+const patchView = ({
+  atMs,
+  run: _r,
+  inverse: _i,
+  before: _b,
+  after: _a,
+  ...facts
+}: RunPatchRow): unknown => ({
+  ...facts,
+  at: isoTime(atMs),
+});
+
+function runRow({ hub }: DeskParts, request: DeskRequest): RunRow {
+  const id = paramOf(request, "id");
+  const row = hub.rows.get("run", id);
+  if (row === undefined) throw new GantryError("not_found", `There is no run ${id}`);
+  return row;
+}
+
+// ── orders of people ────────────────────────────────────────────────────────────────────────────
+
+async function order(
+  parts: DeskParts,
+  request: DeskRequest,
+  body: RunCommandBody,
+  signal: AbortSignal,
+): Promise<{ run: { id: string; state: string } }> {
+  await act(parts.hub, body, byOf(request), signal);
+  const { id, state } = runRow(parts, request);
+  return { run: { id, state: state.state } };
+}
+
+type Order = (parts: DeskParts, request: DeskRequest, options: DeskCallOptions) => Promise<unknown>;
+
+export const runCancelled: Order = (parts, request, { signal }) => {
+  const { reason } = request.body as { reason: string };
+  return order(
+    parts,
+    request,
+    { type: "runCancelled", run: paramOf(request, "id"), reason },
+    signal,
+  );
+};
+
+export const runPaused: Order = (parts, request, { signal }) =>
+  order(parts, request, { type: "runPaused", run: paramOf(request, "id") }, signal);
+
+export const runResumed: Order = (parts, request, { signal }) =>
+  order(parts, request, { type: "runResumed", run: paramOf(request, "id") }, signal);
+
+export const runRetried: Order = (parts, request, { signal }) => {
+  const body = request.body as { node?: string };
+  return order(
+    parts,
+    request,
+    { type: "runRetried", run: paramOf(request, "id"), ...body },
+    signal,
+  );
+};
+
+export const runResolved: Order = (parts, request, { signal }) => {
+  const body = request.body as Pick<
+    Extract<RunCommandBody, { type: "runResolved" }>,
+    "place" | "outcome" | "output" | "reason"
+  >;
+  return order(
+    parts,
+    request,
+    { type: "runResolved", run: paramOf(request, "id"), ...body },
+    signal,
+  );
+};
+
+export const runPatched: Order = async (parts, request, { signal }) => {
+  const body = request.body as { operations: readonly unknown[]; reason: string };
+  const { ifRevision } = request;
+  const seen = ifRevision === undefined ? {} : { ifRevision };
+  const run = paramOf(request, "id");
+  const reply = await order(parts, request, { type: "runPatched", run, ...body, ...seen }, signal);
+  return { ...reply, revision: runRow(parts, request).state.revision };
+};
+
+export const runPatchReverted: Order = async (parts, request, { signal }) => {
+  const body = request.body as { patch: number; reason: string };
+  const run = paramOf(request, "id");
+  const reply = await order(parts, request, { type: "runPatchReverted", run, ...body }, signal);
+  return { ...reply, revision: runRow(parts, request).state.revision };
+};
+
+// ── approvals ───────────────────────────────────────────────────────────────────────────────────
+
+export function approvals({ hub }: DeskParts, request: DeskRequest): unknown {
+  const { rows } = hub;
+  if (request.query["state"] !== "all") {
+    const open = [...rows.hot("ticket").values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
+    const newest = open.toSorted((a, b) => b.createdAtMs - a.createdAtMs);
+    const page = pageOf(request, newest.length, (place) => newest[newest.length - 1 - place]);
+    const items = page.items.map(approvalView);
+    return { approvals: items, ...(page.next === undefined ? {} : { next: page.next }) };
+  }
+  const { items, next } = pageOf(request, rows.get("count", "tickets") ?? 0, (place) => {
+    const id = rows.get("order", `tickets/${place}`);
+    const row = id === undefined ? undefined : rows.get("ticket", id);
+    return row === undefined ? undefined : approvalView(row);
+  });
+  return { approvals: items, ...(next === undefined ? {} : { next }) };
+}
+
+export const approval = (parts: DeskParts, request: DeskRequest): ApprovalView =>
+  approvalView(ticketRow(parts, request));
+
+export const decide =
+  (approve: boolean) =>
+  async (
+    parts: DeskParts,
+    request: DeskRequest,
+    { signal }: DeskCallOptions,
+  ): Promise<ApprovalView> => {
+    const { reason } = request.body as { reason: string };
+    const { role } = actorOf(request);
+    const ticket = paramOf(request, "id");
+    const body = { type: "ticketDecided" as const, ticket, approve, reason, role };
+    const reply: Reply = await propose(parts.hub, body, byOf(request), signal);
+    if (!reply.ok) throw refusal(reply);
+    return approvalView(ticketRow(parts, request));
+  };
+
+function ticketRow({ hub }: DeskParts, request: DeskRequest): TicketRow {
+  const id = paramOf(request, "id");
+  const row = hub.rows.get("ticket", id);
+  if (row === undefined) throw new GantryError("not_found", `There is no approval ${id}`);
+  return row;
+}

@@ -1,0 +1,160 @@
+// What a node of a run does in the world by itself: HTTP requests and turns of a model. Each gives an
+// output, or throws a GantryError that becomes the node's fault.
+//
+// RC1. A large answer goes into the blob store, to enough hubs, before any fact names it.
+// RC2. `OutcomeUnknown`: the request left and nobody knows what became of it. A `once` node is then
+//      for a person; any other is tried again under the same idempotency key.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
+import type { Outbound, OutboundReply } from "../adapters/outbound.ts";
+import { act, byHub, type Hub } from "../hub.ts";
+import type { BlobStore } from "../ports.ts";
+import type { Json, JsonObject } from "../workflow/json-value.ts";
+import type { Models } from "./models.ts";
+
+type NodeOf<T extends WorkflowNode["type"]> = Extract<WorkflowNode, { type: T }>;
+
+const HTTP_MS = 30_000;
+const REFUSED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
+/** Statuses after which the same request may succeed. */
+const AGAIN = new Set([408, 425, 429]);
+
+export interface RunCallParts {
+  readonly hub: Hub;
+  readonly outbound: Outbound;
+  readonly models: Pick<Models, "generate">;
+  readonly blobs: {
+    readonly store: BlobStore;
+    spread(sha256: string, signal: AbortSignal): Promise<void>;
+  };
+}
+
+export interface RunCall {
+  readonly run: string;
+  readonly idempotencyKey: string;
+  readonly values: JsonObject;
+}
+
+/** Why a node failed for good: trying again is of no use. */
+export class FinalFault extends GantryError {}
+
+/** `once` nodes: it may have happened. */
+export const isOutcomeUnknown = (error: unknown): boolean => {
+  if (!(error instanceof GantryError)) return true;
+  if (error.code === "timeout" || error.code === "interrupted") return true;
+  if (error.code !== "unreachable") return false;
+  const { cause } = error;
+  const code = (cause as NodeJS.ErrnoException | undefined)?.code;
+  return code !== undefined && !REFUSED.has(code);
+};
+
+export async function callHttp(
+  parts: RunCallParts,
+  node: NodeOf<"http">,
+  call: RunCall,
+  signal: AbortSignal,
+): Promise<Json> {
+  const { url, headers, body } = { ...node, ...call.values } as Pick<
+    NodeOf<"http">,
+    "url" | "headers" | "body"
+  >; // its own members, worked out
+  const sent = new Headers(
+    Object.entries(headers).map(([name, value]) => [name, String(value)] as [string, string]),
+  );
+  if (!sent.has("idempotency-key")) sent.set("idempotency-key", call.idempotencyKey);
+  const hasBody = body !== undefined && body !== null;
+  if (hasBody && typeof body !== "string" && !sent.has("content-type"))
+    sent.set("content-type", "application/json");
+  const reply = await parts.outbound.send(
+    {
+      method: node.method,
+      url: String(url),
+      headers: Object.fromEntries(sent),
+      ...(hasBody ? { body: typeof body === "string" ? body : JSON.stringify(body) } : {}),
+      bytesMax: node.responseBytesMax,
+      timeoutMs: node.timeoutMs ?? HTTP_MS,
+    },
+    signal,
+  );
+  if (reply.status >= 400) throw statusFault(reply);
+  return { status: reply.status, headers: reply.headers, body: bodyOf(reply) };
+}
+
+function statusFault({ status, bytes }: OutboundReply): GantryError {
+  const said = bytes.subarray(0, 500).toString("utf8");
+  const message = `The answer has the status ${status}${said === "" ? "" : `: ${said}`}`;
+  const mayPass = status >= 500 || AGAIN.has(status);
+  return mayPass
+    ? new GantryError("command_failed", message, { details: { status } })
+    : new FinalFault("command_failed", message, { details: { status } });
+}
+
+function bodyOf({ headers, bytes }: OutboundReply): Json {
+  const type = headers["content-type"] ?? "";
+  const text = new TextDecoder("utf-8", { fatal: false }).decode(bytes);
+  if (!/\bjson\b/.test(type)) return text;
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return text; // it said JSON and was not
+  }
+}
+
+export async function askModel(
+  parts: RunCallParts,
+  node: NodeOf<"agent">,
+  call: RunCall,
+  signal: AbortSignal,
+): Promise<Json> {
+  const { prompt, system } = { ...node, ...call.values } as Pick<
+    NodeOf<"agent">,
+    "prompt" | "system"
+  >;
+  const limited = parts.hub.clock.timeout(node.timeoutMs ?? TIMEOUT.answerMs, signal);
+  const { generated } = await parts.models.generate(
+    node.model,
+    {
+      messages: [
+        ...(system === undefined ? [] : [{ role: "system" as const, content: String(system) }]),
+        { role: "user" as const, content: String(prompt) },
+      ],
+      maxTokens: node.maxTokens ?? LIMIT.answerTokens.max,
+      temperature: 0,
+      ...(node.schema === undefined ? {} : { jsonSchema: node.schema }),
+    },
+    () => {},
+    limited,
+  );
+  if (node.schema === undefined) return { text: generated.text };
+  try {
+    return JSON.parse(generated.text) as Json;
+  } catch (cause) {
+    throw new GantryError("model_failed", "The model's answer is not JSON", { cause });
+  }
+}
+
+/** RC1. The output as facts may carry it. */
+export async function fitOutput(
+  { hub, blobs }: RunCallParts,
+  run: string,
+  output: Json,
+  signal: AbortSignal,
+): Promise<Json> {
+  const text = JSON.stringify(output);
+  const sizeBytes = Buffer.byteLength(text);
+  if (sizeBytes <= LIMIT.runOutputBytes.max) return output;
+  const writer = await blobs.store.write();
+  let sha256: string;
+  try {
+    await writer.write(Buffer.from(text));
+    ({ sha256 } = await writer.finish());
+  } catch (error) {
+    await writer.abort();
+    throw error;
+  }
+  await blobs.spread(sha256, signal);
+  await act(hub, { type: "runBlobKept", run, sha256 }, byHub(hub), signal);
+  return { $blob: sha256, sizeBytes };
+}

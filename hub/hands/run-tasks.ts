@@ -1,0 +1,189 @@
+// Task nodes: work in the queues that are there already. The job's id is made of the node's place and
+// attempt, so the same task is the same job, whoever asks and however often.
+//
+// RK1. A task is added when the ledger has no job of its id, and never else: after a crash the job is
+//      found again, with its end if it has one.
+// RK2. What a person may not run by hand, or only after a word, is no more open to a workflow: the role
+//      of who started the run counts, and the word is asked for.
+
+import { sha256 } from "@gantry/shared/base/digest.ts";
+import { type ErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
+import { LIFE, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import type { CommandBody, ConfirmationDraft } from "@gantry/shared/contract/commands.ts";
+import { HAZARD_POLICY, mayAct, type Role } from "@gantry/shared/contract/roles.ts";
+import type { CommandFact, JobRow } from "@gantry/shared/contract/rows.ts";
+import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
+import { type Hub, newId, propose, refusal } from "../hub.ts";
+import type { Json, JsonObject } from "../workflow/json-value.ts";
+
+type TaskNode = Extract<WorkflowNode, { type: "task" }>;
+
+const LOOK_MS = 1_000;
+const JOB_ATTEMPTS_MAX = 3; // of losses of a machine; tries of the node are its own
+
+export interface Task {
+  readonly run: string;
+  readonly place: string;
+  readonly attempt: number;
+  readonly idempotencyKey: string;
+  readonly node: TaskNode;
+  readonly values: JsonObject;
+  readonly by: string;
+  readonly role: Role;
+}
+
+export type TaskEnd =
+  | { readonly kind: "done"; readonly output: Json }
+  | { readonly kind: "failed"; readonly error: ErrorRecord }
+  | { readonly kind: "unknown" };
+
+export interface RunTasks {
+  /** Adds the job if it is not there, and waits for its end. Cancels it when `stop` aborts. */
+  work(task: Task, stop: AbortSignal): Promise<TaskEnd>;
+}
+
+export const taskJobId = (idempotencyKey: string, attempt: number): string =>
+  `job_${sha256(`${idempotencyKey} ${attempt}`).slice(0, 26)}`;
+
+/** `signal`: of the reign. Its end leaves every job as it is. */
+export function makeRunTasks(hub: Hub, signal: AbortSignal): RunTasks {
+  const waits = new Map<string, () => void>();
+  hub.feed.watch(
+    (items) => {
+      for (const item of items) {
+        if (item.kind !== "ledger") continue;
+        for (const { type, subject } of item.events) {
+          if (type === "job.changed") waits.get(subject)?.();
+          else for (const wake of waits.values()) wake(); // ends of many jobs of a queue
+        }
+      }
+    },
+    signal,
+    ["job.changed", "queue.changed"],
+  );
+
+  /** Its end, once it has one. */
+  async function ended(id: string, stop: AbortSignal): Promise<JobRow> {
+    for (;;) {
+      const row = hub.rows.get("job", id);
+      if (row === undefined) throw new GantryError("gone", `The job ${id} left no row`);
+      if (isEnded(row)) return row;
+      const woken = new AbortController();
+      waits.set(id, () => woken.abort());
+      await hub.clock.sleep(LOOK_MS, AbortSignal.any([stop, woken.signal])).catch(() => {}); // looked at again
+      waits.delete(id);
+      stop.throwIfAborted();
+    }
+  }
+
+  return {
+    async work(task, stop) {
+      const id = taskJobId(task.idempotencyKey, task.attempt);
+      if (hub.rows.get("job", id) === undefined) await add(hub, id, task, signal); // RK1
+      try {
+        return endOf(await ended(id, AbortSignal.any([stop, signal])));
+      } catch (error) {
+        if (stop.aborted && !signal.aborted) {
+          await propose(hub, { type: "jobCancelled", job: id }, byRun(hub, task), signal);
+        }
+        throw error;
+      }
+    },
+  };
+}
+
+const isEnded = ({ state }: JobRow): boolean =>
+  state === "done" || state === "failed" || state === "cancelled" || state === "unknown";
+
+function endOf(row: JobRow): TaskEnd {
+  if (row.state === "done") return { kind: "done", output: (row.result ?? null) as Json }; // JSON from the log
+  if (row.state === "unknown") return { kind: "unknown" };
+  const error = row.error ?? { code: "cancelled", message: "The job was cancelled" };
+  return { kind: "failed", error };
+}
+
+/** The person whose run it is. */
+const byRun = (hub: Hub, { by }: Task): { actor: string; requestId: string } => ({
+  actor: by,
+  requestId: newId(hub, "req"),
+});
+
+async function add(hub: Hub, id: string, task: Task, signal: AbortSignal): Promise<void> {
+  const reply = await propose(hub, bodyOf(hub, id, task), byRun(hub, task), signal);
+  if (!reply.ok && hub.rows.get("job", id) === undefined) throw refusal(reply);
+}
+
+function bodyOf(hub: Hub, id: string, task: Task): CommandBody {
+  const { node, idempotencyKey, values, run, place } = task;
+  const { capability, queue } = node;
+  const given = (values["with"] ?? node.with) as Readonly<Record<string, unknown>>; // an object by its schema
+  const base = {
+    type: "jobAdded" as const,
+    job: id,
+    class: node.class,
+    attemptsMax: node.effect === "once" ? 1 : JOB_ATTEMPTS_MAX,
+    timeoutMs: node.timeoutMs ?? TIMEOUT.commandMs,
+  };
+  if (capability === "embed") {
+    return {
+      ...base,
+      kind: "embed",
+      effect: "pure",
+      needs: "embed",
+      input: { input: given["input"] },
+    };
+  }
+  if (!capability.startsWith("command:")) {
+    const data = { capability, with: given, run, place, idempotencyKey };
+    const draft = {
+      job: id,
+      data,
+      class: node.class,
+      effect: node.effect ?? "idempotent",
+      attemptsMax: base.attemptsMax,
+      timeoutMs: base.timeoutMs,
+    };
+    return { type: "jobsAdded", queue, jobs: [draft] };
+  }
+  const fact = commandFact(hub, task);
+  const confirmation = confirmationFor(hub, fact, task);
+  return {
+    ...base,
+    kind: "command",
+    effect: node.effect ?? fact.effect,
+    needs: capability,
+    input: { command: fact.name, args: given },
+    ...(confirmation === undefined ? {} : { confirmation }),
+  };
+}
+
+/** RK2. Throws command_not_listed, forbidden. */
+function commandFact(hub: Hub, { node, role }: Task): CommandFact {
+  const name = node.capability.slice("command:".length);
+  const fact = [...hub.rows.hot("node").values()]
+    .filter(({ state }) => state === "alive")
+    .flatMap(({ capabilities }) => capabilities.commands)
+    .find((command) => command.name === name);
+  if (fact === undefined)
+    throw new GantryError("capability_missing", `No machine lists the command ${name} now`);
+  const needed = HAZARD_POLICY[fact.hazard].role;
+  if (!mayAct(role, needed))
+    throw new GantryError("forbidden", `The command ${name} needs the role ${needed}`);
+  return fact;
+}
+
+function confirmationFor(
+  hub: Hub,
+  { name, summary, hazard }: CommandFact,
+  { run, place }: Task,
+): ConfirmationDraft | undefined {
+  if (!HAZARD_POLICY[hazard].confirms) return undefined;
+  return {
+    id: newId(hub, "cfm"),
+    phrase: `confirm run ${name}`,
+    summary: `Run ${name} (${place} of ${run}): ${summary}`,
+    hazardClass: hazard,
+    hazards: [`the command's hazard class is ${hazard}`],
+    expiresAtMs: hub.clock.now() + LIFE.confirmationMs,
+  };
+}

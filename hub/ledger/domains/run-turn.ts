@@ -1,0 +1,323 @@
+// One command's work on runs: facts go to the engine, and what it says becomes rows, tickets, children
+// and events. Children and parents wake each other within the command, from a queue and not by
+// recursion, so that a chain of them costs no stack.
+//
+// RT1. A run is hot while it can move and cool once it is over; how many are live is the size of the
+//      hot table, counted by nobody, so it cannot be counted wrongly.
+// RT2. What ends a run (its row cools, its parent hears, lists have it) happens where the engine says
+//      `ended`, which it says once.
+// RT3. A child is started in the command that made it owed: it is there as often as its place says.
+
+import { sha256 } from "@gantry/shared/base/digest.ts";
+import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { LIMIT } from "@gantry/shared/base/policy.ts";
+import type { TimelineItem } from "@gantry/shared/contract/run-rows.ts";
+import { advance, start } from "../../workflow/engine.ts";
+import {
+  type Advanced,
+  type Effect,
+  type Fact,
+  isRunOver,
+  type RunState,
+  type Stale,
+} from "../../workflow/engine-types.ts";
+import type { JsonObject } from "../../workflow/json-value.ts";
+import { appendOrder, type Context } from "../context.ts";
+import type { RunRow } from "../run-row.ts";
+import { planOf, refsIn } from "./plans.ts";
+import { syncTickets } from "./ticket-rows.ts";
+import { resolveWorkflow } from "./workflows.ts";
+
+type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
+
+/** Who a new run belongs to. */
+export interface RunOrigin {
+  readonly id: string;
+  readonly workflow: string;
+  readonly by: string;
+  readonly role: RunRow["role"];
+  readonly fidelity: RunRow["fidelity"];
+  readonly depth: number;
+  readonly root: string;
+  readonly parent?: NonNullable<RunRow["parent"]>;
+  readonly replayOf?: NonNullable<RunRow["replayOf"]>;
+}
+
+export interface Prepared {
+  readonly row: RunRow;
+  readonly advanced: Advanced;
+}
+
+export interface Turn {
+  /** The first look at a new run: writes nothing. Throws bad_request, not_found, workflow_invalid. */
+  prepare(origin: RunOrigin, definition: string, inputs: JsonObject): Prepared;
+  begin(prepared: Prepared): void;
+  /** The engine's word, and all that follows from it. A run that is over is `run_over`. */
+  step(run: string, fact: Fact, by?: string): Stale | undefined;
+  /** A run that is over moves again. */
+  revive(row: RunRow, fact: Fact): Stale | undefined;
+  /** Once, at the end: runs that changed, in the order in which they did first. */
+  end(): readonly string[];
+}
+
+export function makeTurn(context: Context): Turn {
+  const { rows, nowMs, command } = context;
+  const queue: { readonly run: string; readonly fact: Fact }[] = [];
+  const touched = new Set<string>();
+
+  function prepare(origin: RunOrigin, definition: string, inputs: JsonObject): Prepared {
+    const plan = planOf(rows, definition);
+    const advanced = start(plan, origin.id, inputs, nowMs);
+    const pins = Object.fromEntries(
+      refsIn(plan.graph)
+        .filter((ref) => !ref.startsWith("sha256:"))
+        .map((ref) => [ref, resolveWorkflow(context, ref).sha256]),
+    );
+    const row: RunRow = {
+      ...origin,
+      definition,
+      createdAtMs: nowMs,
+      changedAtMs: nowMs,
+      spawned: 0,
+      children: {},
+      tickets: {},
+      pins,
+      entries: 0,
+      state: advanced.run,
+    };
+    return { row, advanced };
+  }
+
+  function begin({ row, advanced }: Prepared): void {
+    if (row.parent === undefined) {
+      appendOrder(context, "runs", row.id);
+      if (row.workflow !== "") appendOrder(context, `runs/of/${row.workflow}`, row.id);
+    } else appendOrder(context, `runs/below/${row.parent.run}`, row.id);
+    take(row, advanced, { what: "started" }, true);
+  }
+
+  function stepOne(id: string, fact: Fact, by?: string): Stale | undefined {
+    const row = rows.hot("run").get(id);
+    if (row === undefined) return "run_over";
+    const advanced = advance(planOf(rows, row.state.graph), row.state, fact, nowMs);
+    if (advanced.stale !== undefined) return advanced.stale;
+    if (row.fidelity === "full" && row.replayOf === undefined) record(row.id, fact);
+    take(row, advanced, itemOf(fact, by), false);
+    return undefined;
+  }
+
+  /** What a replay gives again instead of asking the world. */
+  function record(id: string, fact: Fact): void {
+    if (fact.kind === "finished") {
+      rows.cool("recorded", `${id}/${fact.place}`, { output: fact.output });
+    } else if (fact.kind === "failed") {
+      rows.cool("recorded", `${id}/${fact.place}`, { fault: fact.fault });
+    } else if (fact.kind === "decided") {
+      const before = rows.get("recorded", `${id}/${fact.place}`);
+      const earlier = before !== undefined && "votes" in before ? before.votes : [];
+      const votes = [...earlier, { by: fact.by, approve: fact.approve }];
+      rows.cool("recorded", `${id}/${fact.place}`, { votes });
+    }
+  }
+
+  /** Makes rows of what the engine said. */
+  function take(row: RunRow, advanced: Advanced, item: TimelineItem, isNew: boolean): void {
+    const { run: state, effects } = advanced;
+    touched.add(row.id);
+    let next: RunRow = { ...row, state, changedAtMs: nowMs };
+    const isOver = isRunOver(state.state);
+    const owesTickets = effects.some(({ kind }) => kind === "ticket" || kind === "stop");
+    const isAbout = item.place === undefined || Object.hasOwn(row.tickets, item.place) || isOver;
+    const mayClose = isAbout && Object.keys(row.tickets).length > 0;
+    if (owesTickets || mayClose) next = syncTickets(context, next, planOf(rows, state.graph));
+    next = stopChildren(next, effects);
+    if (next.fidelity === "full" || isNew || isOver) next = tell(next, item, isOver);
+    if (isOver) endRun(next);
+    else rows.put("run", next.id, next);
+    const before = row.state;
+    const isMoved = state.state !== before.state || state.revision !== before.revision;
+    if (isNew || isMoved || command.type !== "runsAdvanced")
+      context.emit("run.changed", next.id, summaryOf(next));
+    for (const effect of effects) if (effect.kind === "child") startChild(next.id, effect);
+  }
+
+  function tell(row: RunRow, item: TimelineItem, isOver: boolean): RunRow {
+    const items = isOver ? [item, { what: row.state.state }] : [item];
+    rows.cool("timeline", `${row.id}/${row.entries}`, {
+      position: context.position,
+      atMs: nowMs,
+      by: command.actor,
+      items,
+    });
+    if (row.fidelity === "full" && item.place !== undefined)
+      context.emit("run.node", row.id, { run: row.id, ...item });
+    return { ...row, entries: row.entries + 1 };
+  }
+
+  /** RT1, RT2. */
+  function endRun(row: RunRow): void {
+    const over: RunRow = { ...row, children: {}, tickets: {} };
+    rows.cool("run", row.id, over);
+    for (const child of Object.values(row.children))
+      queue.push({ run: child, fact: { kind: "cancelled", reason: "the run above it is over" } });
+    const { parent, state } = over;
+    if (parent === undefined) {
+      appendOrder(context, `runs/${state.state}`, row.id);
+      return;
+    }
+    const { place, attempt } = parent;
+    const fact: Fact =
+      state.state === "done"
+        ? { kind: "finished", place, attempt, output: state.output }
+        : { kind: "failed", place, attempt, fault: faultOf(state) };
+    queue.push({ run: parent.run, fact });
+    const above = rows.hot("run").get(parent.run);
+    if (above?.children[place] !== row.id) return;
+    const { [place]: _, ...children } = above.children;
+    rows.put("run", above.id, { ...above, children });
+  }
+
+  function stopChildren(row: RunRow, effects: readonly Effect[]): RunRow {
+    let next = row;
+    for (const effect of effects) {
+      if (effect.kind !== "stop") continue;
+      const { [effect.place]: child, ...children } = next.children;
+      if (child === undefined) continue;
+      next = { ...next, children };
+      queue.push({
+        run: child,
+        fact: { kind: "cancelled", reason: "the run above no longer wants it" },
+      });
+    }
+    return next;
+  }
+
+  /** RT3. A replay has no children: their outputs are those of then. */
+  function startChild(above: string, effect: EffectOf<"child">): void {
+    const row = rows.hot("run").get(above);
+    if (row === undefined || row.replayOf !== undefined) return;
+    const { place, attempt } = effect;
+    const refuse = (code: string, message: string): void =>
+      void queue.push({
+        run: above,
+        fact: { kind: "failed", place, attempt, fault: { code, message } },
+      });
+    const top = row.root === row.id ? row : rows.hot("run").get(row.root);
+    const spawned = top?.spawned ?? LIMIT.runSpawns.max;
+    if (row.depth >= LIMIT.runDepth.max)
+      return refuse("spawn_limit", `Subworkflows are ${LIMIT.runDepth.max} deep already`);
+    if (spawned >= LIMIT.runSpawns.max)
+      return refuse("spawn_limit", `The run has started ${LIMIT.runSpawns.max} others already`);
+    try {
+      const pinned = row.pins[effect.workflow];
+      const found = resolveWorkflow(
+        context,
+        pinned === undefined ? effect.workflow : `sha256:${pinned}`,
+      );
+      const name = pinned === undefined ? found.name : (effect.workflow.split("@")[0] ?? "");
+      const id = `run_${sha256(`${above} ${place} ${attempt} ${effect.idempotencyKey}`).slice(0, 26)}`;
+      const prepared = prepare(
+        {
+          id,
+          workflow: name,
+          by: row.by,
+          role: row.role,
+          fidelity: row.fidelity,
+          depth: row.depth + 1,
+          root: row.root,
+          parent: { run: above, place, attempt },
+        },
+        found.sha256,
+        effect.inputs,
+      );
+      if (top !== undefined) rows.put("run", top.id, { ...top, spawned: spawned + 1 });
+      const fresh = rows.hot("run").get(above) ?? row;
+      rows.put("run", above, { ...fresh, children: { ...fresh.children, [place]: id } });
+      begin(prepared);
+    } catch (error) {
+      if (!(error instanceof GantryError)) throw error;
+      const { code, message } = toErrorRecord(error);
+      refuse(code, message);
+    }
+  }
+
+  function drain(): void {
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
+      stepOne(next.run, next.fact);
+  }
+
+  function revive(row: RunRow, fact: Fact): Stale | undefined {
+    const advanced = advance(planOf(rows, row.state.graph), row.state, fact, nowMs);
+    if (advanced.stale !== undefined) return advanced.stale;
+    rows.remove("run", row.id); // W2: it was cold
+    take(row, advanced, itemOf(fact, command.actor), false);
+    drain();
+    return undefined;
+  }
+
+  return {
+    prepare,
+    revive,
+    begin(prepared) {
+      begin(prepared);
+      drain();
+    },
+    step(run, fact, by) {
+      const stale = stepOne(run, fact, by);
+      drain();
+      return stale;
+    },
+    end: () => [...touched],
+  };
+}
+
+/** What the events of a run say of it. */
+export const summaryOf = ({ id, workflow, state }: RunRow): Readonly<Record<string, unknown>> => ({
+  id,
+  workflow,
+  state: state.state,
+  revision: state.revision,
+  ...(state.fault === null ? {} : { error: state.fault }),
+});
+
+const faultOf = ({ state, fault }: RunState): { code: string; message: string } =>
+  state === "failed" && fault !== null
+    ? { code: fault.code, message: fault.message }
+    : { code: "cancelled", message: "The subworkflow was cancelled" };
+
+function itemOf(fact: Fact, by: string | undefined): TimelineItem {
+  const what = fact.kind;
+  const note = by === undefined ? {} : { note: by };
+  switch (fact.kind) {
+    case "taken":
+    case "finished":
+    case "lost":
+      return { what, place: fact.place, attempt: fact.attempt };
+    case "failed":
+      return {
+        what,
+        place: fact.place,
+        attempt: fact.attempt,
+        note: `${fact.fault.code}: ${fact.fault.message}`,
+      };
+    case "decided":
+      return {
+        what: fact.approve ? "approved" : "rejected",
+        place: fact.place,
+        note: `${fact.by}: ${fact.reason}`,
+      };
+    case "timerFired":
+    case "resolved":
+      return { what, place: fact.place, ...note };
+    case "cancelled":
+      return { what, note: fact.reason };
+    case "retriedFrom":
+      return { what, note: fact.node };
+    case "patched":
+      return { what, note: `revision ${fact.revision}` };
+    case "paused":
+    case "resumed":
+    case "continued":
+      return { what, ...note };
+  }
+}

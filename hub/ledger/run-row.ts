@@ -1,0 +1,43 @@
+// A run as the ledger keeps it: what the engine knows, and who asked for it.
+
+import type { Role } from "@gantry/shared/contract/roles.ts";
+import type { Fidelity, ReplayMode } from "@gantry/shared/contract/run-rows.ts";
+import type { Fault, RunState, Vote } from "../workflow/engine-types.ts";
+import type { Json } from "../workflow/json-value.ts";
+
+export interface RunRow {
+  readonly id: string;
+  /** Empty for a graph without a name. */
+  readonly workflow: string;
+  /** The base: sha256 of the graph as it was kept. The engine's `graph` has the patches as well. */
+  readonly definition: string;
+  readonly fidelity: Fidelity;
+  readonly by: string;
+  /** Of who started it: what it may do is what that person may do. */
+  readonly role: Role;
+  readonly createdAtMs: number;
+  readonly changedAtMs: number;
+  /** 0 for one that a person started. */
+  readonly depth: number;
+  /** The run at the top: itself, if a person started it. */
+  readonly root: string;
+  /** Of the one at the top: how many were started below it. */
+  readonly spawned: number;
+  readonly parent?: { readonly run: string; readonly place: string; readonly attempt: number };
+  /** Runs below it that are not over, by place. */
+  readonly children: Readonly<Record<string, string>>;
+  /** Open tickets by place. */
+  readonly tickets: Readonly<Record<string, string>>;
+  /** What `NAME` and `NAME@TAG` in its graph stood for when it was started. */
+  readonly pins: Readonly<Record<string, string>>;
+  readonly replayOf?: { readonly run: string; readonly mode: ReplayMode };
+  /** Rows of its timeline. */
+  readonly entries: number;
+  readonly state: RunState;
+}
+
+/** The last answer of the world at one place of a run. */
+export type RecordedRow =
+  | { readonly output: Json }
+  | { readonly fault: Fault }
+  | { readonly votes: readonly Pick<Vote, "by" | "approve">[] };

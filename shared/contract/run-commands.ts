@@ -1,0 +1,108 @@
+// Commands of workflows and runs. What the engine computes is no command: only what came from outside.
+
+import type { Fidelity, ReplayMode } from "./run-rows.ts";
+import type { Role } from "./roles.ts";
+import type { Graph } from "./workflow.ts";
+
+/** What is asked for when a run is started. */
+export interface RunDraft {
+  readonly run: string;
+  /** `NAME` (its tag `main`, else its newest version), `NAME@TAG`, or `sha256:HEX`. */
+  readonly workflow: string;
+  readonly inputs: Readonly<Record<string, unknown>>;
+  /** Left out: the workflow's own; `full` for one without a name. */
+  readonly fidelity?: Fidelity;
+  /** Nothing of it reaches the world: what it would do is taken from the run it repeats. */
+  readonly replayOf?: { readonly run: string; readonly mode: ReplayMode };
+}
+
+export interface RunFault {
+  readonly code: string;
+  readonly message: string;
+}
+
+/**
+ * One thing that happened to one run. A list, not an object: hundreds of thousands of these go
+ * through the log in a second.
+ */
+export type RunFact =
+  /** An executor began: the intent of a `once` node, on disk before it begins. */
+  | readonly [run: string, kind: "taken", place: string, attempt: number]
+  | readonly [run: string, kind: "done", place: string, attempt: number, output: unknown]
+  | readonly [
+      run: string,
+      kind: "failed",
+      place: string,
+      attempt: number,
+      fault: RunFault,
+      retryAtMs: number | null,
+    ]
+  | readonly [run: string, kind: "lost", place: string, attempt: number]
+  /** A timer is due; it counts only for the time it was set to. */
+  | readonly [run: string, kind: "due", place: string, dueMs: number]
+  /** There was more to compute than one command may. */
+  | readonly [run: string, kind: "on"]
+  /** Of a replay: as it was decided then. */
+  | readonly [run: string, kind: "decided", place: string, by: string, approve: boolean];
+
+export type RunCommandBody =
+  /** A version of a workflow; without a name the graph alone, to be started by its hash. */
+  | {
+      readonly type: "workflowKept";
+      readonly name?: string;
+      /** Of the graph's canonical JSON. */
+      readonly sha256: string;
+      readonly graph: Graph;
+      readonly fidelity?: Fidelity;
+      readonly tag?: string;
+    }
+  | {
+      readonly type: "workflowTagged";
+      readonly name: string;
+      readonly tag: string;
+      /** null takes the tag away. */
+      readonly sha256: string | null;
+    }
+  | ({ readonly type: "runStarted"; readonly role: Role } & RunDraft)
+  /** Each one for itself: the reply has what became of each, in order. */
+  | { readonly type: "runsStarted"; readonly role: Role; readonly runs: readonly RunDraft[] }
+  /** The hot path: what came in within one turn, of any number of runs. */
+  | { readonly type: "runsAdvanced"; readonly facts: readonly RunFact[] }
+  | { readonly type: "runCancelled"; readonly run: string; readonly reason: string }
+  | { readonly type: "runPaused"; readonly run: string }
+  | { readonly type: "runResumed"; readonly run: string }
+  /** Of a run that is over: from this node of its graph, else from the one that failed it. */
+  | { readonly type: "runRetried"; readonly run: string; readonly node?: string }
+  /** A person says what became of a node that was lost in the middle. */
+  | {
+      readonly type: "runResolved";
+      readonly run: string;
+      readonly place: string;
+      readonly outcome: "done" | "failed" | "again";
+      readonly output?: unknown;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "runPatched";
+      readonly run: string;
+      readonly operations: readonly unknown[];
+      readonly reason: string;
+      /** Patches that the author has seen; refused with revision_mismatch if there are more. */
+      readonly ifRevision?: number;
+    }
+  | {
+      readonly type: "runPatchReverted";
+      readonly run: string;
+      /** Its number, from 1. */
+      readonly patch: number;
+      readonly reason: string;
+    }
+  | {
+      readonly type: "ticketDecided";
+      readonly ticket: string;
+      readonly approve: boolean;
+      readonly reason: string;
+      readonly role: Role;
+    }
+  /** Bytes that a run names are in the blob store, and stay there. */
+  | { readonly type: "runBlobKept"; readonly run: string; readonly sha256: string };

@@ -1,0 +1,98 @@
+// The rows of workflows, as far as doors and other towers know them. The state of a run itself is the
+// engine's (hub/workflow/engine-types.ts) and stays in the hub.
+
+import type { Role } from "./roles.ts";
+import type { Graph } from "./workflow.ts";
+
+/** `full`: a timeline and an event for each node. `fast`: what is needed to end, and the end. */
+export const FIDELITIES = ["full", "fast"] as const;
+export type Fidelity = (typeof FIDELITIES)[number];
+
+/** `freeze`: all as it was. `shadow`: another graph or other inputs; what was not recorded gives null. */
+export const REPLAY_MODES = ["freeze", "shadow"] as const;
+export type ReplayMode = (typeof REPLAY_MODES)[number];
+
+export interface Stamp {
+  readonly sha256: string;
+  readonly atMs: number;
+  readonly by: string;
+}
+
+export interface WorkflowRow {
+  readonly name: string;
+  readonly fidelity: Fidelity;
+  /** The newest last. A version never changes: it is named by its content. */
+  readonly versions: readonly Stamp[];
+  readonly tags: Readonly<Record<string, Stamp>>;
+  readonly createdAtMs: number;
+  readonly changedAtMs: number;
+}
+
+/** By the sha256 of the graph's canonical JSON. */
+export interface DefinitionRow {
+  readonly sha256: string;
+  readonly graph: Graph;
+  readonly by: string;
+  readonly atMs: number;
+}
+
+export const TICKET_STATES = ["open", "approved", "rejected", "withdrawn", "over"] as const;
+export type TicketState = (typeof TICKET_STATES)[number];
+
+/** A question to people, on which a run waits. */
+export interface TicketRow {
+  readonly id: string;
+  readonly run: string;
+  readonly place: string;
+  readonly workflow: string;
+  readonly state: TicketState;
+  readonly question: string;
+  /** One of these is enough; what is escalated has one more. */
+  readonly roles: readonly Role[];
+  /** Where there are any: only these, or who it was escalated to. */
+  readonly people: readonly string[];
+  readonly approvals: number;
+  readonly votes: readonly {
+    readonly by: string;
+    readonly approve: boolean;
+    readonly reason: string;
+    readonly atMs: number;
+  }[];
+  readonly isEscalated: boolean;
+  readonly dueMs: number;
+  readonly createdAtMs: number;
+  readonly changedAtMs: number;
+}
+
+export interface RunPatchRow {
+  readonly run: string;
+  /** From 1; the run's revision once it is applied. */
+  readonly number: number;
+  readonly by: string;
+  readonly reason: string;
+  readonly atMs: number;
+  readonly operations: readonly unknown[];
+  /** Applied to the graph `after`, it gives `before`. */
+  readonly inverse: readonly unknown[];
+  readonly before: string;
+  readonly after: string;
+  /** Number of the patch that it takes back. */
+  readonly reverts?: number;
+  readonly revertedBy?: number;
+}
+
+/** What one command did to a run. */
+export interface TimelineRow {
+  readonly position: number;
+  readonly atMs: number;
+  readonly by: string;
+  readonly items: readonly TimelineItem[];
+}
+
+export interface TimelineItem {
+  /** What happened: a kind of fact, or `started`, `patched`, `ended` ... */
+  readonly what: string;
+  readonly place?: string;
+  readonly attempt?: number;
+  readonly note?: string;
+}

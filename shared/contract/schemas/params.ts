@@ -1,0 +1,15 @@
+// What may stand in a path, by the name of the parameter.
+
+import type { z } from "zod";
+import { idSchema } from "./common.ts";
+import { flagKeySchema } from "./registry.ts";
+import { tagSchema, workflowNameSchema } from "./workflows.ts";
+
+const BY_NAME: Readonly<Record<string, z.ZodType>> = {
+  key: flagKeySchema,
+  name: workflowNameSchema,
+  tag: tagSchema,
+};
+
+export const paramSchema = (name: string): z.ZodType =>
+  Object.hasOwn(BY_NAME, name) ? (BY_NAME[name] ?? idSchema) : idSchema;

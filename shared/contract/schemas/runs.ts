@@ -1,0 +1,219 @@
+// Runs of workflows, and the approvals they wait for.
+
+import { z } from "zod";
+import { ROLES } from "../roles.ts";
+import { FIDELITIES, REPLAY_MODES, TICKET_STATES } from "../run-rows.ts";
+import { documentSchema, idSchema, pageOf, pageQuerySchema, type SomeRoutes } from "./common.ts";
+
+/** As hub/workflow/engine-types.ts has them. */
+export const RUN_STATES = ["running", "paused", "undoing", "done", "failed", "cancelled"] as const;
+export const RUN_NODE_STATES = [
+  "pending",
+  "ready",
+  "running",
+  "waiting",
+  "done",
+  "failed",
+  "skipped",
+  "cancelled",
+  "unknown",
+] as const;
+
+const faultSchema = z.object({
+  code: z.string(),
+  message: z.string(),
+  place: z.string().optional(),
+});
+
+export const runNodeSchema = z.object({
+  /** Path through maps and loops: `each[3]/step`. */
+  place: z.string(),
+  type: z.string(),
+  state: z.enum(RUN_NODE_STATES),
+  attempt: z.number().int(),
+  output: z.unknown().optional(),
+  fault: faultSchema.optional(),
+  take: z.string().optional(),
+  dueAt: z.iso.datetime().optional(),
+});
+
+const summary = {
+  id: z.string(),
+  workflow: z.string().optional(),
+  /** sha256 of the base graph. */
+  version: z.string(),
+  state: z.enum(RUN_STATES),
+  /** Patches so far. */
+  revision: z.number().int(),
+  by: z.string(),
+  createdAt: z.iso.datetime(),
+  changedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().optional(),
+  error: faultSchema.optional(),
+  parent: z.string().optional(),
+  replayOf: z.string().optional(),
+};
+export const runSummarySchema = z.object(summary);
+export type RunSummary = z.infer<typeof runSummarySchema>;
+
+export const runViewSchema = z.object({
+  ...summary,
+  fidelity: z.enum(FIDELITIES),
+  inputs: documentSchema,
+  nodes: z.array(runNodeSchema),
+  edges: z.array(z.object({ from: z.string(), to: z.string(), on: z.string().optional() })),
+  /** Open approvals by place. */
+  approvals: z.record(z.string(), z.string()),
+  children: z.record(z.string(), z.string()),
+  /** Of a run that is done. */
+  result: z.unknown().optional(),
+});
+export type RunView = z.infer<typeof runViewSchema>;
+
+export const approvalViewSchema = z.object({
+  id: z.string(),
+  run: z.string(),
+  place: z.string(),
+  workflow: z.string().optional(),
+  state: z.enum(TICKET_STATES),
+  question: z.string(),
+  roles: z.array(z.enum(ROLES)),
+  people: z.array(z.string()),
+  approvals: z.number().int(),
+  votes: z.array(
+    z.object({
+      by: z.string(),
+      approve: z.boolean(),
+      reason: z.string(),
+      at: z.iso.datetime(),
+    }),
+  ),
+  escalated: z.boolean(),
+  dueAt: z.iso.datetime(),
+  createdAt: z.iso.datetime(),
+});
+export type ApprovalView = z.infer<typeof approvalViewSchema>;
+
+/** `NAME`, `NAME@TAG` or `sha256:HEX`. */
+const workflowRefSchema = z
+  .string()
+  .regex(
+    /^(?:sha256:[0-9a-f]{64}|[A-Za-z0-9][A-Za-z0-9._-]{0,63}(?:@[A-Za-z0-9][A-Za-z0-9._/-]{0,99})?)$/,
+    "use NAME, NAME@TAG or sha256:HEX",
+  );
+
+export const runStartSchema = z.strictObject({
+  workflow: workflowRefSchema.optional(),
+  /** Instead of `workflow`: a graph of its own. */
+  graph: z.unknown().optional(),
+  inputs: z.record(z.string().max(200), z.json()).default({}),
+  fidelity: z.enum(FIDELITIES).optional(),
+});
+export type RunStart = z.infer<typeof runStartSchema>;
+
+const runStateSchema = z.object({ id: z.string(), state: z.enum(RUN_STATES) });
+const acceptedSchema = z.object({ run: runStateSchema });
+const reason = z.string().max(1_000);
+const whySchema = z.strictObject({ reason: reason.default("") });
+
+export const RUN_SCHEMAS = {
+  runStarted: { body: runStartSchema, reply: acceptedSchema },
+  /** The body is NDJSON of `runStartSchema`, the reply NDJSON of these. */
+  runsStarted: {
+    reply: z.object({
+      run: runStateSchema.optional(),
+      error: z.object({ code: z.string(), message: z.string() }).optional(),
+    }),
+  },
+  runs: {
+    query: pageQuerySchema.extend({
+      state: z.enum(RUN_STATES).optional(),
+      workflow: z.string().max(64).optional(),
+      /** The subworkflows of this run. */
+      parent: idSchema.optional(),
+    }),
+    reply: pageOf("runs", runSummarySchema),
+  },
+  run: { reply: runViewSchema },
+  runTimeline: {
+    query: pageQuerySchema,
+    reply: pageOf(
+      "entries",
+      z.object({
+        position: z.number().int(),
+        at: z.iso.datetime(),
+        by: z.string(),
+        items: z.array(
+          z.object({
+            what: z.string(),
+            place: z.string().optional(),
+            attempt: z.number().int().optional(),
+            note: z.string().optional(),
+          }),
+        ),
+      }),
+    ),
+  },
+  runPatches: {
+    reply: z.object({
+      patches: z.array(
+        z.object({
+          number: z.number().int(),
+          by: z.string(),
+          reason: z.string(),
+          at: z.iso.datetime(),
+          operations: z.array(z.unknown()),
+          reverts: z.number().int().optional(),
+          revertedBy: z.number().int().optional(),
+        }),
+      ),
+    }),
+  },
+  runEvents: {
+    query: z.object({
+      since: z.coerce.number().int().nonnegative().optional(),
+      types: z.string().max(1_000).optional(),
+    }),
+    reply: z.object({ events: z.array(z.unknown()) }),
+  },
+  runCancelled: { body: whySchema, reply: acceptedSchema },
+  runPaused: { reply: acceptedSchema },
+  runResumed: { reply: acceptedSchema },
+  runRetried: {
+    body: z.strictObject({ node: z.string().max(64).optional() }),
+    reply: acceptedSchema,
+  },
+  runResolved: {
+    body: z.strictObject({
+      place: z.string().min(1).max(1_000),
+      outcome: z.enum(["done", "failed", "again"]),
+      output: z.json().optional(),
+      reason: reason.min(1),
+    }),
+    reply: acceptedSchema,
+  },
+  runPatched: {
+    body: z.strictObject({ operations: z.array(z.unknown()).min(1), reason: reason.min(1) }),
+    reply: z.object({ run: runStateSchema, revision: z.number().int() }),
+  },
+  runPatchReverted: {
+    body: z.strictObject({ patch: z.number().int().positive(), reason: reason.min(1) }),
+    reply: z.object({ run: runStateSchema, revision: z.number().int() }),
+  },
+  runReplayed: {
+    body: z.strictObject({
+      mode: z.enum(REPLAY_MODES).default("freeze"),
+      /** shadow: another version, or other inputs. */
+      workflow: workflowRefSchema.optional(),
+      inputs: z.record(z.string().max(200), z.json()).optional(),
+    }),
+    reply: acceptedSchema,
+  },
+  approvals: {
+    query: pageQuerySchema.extend({ state: z.enum(["open", "all"]).default("open") }),
+    reply: pageOf("approvals", approvalViewSchema),
+  },
+  approval: { reply: approvalViewSchema },
+  approvalGiven: { body: whySchema, reply: approvalViewSchema },
+  approvalDenied: { body: whySchema, reply: approvalViewSchema },
+} satisfies SomeRoutes;
