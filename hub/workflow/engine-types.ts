@@ -96,7 +96,7 @@ export interface More {
   readonly fault?: Fault;
   /** When `timerFired` is due: a delay, a retry, the end of an approval's wait. */
   readonly dueMs?: number;
-  /** The attempt it began with after it was retried by hand: 0 if never. Part of the idempotency key. */
+  /** Its last attempt before it was retried by hand. Part of the idempotency key. */
   readonly since?: number;
   /** Executors lost so far, since then. */
   readonly losses?: number;
@@ -108,8 +108,11 @@ export interface More {
   readonly results?: readonly Json[];
   /** Of a map: the next item to begin. Of a loop: the round that runs. */
   readonly next?: number;
-  /** Of a map: items that failed. */
+  /** Of a map: items over, and those of them that failed. */
+  readonly ended?: number;
   readonly failures?: number;
+  /** Of a loop. */
+  readonly state?: Json;
   /** Frames of the body by item or round: those not over, and those over with something to undo. */
   readonly frames?: Readonly<Record<string, Frame>>;
 }
@@ -125,6 +128,8 @@ export interface Frame {
   readonly more: Readonly<Record<string, More>>;
   /** Nodes not over, undo nodes not counted. */
   readonly open: number;
+  /** Attempts in it count on from here: more than 0 if the run was retried by hand before it began. */
+  readonly base: number;
   /** What expressions see besides `inputs` and `nodes`: item, index; or state, round. */
   readonly vars: JsonObject;
 }
@@ -143,6 +148,10 @@ export interface RunState {
   /** How it will end once all is undone. */
   readonly ending: "failed" | "cancelled" | null;
   readonly fault: Fault | null;
+  /** Frames of maps and loops begun so far; LIMIT.runFrames. */
+  readonly frames: number;
+  /** How often it was retried by hand. */
+  readonly retries: number;
   /** Of a done run: what its graph gives. */
   readonly output: Json;
   readonly startedMs: number;
@@ -204,7 +213,7 @@ export type Effect =
       readonly place: string;
       readonly attempt: number;
       readonly node: WorkflowNode;
-      /** The members of the node that hold expressions, worked out (values.ts says which). */
+      /** The members of the node that hold expressions, worked out (node-values.ts says which). */
       readonly values: JsonObject;
       /** The same for every attempt at one doing. */
       readonly idempotencyKey: string;
@@ -249,6 +258,7 @@ export type Effect =
 /** Why a fact changed nothing. */
 export type Stale =
   | "run_over"
+  | "run_undoing"
   | "run_not_over"
   | "not_paused"
   | "no_place"
@@ -266,7 +276,7 @@ export interface Advanced {
 }
 
 // engine.ts:
-//   compile(graph: Graph): Plan                        throws workflow_invalid; cache it by plan.hash
+//   compile(graph: unknown): Plan  (compile.ts)        throws workflow_invalid; cache it by plan.hash
 //   start(plan, id, inputs, nowMs): Advanced           throws bad_request if inputs are missing
 //   advance(plan, run, fact, nowMs): Advanced
 //   owed(plan, run): Effect[]

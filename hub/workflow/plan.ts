@@ -1,7 +1,9 @@
 // What the engine runs: a graph with its names turned into numbers, its expressions parsed, its
 // bodies compiled. Never changed once made; two runs of one graph share one plan.
 
-import type { Edge, Graph, WorkflowNode } from "@gantry/shared/contract/workflow.ts";
+import type { Graph, WorkflowNode } from "@gantry/shared/contract/workflow.ts";
+import type { BuiltIn } from "./functions.ts";
+import type { RunRead } from "./scope.ts";
 import type { Template } from "./template.ts";
 
 /** When an edge is taken, as a number: labels of branches are compared as text. */
@@ -40,8 +42,11 @@ export interface PlanNode {
   readonly isOnce: boolean;
   /** First try included; 1 if it is not tried again. */
   readonly triesMax: number;
-  /** Its members with expressions, by member (values.ts). */
+  /** Its members with expressions within, by member (node-values.ts). */
   readonly values: Template;
+  /** Its members that are expressions: a branch's cases, `over`, `while`, `until`. */
+  readonly tests: readonly RunRead[];
+  readonly builtIn: BuiltIn | undefined;
   readonly body: Body | undefined;
 }
 
@@ -66,5 +71,3 @@ export interface Plan {
   readonly graph: Graph;
   readonly root: Body;
 }
-
-export const edgeOn = (edge: Edge): string => edge.on ?? "done";

@@ -2,8 +2,14 @@
 // base with patches on top; the base itself never changes and is named by its content's sha256.
 //
 // Expressions are CEL, written "${...}": alone in a text they give their value, within a text they
-// become text. They see `inputs`, `nodes.ID.output` of nodes that came before, in a body also `item`,
-// `index` (map) or `state`, `round` (loop).
+// become text, and "$${" is a plain "${". A field that is an expression as a whole (`when`, `while`,
+// `over`, `until`) needs no "${}". They see `inputs`; `nodes.ID.output`, `.state` and `.error` of nodes
+// that came before; in a body also `item`, `index` (map) or `state`, `round` (loop, from 0), and what is
+// seen around it.
+//
+// A node begins when all edges that lead to it are known: each is taken or it is not. A run ends when
+// nothing in it can move any more. A node that fails fails its graph, unless an edge goes on from it
+// (`failed` or `always`); a rejection likewise (`rejected` or `always`).
 
 import { z } from "zod";
 import { JOB_CLASSES } from "./rows.ts";
@@ -19,7 +25,10 @@ const durationMs = z
   .min(1)
   .max(365 * 86_400_000);
 
-/** First try included; between tries the pause doubles from `delayMs`, with jitter, up to `delayMaxMs`. */
+/**
+ * First try included; between tries the pause doubles from `delayMs`, with jitter, up to `delayMaxMs`.
+ * Of http, agent, task and subworkflow nodes.
+ */
 export const retrySchema = z.strictObject({
   attempts: z.int().min(1).max(100),
   delayMs: z.int().min(0).max(86_400_000).default(1_000),
@@ -35,9 +44,12 @@ const common = {
   effect: z.enum(["pure", "idempotent", "once"]).optional(),
   /** An equal call (type, settings, values) within this time gets the stored output. Pure ones only. */
   cache: z.strictObject({ ttlMs: durationMs }).optional(),
-  /** Done, in reverse order, when the run fails or is cancelled after this node was done. */
+  /**
+   * Done, in reverse order, when the run fails or is cancelled after this node was done. That node has
+   * no edges, undoes this one alone, and is of type function, http, agent or task.
+   */
   undo: nodeIdSchema.optional(),
-  /** `all` edges that come in must be taken, or `any` of them; else the node is skipped. */
+  /** `all` edges that come in must be taken (default), or `any` of them; else the node is skipped. */
   needs: z.enum(["all", "any"]).optional(),
 };
 
@@ -86,7 +98,11 @@ const taskNode = z.strictObject({
 const joinNode = z.strictObject({
   ...common,
   type: z.literal("join"),
-  /** Done when this many incoming edges are taken; the rest no longer count. Left out: all that can be. */
+  /**
+   * Done as soon as this many incoming edges are taken: the rest no longer count, and nodes after it
+   * read the outputs of those here, as {taken: [ID], outputs: {ID: output}}. Left out: done once all
+   * are known and one is taken, as {taken: [ID]}.
+   */
   count: z.int().min(1).max(10_000).optional(),
 });
 
@@ -120,7 +136,7 @@ const timerNode = z.strictObject({
   ...common,
   type: z.literal("timer"),
   delayMs: durationMs.optional(),
-  /** Gives ms since 1970, or an ISO 8601 time. */
+  /** Gives ms since 1970, or an ISO 8601 time with its zone. */
   until: expression.optional(),
 });
 
@@ -145,8 +161,8 @@ export interface Edge {
   readonly from: string;
   readonly to: string;
   /**
-   * Taken when the node ends so: `done` (default), `failed`, `skipped`, `always`, or what a branch
-   * took, or `approved`, `rejected`.
+   * Taken when the node ends so: `done` (default; from an approval `approved`), `failed`, `skipped`,
+   * `always`, or what a branch took, or `approved`, `rejected`.
    */
   readonly on?: string | undefined;
 }
@@ -189,7 +205,10 @@ export interface MapNode extends Common {
   readonly tolerate: number;
 }
 
-/** Its body runs while `while` is true of `state`; each round's output is the next `state`. */
+/**
+ * Its body runs while `while` is true of `state`; each round's output is the next `state`, the last one
+ * the output. It fails if that is still true after `maxRounds`.
+ */
 export interface LoopNode extends Common {
   readonly type: "loop";
   readonly start?: z.infer<ReturnType<typeof z.json>> | undefined;
@@ -201,36 +220,47 @@ export interface LoopNode extends Common {
 export type WorkflowNode = Simple | MapNode | LoopNode;
 export type NodeType = WorkflowNode["type"];
 
+/** What a run is given. `required` unless it has a default. */
+const inputSchema = z.strictObject({
+  title: z.string().max(200).optional(),
+  type: z.enum(["string", "number", "boolean", "object", "list", "any"]).default("any"),
+  default: z.json().optional(),
+  required: z.boolean().optional(),
+});
+export type InputRule = z.infer<typeof inputSchema>;
+
 export interface Graph {
+  /** Left out: any inputs will do. */
+  readonly inputs?: Readonly<Record<string, InputRule>> | undefined;
   readonly nodes: Readonly<Record<string, WorkflowNode>>;
   readonly edges: readonly Edge[];
   /** What the graph gives; left out: an object with the output of each node that no edge leaves. */
   readonly output?: z.infer<ReturnType<typeof z.json>> | undefined;
 }
 
-const mapNode: z.ZodType<MapNode> = z.lazy(() =>
-  z.strictObject({
-    ...common,
-    type: z.literal("map"),
-    over: expression,
-    body: graphSchema,
-    maxParallel: z.int().min(1).max(1_000).default(10),
-    tolerate: z.int().min(0).max(10_000).default(0),
-  }),
-);
+const mapNode = z.strictObject({
+  ...common,
+  type: z.literal("map"),
+  over: expression,
+  get body(): z.ZodType<Graph> {
+    return graphSchema;
+  },
+  maxParallel: z.int().min(1).max(1_000).default(10),
+  tolerate: z.int().min(0).max(10_000).default(0),
+});
 
-const loopNode: z.ZodType<LoopNode> = z.lazy(() =>
-  z.strictObject({
-    ...common,
-    type: z.literal("loop"),
-    start: z.json().optional(),
-    while: expression,
-    body: graphSchema,
-    maxRounds: z.int().min(1).max(10_000).default(100),
-  }),
-);
+const loopNode = z.strictObject({
+  ...common,
+  type: z.literal("loop"),
+  start: z.json().optional(),
+  while: expression,
+  get body(): z.ZodType<Graph> {
+    return graphSchema;
+  },
+  maxRounds: z.int().min(1).max(10_000).default(100),
+});
 
-const nodeSchema: z.ZodType<WorkflowNode> = z.union([
+const nodeSchema: z.ZodType<WorkflowNode> = z.discriminatedUnion("type", [
   functionNode,
   httpNode,
   agentNode,
@@ -247,6 +277,7 @@ const nodeSchema: z.ZodType<WorkflowNode> = z.union([
 
 export const graphSchema: z.ZodType<Graph> = z.lazy(() =>
   z.strictObject({
+    inputs: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), inputSchema).optional(),
     nodes: z.record(nodeIdSchema, nodeSchema),
     edges: z.array(edgeSchema).max(100_000).default([]),
     output: z.json().optional(),

@@ -46,8 +46,8 @@ export type Node =
       readonly kind: "choice";
       readonly at: number;
       readonly test: Node;
-      readonly then: Node;
-      readonly otherwise: Node;
+      readonly yes: Node;
+      readonly no: Node;
     }
   | { readonly kind: "list"; readonly at: number; readonly items: readonly Node[] }
   | {
