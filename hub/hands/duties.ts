@@ -12,6 +12,8 @@
 // D2. Telling twice is harmless: orders carry job and token, and the node keeps both.
 // D3. No job is given to a node that is left alone (shared/flow/targets.ts): one that takes jobs and
 //     lets their time pass counts as one that does not answer.
+// D4. What is due is judged by the time that is written into commands (registry/replicated-time.ts): by
+//     its own clock, a leader behind the one before it would let jobs wait until it had caught up.
 
 import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { type ErrorRecord, ERRORS, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -160,7 +162,7 @@ export function makeDuties(
 
   async function sweepJob(job: JobRow, held: Map<string, number>): Promise<void> {
     if (job.state === "leased") return watchJob(job);
-    if (job.state !== "ready" || job.notBeforeMs > clock.now()) return;
+    if (job.state !== "ready" || job.notBeforeMs > hub.stampMs()) return;
     const node = nodeFor(job, held);
     if (node === undefined) return;
     held.set(node.id, (held.get(node.id) ?? 0) + 1);
@@ -198,7 +200,7 @@ export function makeDuties(
       node.state === "removed" ||
       node.bootId !== lease.bootId;
     if (isGone) await giveUp(job, lease.token);
-    else if (lease.atMs + job.timeoutMs + TIMEOUT.stopMs < clock.now()) {
+    else if (lease.atMs + job.timeoutMs + TIMEOUT.stopMs < hub.stampMs()) {
       targets.failed(lease.node); // D3
       await giveUp(job, lease.token);
     } else tellJob(job);
@@ -218,12 +220,12 @@ export function makeDuties(
   }
 
   async function giveUp(job: JobRow, token: number): Promise<void> {
-    const retryAtMs = clock.now() + backoffMs(RETRY.nodeHop.backoff, job.attempts, hub.random);
+    const retryAtMs = hub.stampMs() + backoffMs(RETRY.nodeHop.backoff, job.attempts, hub.random);
     await propose(hub, { type: "jobLeaseLost", job: job.id, token, retryAtMs }, byHub(hub), signal);
   }
 
   async function sweepConfirmations(): Promise<void> {
-    const nowMs = clock.now();
+    const nowMs = hub.stampMs();
     const isDue = [...rows.hot("confirmation").values()].some(
       (row) => row.expiresAtMs <= nowMs || isNoticeDue(row, nowMs),
     );
@@ -274,7 +276,7 @@ export function makeDuties(
       } else {
         const mayRetry = row !== undefined && row.effect !== "once" && ERRORS[end.error.code].retry;
         const retryAtMs =
-          clock.now() + backoffMs(RETRY.nodeHop.backoff, row?.attempts ?? 1, hub.random);
+          hub.stampMs() + backoffMs(RETRY.nodeHop.backoff, row?.attempts ?? 1, hub.random);
         await propose(
           hub,
           { type: "jobFailed", job, token, error: end.error, ...(mayRetry ? { retryAtMs } : {}) },

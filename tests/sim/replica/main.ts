@@ -1,4 +1,5 @@
-// node tests/sim/replica/main.ts [--seed N] [--seeds N] [--budget S] [--mutant NAME] [--short] [--json]
+// node tests/sim/replica/main.ts [--hands] [--seed N] [--seeds N] [--budget S] [--mutant NAME] [--short] [--json]
+// With --hands: hubs with their duties, and machines with their agents (tests/sim/hands).
 //
 // A process of its own: a broken invariant inside a hub's task is an uncaught exception by design
 // (the process must die), and here it belongs to the seed that runs.
@@ -6,10 +7,12 @@
 import { registerHooks } from "node:module";
 import { parseArgs } from "node:util";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { HANDS_MUTANTS } from "../hands/mutants.ts";
 import { REPLICA_MUTANTS } from "./mutants.ts";
 
 const { values } = parseArgs({
   options: {
+    hands: { type: "boolean" },
     seed: { type: "string" },
     seeds: { type: "string" },
     budget: { type: "string" },
@@ -19,7 +22,8 @@ const { values } = parseArgs({
   },
 });
 
-const mutant = REPLICA_MUTANTS.find(({ name }) => name === values.mutant);
+const mutants = values.hands === true ? HANDS_MUTANTS : REPLICA_MUTANTS;
+const mutant = mutants.find(({ name }) => name === values.mutant);
 if (values.mutant !== undefined && mutant === undefined) {
   throw new GantryError("not_found", `There is no mutant ${values.mutant}`);
 }
@@ -48,6 +52,12 @@ registerHooks({
   },
 });
 
+const runSeed =
+  values.hands === true
+    ? (await import("../hands/run-seed.ts")).runHandsSeed
+    : (await import("./run-seed.ts")).runReplicaSeed;
+if (unplanted.size > 0) throw new GantryError("conflict", `Mutant ${mutant?.name} was not loaded`);
+
 let fault: Error | undefined;
 process.on("uncaughtException", (error) => {
   fault ??= error;
@@ -55,9 +65,6 @@ process.on("uncaughtException", (error) => {
 process.on("unhandledRejection", (reason) => {
   fault ??= reason instanceof Error ? reason : new Error(String(reason));
 });
-
-const { runReplicaSeed } = await import("./run-seed.ts");
-if (unplanted.size > 0) throw new GantryError("conflict", `Mutant ${mutant?.name} was not loaded`);
 
 const isOne = values.seeds === undefined && values.budget === undefined;
 const first = Number(values.seed ?? 1);
@@ -69,7 +76,7 @@ let [seeds, events, acknowledged, reigns] = [0, 0, 0, 0];
 const hashes: number[] = [];
 for (let seed = first; seed < first + count && performance.now() < endAt; seed += 1) {
   fault = undefined;
-  const outcome = await runReplicaSeed(seed, isOne, () => fault);
+  const outcome = await runSeed(seed, isOne, () => fault);
   seeds += 1;
   events += outcome.events;
   acknowledged += outcome.acknowledged;

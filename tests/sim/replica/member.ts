@@ -57,6 +57,7 @@ export interface MemberOptions {
   readonly diskMs: () => number;
   readonly onEvents: (hub: HubId, events: readonly LedgerEvent[]) => void;
   readonly onReign: (hub: HubId, term: number | undefined) => void;
+  readonly onCrash?: (hub: HubId, isPower: boolean) => void;
   /** What lives in the process besides the replica. */
   readonly live?: (life: Life) => LifeHooks;
 }
@@ -268,6 +269,7 @@ export function makeMember(id: HubId, options: MemberOptions): Member {
       world.note(() => `${id} crashes${isPower ? " without power" : ""}`);
       isUp = false;
       life += 1;
+      options.onCrash?.(id, isPower);
       member.replica = undefined;
       member.isPaused = false;
       inbox = [];

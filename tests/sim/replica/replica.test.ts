@@ -1,40 +1,13 @@
 // The replica-level simulation, in processes of its own (see main.ts): the everyday seeds, that a seed
 // repeats itself, and its planted bugs. SIM_BUDGET_S gives it a third of that time more.
 
-import { spawn } from "node:child_process";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { REPLICA_MUTANTS } from "./mutants.ts";
 import pinned from "./pinned.json" with { type: "json" };
+import { simulate } from "./simulate.ts";
 
 const EVERYDAY_SEEDS = 40;
 const budgetS = Number(process.env["SIM_BUDGET_S"] ?? 0);
-
-interface Summary {
-  readonly seeds: number;
-  readonly acknowledged: number;
-  readonly hashes: readonly number[];
-  readonly failures: readonly { readonly seed: number; readonly failure: string }[];
-}
-
-function simulate(...args: readonly string[]): Promise<Summary> {
-  const main = join(import.meta.dirname, "main.ts");
-  const child = spawn(
-    process.execPath,
-    ["--disable-warning=ExperimentalWarning", main, "--json", ...args],
-    { stdio: ["ignore", "pipe", "pipe"] },
-  );
-  let [out, errors] = ["", ""];
-  child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
-  child.stderr.on("data", (piece: Buffer) => (errors += piece.toString()));
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", () => {
-      if (out === "") reject(new Error(`no answer of the simulator: ${errors}`));
-      else resolve(JSON.parse(out) as Summary); // printed by main.ts
-    });
-  });
-}
 
 describe("simulated replicas", { timeout: 180_000 }, () => {
   it("[K107][D21] keep what they acknowledged, once, and come level after every storm", async () => {

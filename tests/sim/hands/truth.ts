@@ -1,0 +1,107 @@
+// What is true in the simulated house, gathered from all hubs and machines, and what must never be.
+//
+// HX3. What must happen once is begun at most once, on whichever machine (a `once` command).
+// HX5. An order reaches a machine only with a lease that is committed (D1 of hub/hands/duties.ts).
+// HX6. No lock expires that its holder was told it still has.
+// HX7. A hub gives no orders when its reign is over.
+// HX8. Equal position, equal events, on every hub.
+
+import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
+import type { HubMessage } from "@gantry/shared/contract/link.ts";
+import type { JobRow, PrintRow } from "@gantry/shared/contract/rows.ts";
+import type { HubId } from "../../../hub/consensus/types.ts";
+import { check, type World } from "../world.ts";
+
+export interface HeldLock {
+  readonly name: string;
+  readonly token: number;
+  /** Virtual ms. */
+  safeUntil: number;
+}
+
+export interface Truth {
+  saw(hub: HubId, events: readonly LedgerEvent[]): void;
+  reign(hub: HubId, term: number | undefined): void;
+  command(job: string, effect: string, machine: string): void;
+  order(machine: string, message: HubMessage): void;
+  /** By token. */
+  readonly locks: Map<number, HeldLock>;
+  readonly reigns: number;
+  /** `once` commands that were begun. */
+  readonly onceBegun: number;
+}
+
+export function makeTruth(world: World): Truth {
+  const told = new Map<number, string>();
+  const leases = new Map<number, string>();
+  const begun = new Map<string, string>();
+  const reignOf = new Map<number, HubId>();
+  const locks = new Map<number, HeldLock>();
+
+  function sawLease(event: LedgerEvent): void {
+    if (event.type !== "job.changed" && event.type !== "print.changed") return;
+    const { id, lease } = event.data as JobRow | PrintRow; // the domains emit the row
+    if (lease !== undefined) leases.set(lease.token, id);
+  }
+
+  function sawLock(event: LedgerEvent): void {
+    if (event.type !== "lock.changed") return;
+    const { token, end } = event.data as { readonly token: number; readonly end?: string };
+    const lock = locks.get(token);
+    if (end !== "expired" || lock === undefined) return;
+    check(
+      world.now >= lock.safeUntil,
+      () =>
+        `HX6 ${lock.name} (token ${token}) expired at ${world.now.toFixed(0)}, safe until ${lock.safeUntil.toFixed(0)}`,
+    );
+  }
+
+  return {
+    saw(hub, events) {
+      const byPosition = new Map<number, LedgerEvent[]>();
+      for (const event of events) {
+        sawLease(event);
+        sawLock(event);
+        byPosition.set(event.id, [...(byPosition.get(event.id) ?? []), event]);
+      }
+      for (const [position, own] of byPosition) {
+        const text = JSON.stringify(own);
+        const known = told.get(position);
+        check(
+          known === undefined || known === text,
+          () => `HX8 ${hub} tells ${text} at ${position}, another told ${known}`,
+        );
+        told.set(position, text);
+      }
+    },
+    reign(hub, term) {
+      world.note(() => (term === undefined ? `${hub} reigns no more` : `${hub} reigns in ${term}`));
+      if (term === undefined) return;
+      const other = reignOf.get(term);
+      check(other === undefined || other === hub, () => `O1 ${hub} and ${other} reign in ${term}`);
+      reignOf.set(term, hub);
+    },
+    command(job, effect, machine) {
+      if (effect !== "once") return;
+      const before = begun.get(job);
+      check(before === undefined, () => `HX3 ${job} began on ${before}, and again on ${machine}`);
+      begun.set(job, machine);
+    },
+    order(machine, message) {
+      if (message.type !== "job" && message.type !== "print") return;
+      const { job, token } = message;
+      check(
+        leases.get(token) === job,
+        () =>
+          `HX5 ${machine} is given ${job} with token ${token}, which is the lease of ${leases.get(token) ?? "nothing"}`,
+      );
+    },
+    locks,
+    get reigns() {
+      return reignOf.size;
+    },
+    get onceBegun() {
+      return begun.size;
+    },
+  };
+}
