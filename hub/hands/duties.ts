@@ -19,17 +19,14 @@ import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { type ErrorRecord, ERRORS, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { RETRY, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
-import {
-  JOB_CLASSES,
-  type JobRow,
-  type NodeRow,
-  type PrintRow,
-} from "@gantry/shared/contract/rows.ts";
+import { type JobRow, type NodeRow, type PrintRow } from "@gantry/shared/contract/rows.ts";
 import type { Targets } from "@gantry/shared/flow/targets.ts";
 import { act, type By, byHub, type Hub, propose } from "../hub.ts";
 import { isNoticeDue } from "../ledger/domains/confirmations.ts";
 import { printWaitsFor } from "../ledger/domains/prints.ts";
 import type { AgentLink, FeedItem } from "../ports.ts";
+import type { Channel, Scheduler } from "../queues/scheduler.ts";
+import type { Queues } from "./queues.ts";
 
 const SWEEP_MS = 1_000;
 const REPEAT_MS = 3_000; // how often an order that shows no effect is told again
@@ -62,6 +59,7 @@ export function makeDuties(
   hub: Hub,
   link: () => AgentLink,
   targets: Targets,
+  queues: Queues,
   signal: AbortSignal,
 ): Duties {
   const { rows, clock } = hub;
@@ -142,52 +140,55 @@ export function makeDuties(
     }
   }
 
+  /** Off the index of the queues: what waits is not looked at, however much it is. */
   async function sweepJobs(): Promise<void> {
-    const held = heldByNode();
-    for (const jobClass of JOB_CLASSES) {
-      for (const job of rows.hot("job").values()) {
-        if (job.class === jobClass) await sweepJob(job, held);
-      }
+    const { scheduler } = queues;
+    if (scheduler === undefined) return;
+    for (const { id, needs } of Array.from(scheduler.leased())) {
+      const job = needs === "" ? undefined : rows.get("job", id);
+      if (job?.state === "leased") await watchJob(job);
+    }
+    scheduler.advance(hub.stampMs()); // D4
+    for (const channel of queues.nodeChannels()) await dealOut(scheduler, channel);
+  }
+
+  async function dealOut(scheduler: Scheduler, { queue, needs }: Channel): Promise<void> {
+    for (;;) {
+      const node = nodeFor(needs, scheduler);
+      if (node === undefined) return;
+      const nowMs = hub.stampMs();
+      const asked = { queue, needs, max: 1, worker: node.id, token: queues.token(), nowMs };
+      const { items, isMore } = scheduler.take({ ...asked, endsAtMs: () => Infinity });
+      const [item] = items;
+      if (item !== undefined) await leaseJob(scheduler, item.id, node);
+      else if (!isMore) return;
     }
   }
 
-  function heldByNode(): Map<string, number> {
-    const held = new Map<string, number>();
-    for (const { state, lease } of rows.hot("job").values()) {
-      if (state === "leased" && lease !== undefined)
-        held.set(lease.node, (held.get(lease.node) ?? 0) + 1);
-    }
-    return held;
-  }
-
-  async function sweepJob(job: JobRow, held: Map<string, number>): Promise<void> {
-    if (job.state === "leased") return watchJob(job);
-    if (job.state !== "ready" || job.notBeforeMs > hub.stampMs()) return;
-    const node = nodeFor(job, held);
-    if (node === undefined) return;
-    held.set(node.id, (held.get(node.id) ?? 0) + 1);
+  async function leaseJob(scheduler: Scheduler, job: string, node: NodeRow): Promise<void> {
     targets.admit(node.id);
-    const reply = await propose(
-      hub,
-      { type: "jobLeased", job: job.id, node: node.id, bootId: node.bootId },
-      byHub(hub),
-      signal,
-    ); // D1
-    const leased = rows.get("job", job.id);
+    const body = { type: "jobLeased" as const, job, node: node.id, bootId: node.bootId };
+    const reply = await propose(hub, body, byHub(hub), signal).catch((error: unknown) => {
+      scheduler.release(job, hub.stampMs());
+      throw error;
+    }); // D1
+    const leased = rows.get("job", job);
     if (reply.ok && leased?.lease !== undefined) tellJob(leased);
+    else scheduler.release(job, hub.stampMs(), hub.stampMs() + SWEEP_MS);
   }
 
-  function nodeFor(job: JobRow, held: ReadonlyMap<string, number>): NodeRow | undefined {
+  function nodeFor(needs: string, scheduler: Scheduler): NodeRow | undefined {
     const heard = link().heard();
+    const held = ({ id }: NodeRow): number => scheduler.leasedBy(id).size;
     const able = [...rows.hot("node").values()].filter(
       (node) =>
         node.state === "alive" &&
         heard.has(node.id) &&
         !targets.isLeftAlone(node.id) && // D3
-        canDo(node, job.needs) &&
-        (held.get(node.id) ?? 0) < JOBS_PER_NODE,
+        canDo(node, needs) &&
+        held(node) < JOBS_PER_NODE,
     );
-    return able.toSorted((a, b) => (held.get(a.id) ?? 0) - (held.get(b.id) ?? 0))[0];
+    return able.toSorted((a, b) => held(a) - held(b))[0];
   }
 
   async function watchJob(job: JobRow): Promise<void> {
@@ -207,7 +208,7 @@ export function makeDuties(
   }
 
   function tellJob({ id: job, kind, input, timeoutMs, lease }: JobRow): void {
-    if (lease === undefined) return;
+    if (lease === undefined || kind === "work") return;
     const { node, token } = lease;
     tell(node, `job ${job} ${token}`, {
       type: "job",
@@ -225,7 +226,7 @@ export function makeDuties(
   }
 
   async function sweepConfirmations(): Promise<void> {
-    const nowMs = hub.stampMs();
+    const nowMs = hub.stampMs(); // D4
     const isDue = [...rows.hot("confirmation").values()].some(
       (row) => row.expiresAtMs <= nowMs || isNoticeDue(row, nowMs),
     );
@@ -287,9 +288,10 @@ export function makeDuties(
     },
     async adopt(node, bootId, holds) {
       const held = new Set(holds.map(({ job, token }) => `${job} ${token}`));
-      for (const job of rows.hot("job").values()) {
-        const { lease } = job;
-        if (lease?.node !== node || job.state !== "leased" || lease.bootId === bootId) continue;
+      for (const { id } of Array.from(queues.scheduler?.leasedBy(node) ?? [])) {
+        const job = rows.get("job", id);
+        const lease = job?.lease;
+        if (lease?.node !== node || job?.state !== "leased" || lease.bootId === bootId) continue;
         if (!held.has(`${job.id} ${lease.token}`)) await giveUp(job, lease.token);
       }
     },

@@ -25,6 +25,8 @@ import type { RegistryLoop } from "../registry/loop.ts";
 import type { RegistryWatches } from "../registry/watching.ts";
 import { forbidden, makeRegistryRights, type Who } from "./registry-rights.ts";
 import { makeRegistryTeller, type OpenWatch } from "./registry-tell.ts";
+import { isWorkCall, makeWorkCalls, type WorkCall, type WorkCalls } from "./work-calls.ts";
+import type { Workers } from "./workers.ts";
 import { type ClientWaits, makeRegistryWaits } from "./registry-waits.ts";
 
 export interface RegistryCallsParts {
@@ -33,6 +35,7 @@ export interface RegistryCallsParts {
   readonly keepAlive?: RegistryLoop["keepAlive"];
   /** Made before this, so that it hears of each event first. */
   readonly watches: Pick<RegistryWatches, "open">;
+  readonly workers: Workers;
   readonly signal: AbortSignal;
 }
 
@@ -89,6 +92,22 @@ export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
       const isWait = call.op === "acquire" && call.waitMs !== undefined;
       const value = isWait ? await waits.turnOf(call, done as LockReply, by) : done; // domains/locks.ts
       say([{ type: "registryAnswer", id: call.id, result: "ok", value }]);
+    } catch (error) {
+      say([failed(call.id, error)]);
+    } finally {
+      open -= 1;
+    }
+  }
+
+  async function doWork(who: Who, call: WorkCall, work: WorkCalls, say: Say): Promise<void> {
+    const session = "session" in call && call.session !== undefined ? call.session : undefined;
+    const requestId = `${who.requests}.${call.id}`;
+    try {
+      await work.take(call, {
+        actor: who.actor,
+        requestId,
+        ...(session === undefined ? {} : { session }),
+      });
     } catch (error) {
       say([failed(call.id, error)]);
     } finally {
@@ -158,8 +177,17 @@ export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
         const mine = new Map<number, OpenWatch>();
         const waits = waitsOf();
 
+        const { workers } = parts;
+        const name = who.token === undefined ? who.node : `${who.actor}@${who.node}`;
+        const work = makeWorkCalls({ hub, workers, say, who: name, signal });
+
         function take(call: RegistryCall): void {
           if (open >= LIMIT.registryCalls.max) throw tooMany();
+          if (isWorkCall(call)) {
+            rights.check(who, "lock");
+            writeSoon(() => void doWork(who, call, work, say));
+            return;
+          }
           const body = rights.commandOf(who, call);
           if (body !== undefined) {
             if (call.op !== "renew" || !isKept(call, say))
@@ -197,6 +225,7 @@ export function makeRegistryCalls(parts: RegistryCallsParts): RegistryDoor {
           end(isGone) {
             for (const watch of mine.values()) watch.end();
             mine.clear();
+            work.end();
             waits.end(isGone);
           },
         };

@@ -101,6 +101,13 @@ export function makeRegistryRights(hub: Hub): RegistryRights {
       case "unwait":
       case "watch":
       case "unwatch":
+      case "enqueue":
+      case "work":
+      case "unwork":
+      case "finish":
+      case "fail":
+      case "extend":
+      case "ended":
         return undefined;
     }
   }

@@ -31,6 +31,8 @@ interface Ring {
 
 export interface Lanes {
   readonly size: number;
+  /** The first of every lane. */
+  tops(): Iterable<Item>;
   add(item: Item): void;
   remove(item: Item): void;
   /** Who is next; taken out of its lane. `weightOf`: turns in a row of a workspace, 1 or more. */
@@ -117,6 +119,14 @@ export function makeLanes(): Lanes {
   return {
     get size() {
       return size;
+    },
+    *tops() {
+      for (const { lanes } of rings) {
+        for (const { heap } of lanes.values()) {
+          const top = heap.top();
+          if (top !== undefined) yield top;
+        }
+      }
     },
     add,
     remove(item) {

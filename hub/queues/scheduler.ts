@@ -61,6 +61,10 @@ export interface Scheduler {
   leased(): ReadonlySet<Item>;
   leasedBy(worker: string): ReadonlySet<Item>;
   countOf(queue: string): QueueCount;
+  /** Since when the first to come of those in their lanes could have started; O(lanes). */
+  readySinceMs(queue: string): number | undefined;
+  /** It has limits of its own or for its keys. */
+  isLimited(queue: string): boolean;
   readonly size: number;
   sweep(nowMs: number): void;
 }
@@ -255,6 +259,20 @@ export function makeScheduler(): Scheduler {
     countOf(queue) {
       const { lane: ready, delayed: later, parked, leased: held } = countsOf(queue);
       return { ready, delayed: later, parked, leased: held };
+    },
+    readySinceMs(queue) {
+      let sinceMs: number | undefined;
+      for (const channel of channels.values()) {
+        if (channel.queue !== queue) continue;
+        for (const { notBeforeMs } of channel.lanes.tops()) {
+          sinceMs = Math.min(sinceMs ?? Infinity, notBeforeMs);
+        }
+      }
+      return sinceMs;
+    },
+    isLimited(queue) {
+      const { concurrency, rate, perKey } = rulesOf(queue);
+      return concurrency !== undefined || rate !== undefined || perKey !== undefined;
     },
     get size() {
       return items.size;

@@ -2,6 +2,7 @@
 // registry, blobs and backups.
 
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
+import { makeCronCalendar } from "../adapters/cron-calendar.ts";
 import { type DataDir, FORMAT } from "../adapters/data-dir.ts";
 import { makeJoinKeys } from "../adapters/peer-keys.ts";
 import { type Ask, makeAsk } from "../ask/ask.ts";
@@ -15,10 +16,13 @@ import { makeDesk } from "../desk/desk.ts";
 import { examineCluster, type ExamParts } from "../doctor/exam.ts";
 import { makeTargets } from "@gantry/shared/flow/targets.ts";
 import { makeCalls } from "../hands/calls.ts";
+import { type Clockwork, makeClockwork } from "../hands/clockwork.ts";
 import { type Duties, makeDuties } from "../hands/duties.ts";
 import { makeInbox } from "../hands/inbox.ts";
 import { makeModels } from "../hands/models.ts";
+import { makeQueues, type Queues } from "../hands/queues.ts";
 import { makeRegistryCalls } from "../hands/registry-calls.ts";
+import { makeWorkers, type Workers } from "../hands/workers.ts";
 import { makeStop } from "../hands/stop.ts";
 import type { HealthBoard } from "../health.ts";
 import type { AgentLinkHandler, BlobStore, Desk } from "../ports.ts";
@@ -44,6 +48,9 @@ export interface Hands {
   readonly desk: Desk;
   readonly ask: Ask;
   readonly duties: Duties;
+  readonly clockwork: Clockwork;
+  readonly queues: Queues;
+  readonly workers: Workers;
   readonly registry: RegistryLoop;
   readonly blobs: ClusterBlobs;
   /** What nodes and registry clients are answered with. */
@@ -80,7 +87,14 @@ export function makeHands(parts: HandsParts): Hands {
   });
   const targets = makeTargets(hub.clock);
   const calls = makeCalls(link, hub.clock, targets);
-  const duties = makeDuties(hub, link, targets, signal);
+  const queues = makeQueues(hub);
+  const workers = makeWorkers({
+    hub,
+    queues,
+    stopAtNode: (node, job, token) => void link().send(node, [{ type: "cancelJob", job, token }]),
+    signal,
+  });
+  const duties = makeDuties(hub, link, targets, queues, signal);
   const stop = makeStop(hub, calls, link);
   const isReady = (node: string): boolean => link().heard().has(node) && !targets.isLeftAlone(node);
   const models = makeModels(hub, calls, isReady);
@@ -88,6 +102,17 @@ export function makeHands(parts: HandsParts): Hands {
   const ask = makeAsk({ hub, models, stop, library });
   const watches = makeRegistryWatches(hub, signal);
   const keepAlive: RegistryLoop["keepAlive"] = (name, token) => registry.keepAlive(name, token);
+  const calendar = makeCronCalendar();
+  const clockwork = makeClockwork({
+    hub,
+    calendar,
+    answer: (question) => void ask.answer(question, signal),
+    cancelled(job) {
+      const lease = hub.rows.get("job", job)?.lease;
+      if (lease === undefined) return;
+      link().send(lease.node, [{ type: "cancelJob", job, token: lease.token }]);
+    },
+  });
   const desk = makeDesk({
     hub,
     ask,
@@ -98,6 +123,7 @@ export function makeHands(parts: HandsParts): Hands {
     ledgerStore: core.ledgerStore,
     health: () => board.report(),
     registry: { watches, keepAlive },
+    schedules: { calendar, runNow: (row, by, asked) => clockwork.runNow(row, by, asked) },
     cluster: {
       backup,
       exam: (asked) => examineCluster(exam, asked),
@@ -108,7 +134,7 @@ export function makeHands(parts: HandsParts): Hands {
   const inbox = makeInbox({ hub, calls, duties, targets, blobs: blobs.store, link, signal });
   const handler = {
     ...inbox,
-    registry: makeRegistryCalls({ hub, keepAlive, watches, signal }),
+    registry: makeRegistryCalls({ hub, keepAlive, watches, workers, signal }),
   };
-  return { desk, ask, duties, registry, blobs, handler };
+  return { desk, ask, duties, clockwork, queues, workers, registry, blobs, handler };
 }

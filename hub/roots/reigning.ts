@@ -41,7 +41,9 @@ export function makeReigning(parts: ReigningParts): Reigning {
   const tasksOf = ({ term }: Reign): Parameters<typeof doReign>[0]["tasks"] => ({
     "describe hubs": (signal) => describeHubs(core, parts.facts, signal),
     registry: (signal) => hands.registry.run(term, signal),
+    queues: (signal) => hands.queues.run(signal), // before the duties: they read its index
     duties: (signal) => hands.duties.run(signal),
+    schedules: (signal) => hands.clockwork.run(signal),
     async "resume questions"(signal) {
       if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, link, signal);
       await hands.ask.resume(signal);

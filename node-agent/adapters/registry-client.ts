@@ -21,6 +21,7 @@ import {
   type Outcome,
 } from "./registry-exchange.ts";
 import { type Lane, makeLanes, stampOf } from "./registry-lanes.ts";
+import { makeQueues, type QueueClient } from "./registry-queues.ts";
 import { makeWatches, type WatchAsk } from "./registry-watch.ts";
 
 export interface RegistryClientOptions {
@@ -82,6 +83,8 @@ export interface RegistryClient extends AsyncDisposable {
   release(name: string, token: number): Promise<void>;
   /** Until the signal aborts or the client is closed; throws only if the watch is refused. */
   watch(ask: WatchAsk, signal: AbortSignal): AsyncIterable<WatchMessage>;
+  /** Work of named queues. */
+  readonly queues: QueueClient;
   close(): Promise<void>;
 }
 
@@ -107,8 +110,20 @@ export function openRegistryClient(options: RegistryClientOptions): RegistryClie
     random,
     log,
     onNews: (news) => watches.take(news),
-    onLinkLost: (link) => watches.linkLost(link),
+    onWork: (work) => queues.take(work),
+    onLinkLost(link) {
+      watches.linkLost(link);
+      queues.linkLost(link);
+    },
     onLook: () => watches.look(),
+  });
+
+  const queues = makeQueues({
+    exchange: () => exchange,
+    write: (op) => write(op),
+    clock,
+    random,
+    log,
   });
 
   async function ask(op: RegistryOp): Promise<unknown> {
@@ -176,6 +191,7 @@ export function openRegistryClient(options: RegistryClientOptions): RegistryClie
       await write({ op: "release", name, token });
     },
     watch: watches.watch,
+    queues,
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -16,6 +16,7 @@ import type {
   RegistryNews,
   RegistryOp,
   RegistryReply,
+  RegistryWork,
 } from "@gantry/shared/contract/registry-ops.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
@@ -33,6 +34,7 @@ export interface ExchangeParts {
   readonly random: () => number;
   readonly log: Logger;
   readonly onNews: (news: RegistryNews) => void;
+  readonly onWork: (work: RegistryWork) => void;
   readonly onLinkLost: (link: RegistryLink) => void;
   /** Now and then: something may be possible that was not. */
   readonly onLook: () => void;
@@ -47,6 +49,8 @@ export interface CallOptions {
   readonly waitMs?: number | undefined;
   /** The hub is told to give up a wait, once; the call ends with what it answers. */
   readonly signal?: AbortSignal | undefined;
+  /** The hub has said ok to a call that opens a stream; before anything else that comes of it. */
+  readonly onOpen?: ((id: number, link: RegistryLink) => void) | undefined;
 }
 
 export interface Exchange {
@@ -64,6 +68,7 @@ interface Call {
   readonly op: RegistryOp;
   readonly endMs: number;
   readonly settle: (outcome: Outcome) => void;
+  readonly onOpen: CallOptions["onOpen"];
   sent: number;
   link: RegistryLink | undefined;
 }
@@ -187,6 +192,7 @@ export function openExchange(parts: ExchangeParts): Exchange {
 
   function take(reply: RegistryReply): void {
     if (reply.type === "registryNews") return parts.onNews(reply);
+    if (reply.type === "registryWork") return parts.onWork(reply);
     const { id } = reply;
     const call = open.get(id);
     if (call === undefined) {
@@ -197,7 +203,10 @@ export function openExchange(parts: ExchangeParts): Exchange {
       );
       return undefined;
     }
-    if (reply.result === "ok") return end(call, { value: reply.value });
+    if (reply.result === "ok") {
+      if (call.link !== undefined) call.onOpen?.(id, call.link);
+      return end(call, { value: reply.value });
+    }
     const fault = faultOf(reply.error);
     if (reply.result === "unknown") {
       if (isRepeatable(call.op)) waiting.add(call);
@@ -248,14 +257,14 @@ export function openExchange(parts: ExchangeParts): Exchange {
   void keepTime().catch(() => {}); // closed
 
   return {
-    call(op, { waitMs = 0, signal } = {}) {
+    call(op, { waitMs = 0, signal, onOpen } = {}) {
       const fault = closed.signal.aborted ? stopped() : (denial() ?? tooMany(open.size));
       if (fault !== undefined) return Promise.resolve({ fault, sent: 0 });
       return new Promise((settle) => {
         const id = nextId;
         nextId += 1;
         const endMs = clock.monotonic() + timeoutMs + waitMs;
-        const call: Call = { id, op, endMs, settle, sent: 0, link: undefined };
+        const call: Call = { id, op, endMs, settle, onOpen, sent: 0, link: undefined };
         open.set(id, call);
         signal?.addEventListener("abort", () => unwait(call), { once: true });
         if (!send(call, best)) waiting.add(call);
@@ -279,8 +288,18 @@ export function openExchange(parts: ExchangeParts): Exchange {
 
 const messageOf = (id: number, op: RegistryOp): RegistryCall => ({ type: "registry", id, ...op });
 
+/** Ends and extensions of work carry a token; a stream that is opened twice is void the first time. */
+const REPEATABLE: ReadonlySet<RegistryOp["op"]> = new Set([
+  "get",
+  "openSession",
+  "work",
+  "ended",
+  "finish",
+  "fail",
+  "extend",
+]);
 const isRepeatable = (op: RegistryOp): boolean =>
-  op.op === "get" || op.op === "openSession" || ("session" in op && op.session !== undefined);
+  REPEATABLE.has(op.op) || ("session" in op && op.session !== undefined);
 
 const unknown = (message: string): GantryError => new GantryError("outcome_unknown", message);
 const stopped = (): GantryError => new GantryError("stopping", "The registry client is closed");

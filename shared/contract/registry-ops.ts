@@ -6,11 +6,17 @@
 // RO2. An answer is `ok`, `fail` (surely nothing was done) or `unknown` (it may have been done).
 // RO3. A write that carries a client session and its number (sessions.ts) is done once, however often
 //      it is sent, and to whichever hub.
+// RO5. A stream of work belongs to the leader that opened it: when its session ends, its jobs wait for a
+//      while to be announced again (`holds`), and are then given to somebody else.
 // RO4. These messages come many thousand times a second: they are checked by hand and not by a schema.
 
 import type { ErrorRecord } from "../base/errors.ts";
+import { LIMIT } from "../base/policy.ts";
 import { TIMEOUT } from "../base/policy.ts";
 import type { HubFact } from "./link.ts";
+import type { Children, WorkDraft } from "./queues.ts";
+import { CHILD_RULES, QUEUE_NAME } from "./queues.ts";
+import { EFFECTS, JOB_CLASSES, type JobState } from "./rows.ts";
 import type { WatchMessage } from "./watch-kinds.ts";
 
 /** Keys that a node may write without anybody's token. */
@@ -75,7 +81,44 @@ export type RegistryOp =
       /** It has had its snapshot, be it at revision 0. */
       readonly isResumed?: boolean;
     }
-  | { readonly op: "unwatch"; readonly watch: number };
+  | { readonly op: "unwatch"; readonly watch: number }
+  // work of named queues (queues.ts); many jobs in one call
+  | ({
+      readonly op: "enqueue";
+      readonly queue: string;
+      readonly jobs: readonly WorkSpec[];
+    } & Stamped)
+  /** Opens a stream of leased jobs: RegistryWork. RO5. */
+  | {
+      readonly op: "work";
+      readonly queue: string;
+      /** How many jobs it may hold at a time. */
+      readonly credit: number;
+      /** What it still holds from an earlier stream. */
+      readonly holds?: readonly HeldWork[];
+    }
+  | { readonly op: "unwork"; readonly work: number }
+  | { readonly op: "finish"; readonly ends: readonly (HeldWork & { readonly result?: unknown })[] }
+  | {
+      readonly op: "fail";
+      readonly ends: readonly (HeldWork & {
+        readonly error: ErrorRecord;
+        /** It is not to be tried again. */
+        readonly isFinal?: boolean;
+        /** Its queue's key is paused so long, ms; without a key the queue. */
+        readonly pauseMs?: number;
+      })[];
+    }
+  /** More time, and how far it has come; in the leader's memory alone. */
+  | {
+      readonly op: "extend";
+      readonly jobs: readonly (HeldWork & {
+        readonly ms?: number;
+        readonly progress?: unknown;
+      })[];
+    }
+  /** From now on every end of a job of this queue: RegistryWork with `ends`. */
+  | { readonly op: "ended"; readonly queue: string };
 
 export type RegistryCall = { readonly type: "registry"; readonly id: number } & RegistryOp;
 export type RegistryOpName = RegistryOp["op"];
@@ -92,7 +135,48 @@ export interface RegistryNews {
   readonly messages: readonly WatchMessage[];
 }
 
-export type RegistryReply = RegistryAnswer | RegistryNews;
+export interface HeldWork {
+  readonly job: string;
+  /** Of its lease. */
+  readonly token: number;
+}
+
+/** A job as a program queues it; the rest of WorkDraft is the hub's. */
+export interface WorkSpec extends Omit<WorkDraft, "job" | "idempotency" | "notBeforeMs"> {
+  /** The hub's choice where left out. */
+  readonly job?: string;
+  readonly idempotencyKey?: string;
+  readonly delayMs?: number;
+}
+
+export interface LeasedWork extends HeldWork {
+  readonly data: unknown;
+  /** 1 for the first try. */
+  readonly attempt: number;
+  readonly timeoutMs: number;
+  readonly children?: Children;
+}
+
+export interface EndedWork {
+  readonly job: string;
+  readonly state: JobState;
+  readonly result?: unknown;
+  readonly error?: ErrorRecord;
+}
+
+/** Of the stream that was opened by call `id`. */
+export interface RegistryWork {
+  readonly type: "registryWork";
+  readonly id: number;
+  readonly jobs?: readonly LeasedWork[];
+  /** To be stopped at once: nobody waits for their ends. */
+  readonly stops?: readonly HeldWork[];
+  readonly ends?: readonly EndedWork[];
+  /** The hub leads no more: the stream is void. */
+  readonly isOver?: true;
+}
+
+export type RegistryReply = RegistryAnswer | RegistryNews | RegistryWork;
 
 /** A value as a read shows it; `revision` 0: there is none. `ageMs` only of local reads. */
 export interface FlagShown {
@@ -126,6 +210,7 @@ const isLoose = (item: unknown): item is Loose => typeof item === "object" && it
 const isKey = (value: unknown): boolean => typeof value === "string" && KEY.test(value);
 const isCount = (value: unknown): boolean =>
   typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
+const isPositive = (value: unknown): boolean => isCount(value) && value !== 0;
 const isShort = (value: unknown): boolean => typeof value === "string" && value.length <= TEXT_MAX;
 const isMissingOr = (is: (value: unknown) => boolean, value: unknown): boolean =>
   value === undefined || is(value);
@@ -140,6 +225,45 @@ const isStamp = (value: unknown): boolean =>
 const isStamped = ({ session }: Loose): boolean => session === undefined || isStamp(session);
 const isHeld = (item: Loose): boolean =>
   isKey(item["name"]) && isCount(item["token"]) && isStamped(item);
+
+// ── work ────────────────────────────────────────────────────────────────────────────────────────
+
+const isName = (value: unknown): boolean => typeof value === "string" && QUEUE_NAME.test(value);
+const isId = (value: unknown): boolean => typeof value === "string" && ID.test(value);
+const isMany = (value: unknown, is: (item: Loose) => boolean): boolean =>
+  Array.isArray(value) &&
+  value.length <= LIMIT.jobsInBatch.max &&
+  value.every((item) => isLoose(item) && is(item));
+const isHeldWork = (item: Loose): boolean => isId(item["job"]) && isCount(item["token"]);
+const isOneOf =
+  (known: readonly string[]) =>
+  (value: unknown): boolean =>
+    known.some((word) => word === value);
+const isClass = isOneOf(JOB_CLASSES);
+const isEffect = isOneOf(EFFECTS);
+const isChildRule = isOneOf(CHILD_RULES);
+
+const isSpec = (item: Loose): boolean =>
+  item["data"] !== undefined &&
+  isMissingOr(isId, item["job"]) &&
+  isMissingOr(isClass, item["class"]) &&
+  isMissingOr(Number.isSafeInteger, item["priority"]) &&
+  isMissingOr(isCount, item["delayMs"]) &&
+  isMissingOr(isName, item["workspace"]) &&
+  isMissingOr(isName, item["mutex"]) &&
+  isMissingOr(isName, item["key"]) &&
+  isMissingOr(isEffect, item["effect"]) &&
+  isMissingOr(isPositive, item["attemptsMax"]) &&
+  isMissingOr(isPositive, item["timeoutMs"]) &&
+  isMissingOr(isName, item["idempotencyKey"]) &&
+  isMissingOr(isId, item["parent"]) &&
+  isMissingOr(isChildRule, item["waits"]);
+
+const isFailure = (item: Loose): boolean => {
+  const { error } = item;
+  if (!isHeldWork(item) || !isLoose(error)) return false;
+  return typeof error["code"] === "string" && isShort(error["message"]);
+};
 
 const OPS: Readonly<Record<RegistryOpName, (item: Loose) => boolean>> = {
   put: (item) =>
@@ -174,6 +298,16 @@ const OPS: Readonly<Record<RegistryOpName, (item: Loose) => boolean>> = {
     (item["since"] === "now" || isCount(item["since"])),
   unwait: (item) => isCount(item["call"]),
   unwatch: (item) => isCount(item["watch"]),
+  enqueue: (item) => isName(item["queue"]) && isMany(item["jobs"], isSpec) && isStamped(item),
+  work: (item) =>
+    isName(item["queue"]) &&
+    isCount(item["credit"]) &&
+    isMissingOr((holds) => isMany(holds, isHeldWork), item["holds"]),
+  unwork: (item) => isCount(item["work"]),
+  finish: (item) => isMany(item["ends"], isHeldWork),
+  fail: (item) => isMany(item["ends"], isFailure),
+  extend: (item) => isMany(item["jobs"], isHeldWork),
+  ended: (item) => isName(item["queue"]),
 };
 
 /** A call that may be answered, though it may be malformed (`isCall`). */
@@ -201,4 +335,5 @@ export const isReply = (item: unknown): item is RegistryReply =>
   isLoose(item) &&
   isCount(item["id"]) &&
   ((item["type"] === "registryAnswer" && typeof item["result"] === "string") ||
+    item["type"] === "registryWork" ||
     (item["type"] === "registryNews" && Array.isArray(item["messages"])));
