@@ -19,6 +19,7 @@ export interface Metrics {
   readonly costMicroUsd: Counter;
   readonly prints: Counter<"result">;
   readonly jobs: Counter<"result">;
+  readonly scheduled: Counter<"outcome">;
 }
 
 export interface MetricSources {
@@ -83,6 +84,12 @@ export function makeMetrics(): Metrics {
       name: "gantry_jobs_total",
       help: "Queued jobs ended",
       labelNames: ["result"],
+      registers,
+    }),
+    scheduled: new Counter({
+      name: "gantry_scheduled_jobs_total",
+      help: "Runs of schedules that this hub fired",
+      labelNames: ["outcome"],
       registers,
     }),
   };

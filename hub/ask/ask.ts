@@ -36,6 +36,8 @@ export interface Ask {
   ask(asking: Asking, signal: AbortSignal): Promise<MessageRow>;
   /** Q3. */
   resume(signal: AbortSignal): Promise<void>;
+  /** Answers a question that is on record and that nobody waits for. */
+  answer(question: string, signal: AbortSignal): Promise<void>;
   readonly cache: Readonly<CacheCounts>;
 }
 
@@ -89,6 +91,19 @@ export function makeAsk(parts: AskParts): Ask {
     open.set(id, running);
     running.catch(() => {}); // whoever asked hears of it; resumed questions have nobody
     return running;
+  }
+
+  async function answerAlone(question: QuestionRow, signal: AbortSignal): Promise<void> {
+    const plan = {
+      question,
+      prefixed: parsePrefix(question.text),
+      startMs: hub.clock.monotonic(),
+      isFresh: false,
+      mayAct: true,
+      sampling: {},
+      onText: () => {},
+    };
+    await answer(plan, signal).catch(() => {}); // recorded as failed
   }
 
   async function answerOnce(plan: Plan, signal: AbortSignal): Promise<MessageRow> {
@@ -247,19 +262,12 @@ export function makeAsk(parts: AskParts): Ask {
           );
           continue;
         }
-        const startMs = hub.clock.monotonic();
-        const prefixed = parsePrefix(question.text);
-        const plan = {
-          question,
-          prefixed,
-          startMs,
-          isFresh: false,
-          mayAct: true,
-          sampling: {},
-          onText: () => {},
-        };
-        await answer(plan, signal).catch(() => {}); // recorded as failed
+        await answerAlone(question, signal);
       }
+    },
+    async answer(id, signal) {
+      const question = hub.rows.hot("question").get(id);
+      if (question !== undefined && !open.has(id)) await answerAlone(question, signal);
     },
     cache,
   };

@@ -5,11 +5,13 @@ import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts";
 import type { Ask } from "../ask/ask.ts";
 import type { Calls } from "../hands/calls.ts";
+import type { Clockwork } from "../hands/clockwork.ts";
 import type { Models } from "../hands/models.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { By, Hub } from "../hub.ts";
 import type { RegistryLoop } from "../registry/loop.ts";
 import type { RegistryWatches } from "../registry/watching.ts";
+import type { Calendar } from "../schedules/calendar.ts";
 import type { AgentLink, DeskCallOptions, DeskRequest, OrderedStore } from "../ports.ts";
 import type { Operations } from "../cluster/operate.ts";
 import type { PreparedBackup } from "../backup/make-backup.ts";
@@ -30,6 +32,11 @@ export interface RegistryHands {
   readonly keepAlive: RegistryLoop["keepAlive"];
 }
 
+export interface ScheduleHands {
+  readonly calendar: Calendar;
+  readonly runNow: Clockwork["runNow"];
+}
+
 export interface DeskParts {
   readonly hub: Hub;
   readonly ask: Ask;
@@ -41,6 +48,8 @@ export interface DeskParts {
   readonly health: () => Health;
   /** Left out: the desk watches the feed itself, and every keep-alive of a lock is logged. */
   readonly registry?: RegistryHands;
+  /** Left out: the desk knows no schedules. */
+  readonly schedules?: ScheduleHands;
   readonly cluster: ClusterHands;
 }
 

@@ -10,6 +10,7 @@ import type { DeskParts, UseCase } from "./context.ts";
 import * as making from "./making.ts";
 import * as records from "./records.ts";
 import { registryUseCases } from "./registry.ts";
+import { scheduleUseCases } from "./schedules.ts";
 
 /** Routes that the door answers by itself are not here. */
 const USE_CASES: Partial<Record<RouteName, UseCase>> = {
@@ -70,7 +71,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
 
 export function makeDesk(parts: DeskParts): Desk {
   const { hub } = parts;
-  const useCases = { ...USE_CASES, ...registryUseCases(parts) };
+  const useCases = { ...USE_CASES, ...registryUseCases(parts), ...scheduleUseCases(parts) };
   return {
     authenticate(secretSha256) {
       const nowMs = Math.max(hub.clock.now(), ledgerTimeMs(hub.rows)); // never back in time

@@ -218,7 +218,7 @@ async function addJob(
 }
 
 /** The command as a node that is alive lists it; the role that its hazard needs is checked here. */
-function commandFact({ hub }: DeskParts, request: DeskRequest, name: string): CommandFact {
+export function commandFact({ hub }: DeskParts, request: DeskRequest, name: string): CommandFact {
   const alive = [...hub.rows.hot("node").values()].filter(({ state }) => state === "alive");
   const fact = alive
     .flatMap(({ capabilities }) => capabilities.commands)

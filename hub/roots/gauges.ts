@@ -1,9 +1,11 @@
 // What /metrics and /readyz show of a running hub.
 
+import type { ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
 import { removed } from "../cluster/removed.ts";
 import type { HealthBoard } from "../health.ts";
 import type { Hub } from "../hub.ts";
+import { isSwitchedOff } from "../ledger/domains/schedule-budget.ts";
 import { exposeGauges } from "../metrics.ts";
 import type { HubCore } from "./core.ts";
 
@@ -31,6 +33,7 @@ export function watchParts(
     const note = `${connected()} of ${others} others in touch`;
     return { state: connected() < others ? "degraded" : "ready", note };
   });
+  board.watch("schedules", () => ({ state: "ready", note: scheduleNote(hub) }));
   board.watch("log", () => {
     if (members.isRemoved) return { state: "degraded", note: removed(hub.id).message };
     const note = ledger.disagreement();
@@ -82,6 +85,14 @@ export function watchParts(
         help: "Queued jobs that have not ended",
         read: () => hub.rows.hot("job").size,
       },
+      gantry_schedules_active: {
+        help: "Schedules that have a next time",
+        read: () => activeSchedules(hub).length,
+      },
+      gantry_job_last_run_seconds: {
+        help: "When a schedule was last fired, seconds since 1970; 0: never",
+        read: () => lastRunMs(hub) / 1_000,
+      },
       gantry_confirmations_pending: {
         help: "Confirmations that wait",
         read: () => hub.rows.hot("confirmation").size,
@@ -96,6 +107,20 @@ export function watchParts(
       },
     },
   });
+}
+
+const activeSchedules = ({ rows }: Hub): readonly ScheduleRow[] =>
+  [...rows.hot("schedule").values()].filter(({ nextMs }) => nextMs !== undefined);
+
+const lastRunMs = ({ rows }: Hub): number =>
+  [...rows.hot("schedule").values()].reduce((last, row) => Math.max(last, row.lastMs ?? 0), 0);
+
+function scheduleNote(hub: Hub): string {
+  const active = activeSchedules(hub);
+  const nextMs = active.reduce((next, row) => Math.min(next, row.nextMs ?? Infinity), Infinity);
+  const count = `${active.length} active`;
+  if (isSwitchedOff(hub.rows)) return `${count}, switched off`;
+  return nextMs === Infinity ? count : `${count}, next ${new Date(nextMs).toISOString()}`;
 }
 
 function logState(

@@ -159,7 +159,7 @@ export function makeClient(options: ClientOptions): Client {
     const path = `${pathOf(route, input)}${queryText(input.query)}`;
     const headers = headersOf(route, input);
     const init: RequestInit = { method: route.method, headers };
-    if (route.method === "POST" || route.method === "PUT") {
+    if (route.method === "POST" || route.method === "PUT" || route.method === "PATCH") {
       headers.set("content-type", "application/json");
       init.body = JSON.stringify(input.body ?? {});
     }

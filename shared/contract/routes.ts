@@ -5,7 +5,7 @@
 import type { Access } from "./roles.ts";
 
 export interface Route {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** `:name` is a path parameter. */
   readonly path: string;
   readonly access: Access;
@@ -40,6 +40,13 @@ const post = <P extends string>(
 });
 const put = <P extends string>(path: P, access: Access, summary: string): RouteAt<P> => ({
   method: "PUT",
+  path,
+  access,
+  summary,
+  status: 200,
+});
+const patch = <P extends string>(path: P, access: Access, summary: string): RouteAt<P> => ({
+  method: "PATCH",
   path,
   access,
   summary,
@@ -164,6 +171,21 @@ export const ROUTES = {
   approval: get("/api/approvals/:id", "viewer", "One of them"),
   approvalGiven: post("/api/approvals/:id/approve", "viewer", "Say yes, and why"),
   approvalDenied: post("/api/approvals/:id/reject", "viewer", "Say no, and why"),
+  // schedules
+  schedules: get("/api/schedules", "viewer", "What runs by itself, and when next"),
+  scheduleMade: post("/api/schedules", "operator", "Run something by the clock", 201),
+  schedule: get("/api/schedules/:id", "viewer", "One schedule"),
+  scheduleChanged: patch("/api/schedules/:id", "operator", "Change it; If-Match: REVISION"),
+  scheduleDeleted: del("/api/schedules/:id", "operator", "Delete it and its history"),
+  schedulePaused: post("/api/schedules/:id/pause", "operator", "Start nothing until resumed"),
+  scheduleResumed: post("/api/schedules/:id/resume", "operator", "Go on from now"),
+  scheduleRun: post("/api/schedules/:id/run", "operator", "Start it now, besides its times", 202),
+  scheduleNext: get("/api/schedules/:id/next", "viewer", "Its next times; count="),
+  scheduleHistory: get(
+    "/api/schedules/:id/history",
+    "viewer",
+    "What was fired, what that started and how it ended",
+  ),
   // records
   audit: get("/api/audit", "operator", "Who did what, hash-chained"),
   costs: get("/api/analytics/costs", "viewer", "Answers, tokens and money"),

@@ -16,6 +16,7 @@ import { PRINT_SCHEMAS } from "./prints.ts";
 import { RECORD_SCHEMAS } from "./records.ts";
 import { REGISTRY_SCHEMAS } from "./registry.ts";
 import { RUN_SCHEMAS } from "./runs.ts";
+import { SCHEDULE_SCHEMAS } from "./schedules.ts";
 import { SERVICE_SCHEMAS } from "./service.ts";
 import { WORKFLOW_SCHEMAS } from "./workflows.ts";
 
@@ -27,6 +28,7 @@ const TABLE = {
   ...JOB_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
   ...RUN_SCHEMAS,
+  ...SCHEDULE_SCHEMAS,
   ...SERVICE_SCHEMAS,
   ...ACCESS_SCHEMAS,
   ...RECORD_SCHEMAS,

@@ -1,0 +1,362 @@
+// Use cases: schedules.
+
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { mayAct } from "@gantry/shared/contract/roles.ts";
+import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import type {
+  ScheduleChange,
+  ScheduleAdd,
+  ScheduleView,
+} from "@gantry/shared/contract/schemas/schedules.ts";
+import type {
+  SchedulePolicy,
+  ScheduleRow,
+  ScheduleTarget,
+  ScheduleWhen,
+} from "@gantry/shared/contract/schedules.ts";
+import { act, newId } from "../hub.ts";
+import { isSwitchedOff } from "../ledger/domains/schedule-budget.ts";
+import { historyOf } from "../ledger/domains/schedules.ts";
+import type { DeskCallOptions, DeskRequest } from "../ports.ts";
+import { preview } from "../schedules/next.ts";
+import { jitterMs, nextWithin } from "../schedules/plan.ts";
+import {
+  actorOf,
+  byOf,
+  type DeskParts,
+  pageOf,
+  paramOf,
+  type ScheduleHands,
+  seesAll,
+  type UseCase,
+} from "./context.ts";
+import { commandFact } from "./making.ts";
+import { firingView, localTime, scheduleView, startedView } from "./schedule-views.ts";
+import { isoTime } from "./views.ts";
+
+export function scheduleUseCases({
+  schedules: hands,
+}: DeskParts): Partial<Record<RouteName, UseCase>> {
+  if (hands === undefined) return {};
+  return {
+    schedules: (parts, request) => list(parts, hands, request),
+    scheduleMade: (parts, request, options) => made(parts, hands, request, options),
+    schedule: (parts, request) => viewOf(parts, hands, visible(parts, request)),
+    scheduleChanged: (parts, request, options) => changed(parts, hands, request, options),
+    scheduleDeleted: deleted,
+    schedulePaused: (parts, request, options) => paused(parts, hands, request, options),
+    scheduleResumed: (parts, request, options) => resumed(parts, hands, request, options),
+    scheduleRun: (parts, request, options) => run(parts, hands, request, options),
+    scheduleNext: (parts, request) => next(parts, hands, request),
+    scheduleHistory: history,
+  };
+}
+
+// ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+const viewOf = ({ hub }: DeskParts, { calendar }: ScheduleHands, row: ScheduleRow): ScheduleView =>
+  scheduleView(hub.rows, row, hub.stampMs(), calendar);
+
+/** Somebody else's schedule is not there, but for operators. */
+function visible({ hub }: DeskParts, request: DeskRequest): ScheduleRow {
+  const id = paramOf(request, "id");
+  const { person, role } = actorOf(request);
+  const row = hub.rows.get("schedule", id);
+  if (row === undefined || (row.by !== person && !seesAll(role))) {
+    throw new GantryError("not_found", `There is no schedule ${id}`);
+  }
+  return row;
+}
+
+/** A schedule acts as the one who made it: nobody but an admin changes another one's. */
+function own(parts: DeskParts, request: DeskRequest): ScheduleRow {
+  const row = visible(parts, request);
+  const { person, role } = actorOf(request);
+  if (row.by === person || mayAct(role, "admin")) return row;
+  throw new GantryError("forbidden", `${row.id} is ${row.by}'s: only they or an admin may do this`);
+}
+
+/** By id, which is the order in which they were made; the newest first. */
+function list(parts: DeskParts, hands: ScheduleHands, request: DeskRequest): unknown {
+  const { rows } = parts.hub;
+  const { person, role } = actorOf(request);
+  const { limit, after } = request.query;
+  const found = [...rows.hot("schedule").values()]
+    .filter((row) => row.by === person || seesAll(role))
+    .filter(({ id }) => typeof after !== "string" || id < after)
+    .toSorted((a, b) => (a.id > b.id ? -1 : 1));
+  const page = found.slice(0, Number(limit ?? 50));
+  const cursor = found.length > page.length ? page.at(-1)?.id : undefined;
+  return {
+    enabled: !isSwitchedOff(rows),
+    schedules: page.map((row) => viewOf(parts, hands, row)),
+    ...(cursor === undefined ? {} : { next: cursor }),
+  };
+}
+
+function next(
+  { hub, ...parts }: DeskParts,
+  { calendar }: ScheduleHands,
+  request: DeskRequest,
+): unknown {
+  const { id, when, policy, state, nextMs } = visible({ hub, ...parts }, request);
+  const zone = when.kind === "cron" ? when.zone : "UTC";
+  const count = Number(request.query["count"] ?? 10);
+  const instants =
+    state !== "active" || nextMs === undefined
+      ? []
+      : preview(when, nextMs - 1, count, calendar, policy.endsAtMs);
+  return {
+    zone,
+    next: instants.map((ms) => ({
+      at: isoTime(ms),
+      local: localTime(calendar, zone, ms),
+      startsAt: isoTime(ms + jitterMs(id, ms, policy.jitterMs)),
+    })),
+  };
+}
+
+function history(parts: DeskParts, request: DeskRequest): unknown {
+  const { rows } = parts.hub;
+  const { id } = visible(parts, request);
+  const made = rows.get("count", historyOf(id)) ?? 0;
+  const kept = LIMIT.scheduleHistory.max;
+  const { items, next: cursor } = pageOf(request, made, (place) => {
+    if (place < made - kept) return undefined;
+    const firing = rows.get("firing", rows.get("order", `${historyOf(id)}/${place % kept}`) ?? "");
+    return firing === undefined ? undefined : firingView(rows, firing);
+  });
+  const isMore = cursor !== undefined && Number(cursor) > made - kept;
+  return { firings: items, ...(isMore ? { next: cursor } : {}) };
+}
+
+// ── writing ─────────────────────────────────────────────────────────────────────────────────────
+
+async function made(
+  parts: DeskParts,
+  hands: ScheduleHands,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<ScheduleView> {
+  const { hub } = parts;
+  const body = request.body as ScheduleAdd;
+  const facts = {
+    name: body.name,
+    when: whenOf(hands, body.when, hub.stampMs()),
+    target: targetOf(parts, request, body.target),
+    policy: policyOf(body),
+  };
+  const nextMs = nextWithin(facts, hub.stampMs(), hands.calendar);
+  if (nextMs === undefined) throw neverRuns();
+  const command = {
+    type: "scheduleMade" as const,
+    schedule: newId(hub, "sch"),
+    role: actorOf(request).role,
+    ...facts,
+    nextMs,
+  };
+  const value = await act(hub, command, byOf(request), signal);
+  return viewById(parts, hands, (value as { schedule: string }).schedule); // domains/schedules.ts
+}
+
+const neverRuns = (): GantryError =>
+  new GantryError("bad_schedule", "It would never run", { details: { field: "when" } });
+
+function viewById(parts: DeskParts, hands: ScheduleHands, id: string): ScheduleView {
+  const row = parts.hub.rows.get("schedule", id);
+  if (row === undefined) throw new GantryError("not_found", `There is no schedule ${id}`);
+  return viewOf(parts, hands, row);
+}
+
+/** Throws bad_schedule. */
+function whenOf(
+  { calendar }: ScheduleHands,
+  when: ScheduleAdd["when"],
+  nowMs: number,
+): ScheduleWhen {
+  switch (when.kind) {
+    case "once":
+      return { kind: "once", atMs: Date.parse(when.at) };
+    case "every": {
+      const everyMs = Math.round(when.everyS * 1_000);
+      const anchorMs = when.from === undefined ? nowMs + everyMs : Date.parse(when.from);
+      return { kind: "every", everyMs, anchorMs };
+    }
+    case "cron": {
+      const pattern = when.pattern.trim().replaceAll(/\s+/g, " ");
+      calendar.checkPattern(pattern);
+      calendar.checkZone(when.zone);
+      return { kind: "cron", pattern, zone: when.zone };
+    }
+  }
+}
+
+/** Checks now what the person may not start anyway. */
+function targetOf(
+  parts: DeskParts,
+  request: DeskRequest,
+  target: ScheduleAdd["target"],
+): ScheduleTarget {
+  if (target.type === "event") return { type: "event", name: target.name, data: target.data };
+  if (target.type === "question") {
+    const { text, conversation } = target;
+    return { type: "question", text, ...(conversation === undefined ? {} : { conversation }) };
+  }
+  if (!mayAct(actorOf(request).role, "maker")) {
+    throw new GantryError("forbidden", "Queued work needs the role maker");
+  }
+  const { job } = target;
+  const base = { class: job.class, attemptsMax: 3, timeoutMs: TIMEOUT.commandMs };
+  if (job.kind === "embed") {
+    const work = {
+      kind: "embed",
+      effect: "pure",
+      needs: "embed",
+      input: { input: job.input },
+    } as const;
+    return { type: "job", work: { ...base, ...work, hazard: "none", summary: "an embedding" } };
+  }
+  const { name, effect, hazard, summary } = commandFact(parts, request, job.command);
+  const work = {
+    ...base,
+    kind: "command" as const,
+    effect,
+    needs: `command:${name}`,
+    input: { command: name, args: job.args },
+    hazard,
+    summary: `Run ${name}: ${summary}`,
+  };
+  return { type: "job", work };
+}
+
+type PolicyFields = Omit<ScheduleAdd, "name" | "when" | "target">;
+
+function policyOf(fields: PolicyFields): SchedulePolicy {
+  const { catchUp, catchUpMax, overlap, jitterS, lateS } = fields;
+  const { endsAt, runsPerDayMax, costPerDayMaxUsd } = fields;
+  return {
+    catchUp,
+    catchUpMax,
+    overlap,
+    jitterMs: Math.round(jitterS * 1_000),
+    lateMs: Math.round(lateS * 1_000),
+    ...(endsAt === null ? {} : { endsAtMs: Date.parse(endsAt) }),
+    ...(runsPerDayMax === null ? {} : { runsPerDayMax }),
+    ...(costPerDayMaxUsd === null
+      ? {}
+      : { costPerDayMaxMicroUsd: Math.round(costPerDayMaxUsd * 1_000_000) }),
+  };
+}
+
+function fieldsOf(policy: SchedulePolicy): PolicyFields {
+  const { catchUp, catchUpMax, overlap, endsAtMs, costPerDayMaxMicroUsd } = policy;
+  return {
+    catchUp,
+    catchUpMax,
+    overlap,
+    jitterS: policy.jitterMs / 1_000,
+    lateS: policy.lateMs / 1_000,
+    endsAt: endsAtMs === undefined ? null : isoTime(endsAtMs),
+    runsPerDayMax: policy.runsPerDayMax ?? null,
+    costPerDayMaxUsd:
+      costPerDayMaxMicroUsd === undefined ? null : costPerDayMaxMicroUsd / 1_000_000,
+  };
+}
+
+async function changed(
+  parts: DeskParts,
+  hands: ScheduleHands,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<ScheduleView> {
+  const { hub } = parts;
+  const row = own(parts, request);
+  const { name, when: newWhen, target: newTarget, ...fields } = request.body as ScheduleChange;
+  const given = Object.fromEntries(
+    Object.entries(fields).filter(([, value]) => value !== undefined),
+  ) as Partial<PolicyFields>; // the schema's own
+  const nowMs = hub.stampMs();
+  const when = newWhen === undefined ? row.when : whenOf(hands, newWhen, nowMs);
+  const policy = policyOf({ ...fieldsOf(row.policy), ...given });
+  const isRetimed = newWhen !== undefined || given.endsAt !== undefined;
+  const fromMs = Math.max(nowMs, row.lastMs ?? 0);
+  const nextMs = isRetimed ? nextWithin({ when, policy }, fromMs, hands.calendar) : undefined;
+  if (isRetimed && nextMs === undefined) throw neverRuns();
+  const target = newTarget === undefined ? undefined : targetOf(parts, request, newTarget);
+  const { ifRevision } = request;
+  await act(
+    hub,
+    {
+      type: "scheduleChanged",
+      schedule: row.id,
+      ...(ifRevision === undefined ? {} : { ifRevision }),
+      ...(name === undefined ? {} : { name }),
+      ...(newWhen === undefined ? {} : { when }),
+      ...(target === undefined ? {} : { target }),
+      ...(Object.keys(given).length === 0 ? {} : { policy }),
+      ...(nextMs === undefined || row.state === "paused" ? {} : { nextMs }),
+    },
+    byOf(request),
+    signal,
+  );
+  return viewById(parts, hands, row.id);
+}
+
+async function deleted(
+  parts: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const { id } = own(parts, request);
+  await act(parts.hub, { type: "scheduleDeleted", schedule: id }, byOf(request), signal);
+  return { ok: true };
+}
+
+async function paused(
+  parts: DeskParts,
+  hands: ScheduleHands,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<ScheduleView> {
+  const { id } = own(parts, request);
+  await act(parts.hub, { type: "schedulePaused", schedule: id }, byOf(request), signal);
+  return viewById(parts, hands, id);
+}
+
+async function resumed(
+  parts: DeskParts,
+  hands: ScheduleHands,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<ScheduleView> {
+  const { hub } = parts;
+  const row = own(parts, request);
+  const nextMs = nextWithin(row, Math.max(hub.stampMs(), row.lastMs ?? 0), hands.calendar);
+  const command = {
+    type: "scheduleResumed" as const,
+    schedule: row.id,
+    ...(nextMs === undefined ? {} : { nextMs }),
+  };
+  await act(hub, command, byOf(request), signal);
+  return viewById(parts, hands, row.id);
+}
+
+async function run(
+  parts: DeskParts,
+  { runNow }: ScheduleHands,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<unknown> {
+  const { firing, outcome, started, cancelled } = await runNow(
+    own(parts, request),
+    byOf(request),
+    signal,
+  );
+  return {
+    firing,
+    outcome,
+    ...(started === undefined ? {} : { started: startedView(parts.hub.rows, started) }),
+    ...(cancelled === undefined ? {} : { cancelled }),
+  };
+}
