@@ -35,7 +35,9 @@ export interface ForkOptions {
 export type ForkLlama = (onMessage: (message: FromChild) => void) => LlamaChild;
 
 const LAUNCHER = join(import.meta.dirname, "..", "runners", "llama-child.js");
-const LAST_WORDS_CHARS = 2_000;
+const LAST_WORDS_CHARS = 8_000; // V8 puts a stack of frames behind its one line
+/** How long stderr may be held open by something else than the child, once that has ended. */
+const LAST_WORDS_MS = 500;
 
 /** Starts a child; the caller kills it, and it ends by itself if the caller's process does. */
 export function forkLlama(
@@ -44,7 +46,8 @@ export function forkLlama(
 ): LlamaChild {
   const child = fork(LAUNCHER, [], {
     // llama.cpp decodes on libuv's threads; the default of four starves file reads (measured).
-    env: { ...options.environment, UV_THREADPOOL_SIZE: "16" },
+    // ggml would start a debugger to print where it failed: with no memory left that may never end.
+    env: { GGML_NO_BACKTRACE: "1", ...options.environment, UV_THREADPOOL_SIZE: "16" },
     execArgv: [...(options.nodeArguments ?? [])],
     stdio: ["ignore", "ignore", "pipe", "ipc"],
   });
@@ -63,6 +66,11 @@ function endOf(child: ChildProcess): Promise<ChildEnd> {
     lastWords = (lastWords + text).slice(-LAST_WORDS_CHARS);
   });
   return new Promise((resolve) => {
+    // `close` waits for stderr, which whatever the child has started may hold for ever.
+    child.once("exit", () => {
+      const patience = setTimeout(() => child.stderr?.destroy(), LAST_WORDS_MS);
+      child.once("close", () => clearTimeout(patience));
+    });
     child.once("close", (code, signal) => resolve({ code, signal, lastWords }));
     child.once("error", (error) => {
       if (child.pid === undefined) resolve({ code: null, signal: null, lastWords: error.message });

@@ -142,6 +142,43 @@ it("tells running requests to try again even if the child cannot come back", asy
   expect(await codeOf(ask(model))).toBe("out_of_memory");
 });
 
+it("replaces a child whose memory ran out in an answer, and what waits goes to the next one (I7)", async () => {
+  const error = { code: "out_of_memory", message: "llama.cpp failed: bad_alloc" } as const;
+  const { fork, lives } = fakeFork((message, child, life) => {
+    if (message.kind === "load") child.say({ kind: "ready", facts: FACTS });
+    if (message.kind !== "generate") return;
+    if (life === 1) child.say({ kind: "failed", id: message.id, error });
+    else child.say({ kind: "done", id: message.id, generation: WHOLE });
+  });
+  await using model = modelWith(fork);
+  const [first, second] = [codeOf(ask(model)), codeOf(ask(model))];
+  expect([await first, await second]).toEqual(["out_of_memory", "no error"]);
+  expect(lives.length).toBe(2);
+  expect(lives[0]?.heard.map(({ kind }) => kind)).toEqual(["load", "generate"]);
+});
+
+it("replaces a child that fails twice in a row, and none that answers in between or refuses (I7)", async () => {
+  const script = ["f", "ok", "f", "bad", "ok", "f", "bad", "f", "ok"];
+  let asked = 0;
+  const { fork, lives } = fakeFork((message, child) => {
+    if (message.kind === "load") child.say({ kind: "ready", facts: FACTS });
+    if (message.kind !== "generate") return;
+    const { id } = message;
+    const step = script[asked];
+    asked += 1;
+    const code = step === "bad" ? "bad_request" : "model_failed";
+    if (step === "ok") child.say({ kind: "done", id, generation: WHOLE });
+    else child.say({ kind: "failed", id, error: { code, message: "llama.cpp failed" } });
+  });
+  await using model = modelWith(fork);
+  const counts: number[] = [];
+  for (const _ of script) {
+    await codeOf(ask(model));
+    counts.push(lives.length);
+  }
+  expect(counts).toEqual([1, 1, 1, 1, 1, 1, 1, expect.any(Number), 2]);
+});
+
 it("ignores words about a request that is settled", async () => {
   const { fork, lives } = fakeFork((message, child) => {
     if (message.kind === "load") child.say({ kind: "ready", facts: FACTS });

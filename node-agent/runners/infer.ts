@@ -10,8 +10,10 @@
 // I5. Aborting a request ends it as `cancelled` with the text so far, and frees its slot.
 // I6. Nothing here or in its parts (model-supervisor.ts, request-queue.ts) imports node-llama-cpp: the
 //     agent stays small (notes/inference).
+// I7. A child that says that memory could not be had, or twice in a row that llama.cpp failed, is replaced:
+//     what failed once inside it fails again, and a new process has none of it.
 
-import { GantryError } from "@gantry/shared/base/errors.ts";
+import { fromErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { isRetryable } from "@gantry/shared/flow/attempt.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
@@ -58,6 +60,8 @@ export interface Model extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+/** I7. */
+const FAULTS_MAX = 2;
 const SLOTS_DEFAULT = 8;
 const CONTEXT_TOKENS_DEFAULT = 4_096;
 /** Compiled schemas kept; the least recently used is dropped. */
@@ -87,14 +91,20 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
   const observers = new Set<() => void>();
   const jsonAnswer = makeJsonAnswers(SCHEMAS_MAX);
   let isClosed = false;
+  let faults = 0; // of the present child, since it last answered
 
   const supervisor = makeSupervisor(name, loadOptions(options), ports, scope, {
     onState() {
       queue.pump();
       notify();
     },
-    onMessage: (message) => queue.receive(message),
+    onMessage(message) {
+      if (message.kind === "failed") judge(fromErrorRecord(message.error));
+      else if (message.kind === "done") faults = 0;
+      queue.receive(message);
+    },
     onEnded(error, wasReady) {
+      faults = 0;
       queue.failRunning(runningError(name, error));
       if (!wasReady) queue.failWaiting(error);
     },
@@ -111,6 +121,12 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
     kill: (reason) => supervisor.kill(reason),
     onSettled: notify,
   });
+
+  /** I7. Before the request hears of it: the next one must not go to the same child. */
+  function judge(error: GantryError): void {
+    if (error.code === "model_failed") faults += 1;
+    if (error.code === "out_of_memory" || faults >= FAULTS_MAX) supervisor.kill(error);
+  }
 
   function notify(): void {
     for (const observer of observers) observer();

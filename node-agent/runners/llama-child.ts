@@ -8,7 +8,13 @@
 import { writeFileSync } from "node:fs";
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { type Engine, openEngine } from "../adapters/llama-engine.ts";
-import type { FromChild, LoadOptions, PromptOptions, ToChild } from "./llama-protocol.ts";
+import {
+  type FromChild,
+  isAboutMemory,
+  type LoadOptions,
+  type PromptOptions,
+  type ToChild,
+} from "./llama-protocol.ts";
 
 // 10 ms and 32 tokens: faster than the eye, and at 2,000 tokens/s 100 messages/s, not 2,000.
 const FLUSH_MS = 10;
@@ -99,7 +105,8 @@ function say(message: FromChild): void {
 function recordOf(error: unknown): ErrorRecord {
   if (error instanceof GantryError) return toErrorRecord(error);
   const words = error instanceof Error ? error.message : String(error);
-  return { code: "model_failed", message: `llama.cpp failed: ${words}` };
+  const code = isAboutMemory(words) ? "out_of_memory" : "model_failed";
+  return { code, message: `llama.cpp failed: ${words}` };
 }
 
 function volunteerForOomKiller(): void {

@@ -72,3 +72,9 @@ export type FromChild =
   | { readonly kind: "chunk"; readonly id: number; readonly text: string }
   | { readonly kind: "done"; readonly id: number; readonly generation: Generation }
   | { readonly kind: "failed"; readonly id: number; readonly error: ErrorRecord };
+
+/** Whether words of llama.cpp, of its library or of V8 say that memory could not be had. */
+export const isAboutMemory = (words: string): boolean =>
+  /bad_alloc|out of memory|heap limit|failed to allocate|allocation failed|OOMErrorHandler/i.test(
+    words,
+  );

@@ -10,7 +10,13 @@ import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
 import type { ChildEnd, ForkLlama, LlamaChild } from "../adapters/llama-process.ts";
-import type { FromChild, LoadOptions, ModelFacts, ToChild } from "./llama-protocol.ts";
+import {
+  type FromChild,
+  isAboutMemory,
+  type LoadOptions,
+  type ModelFacts,
+  type ToChild,
+} from "./llama-protocol.ts";
 
 export interface ModelPorts {
   readonly clock: Clock;
@@ -148,7 +154,10 @@ export function makeSupervisor(
     get state() {
       return state;
     },
-    slots: () => (child !== undefined && state.kind === "ready" ? state.facts.slots : 0),
+    slots() {
+      const isWell = child !== undefined && killReason === undefined; // a dying one gets nothing new
+      return isWell && state.kind === "ready" ? state.facts.slots : 0;
+    },
     start() {
       if (state.kind !== "absent") return;
       enter({ kind: "loading", pid: 0, sinceMs: clock.monotonic() });
@@ -171,8 +180,9 @@ export function makeSupervisor(
 function endedError(name: string, end: ChildEnd): GantryError {
   const how = end.signal === null ? `with exit code ${end.code}` : `by ${end.signal}`;
   const lines = end.lastWords.trim().split("\n");
-  const words = (lines.findLast((line) => /error|fail|fatal/i.test(line)) ?? "").trim();
-  const isMemory = /out of memory|heap limit|bad_alloc|failed to allocate/i.test(end.lastWords);
+  const said = lines.filter((line) => !/^\s*\d+: 0x/.test(line)); // a frame of V8's stack says nothing
+  const words = (said.findLast((line) => /error|fail|fatal/i.test(line)) ?? "").trim();
+  const isMemory = isAboutMemory(end.lastWords);
   return new GantryError(
     isMemory ? "out_of_memory" : "model_failed",
     `The process of ${name} ended ${how}${words === "" ? "" : `: ${words}`}`,

@@ -1,6 +1,7 @@
 // The memory of a model's child process runs out, or the child is killed, on the whole appliance:
 // the asker hears a code of the catalogue, the agent stays, and the next question is answered.
 
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import {
   existsSync,
@@ -20,6 +21,8 @@ const PATH = join(MODELS, `${MODEL}.gguf`);
 const MEMORY_GROUPS = "/sys/fs/cgroup/memory";
 const hasMemoryGroups =
   process.getuid?.() === 0 && existsSync(join(MEMORY_GROUPS, "memory.limit_in_bytes"));
+
+const hasLimits = spawnSync("prlimit", ["--version"]).status === 0;
 
 describe.skipIf(!existsSync(PATH))(
   "the memory of a model (needs ../shared/models)",
@@ -49,6 +52,22 @@ describe.skipIf(!existsSync(PATH))(
         expect(group.kills()).toBeGreaterThan(0);
         expect(await tell(a, "A story of a goose")).toMatchObject({ status: 200 });
         expect([next === child, a.pid("agent"), isAlive(agent)]).toEqual([false, agent, true]);
+      },
+    );
+
+    it.skipIf(!hasLimits)(
+      "[M33] a model child that may have no memory to start with is replaced",
+      async () => {
+        const agent = a.pid("agent");
+        const before = await untilChild(agent, 0);
+        process.kill(before, "SIGKILL");
+        const starved = await untilChild(agent, before);
+        execFileSync("prlimit", ["--pid", String(starved), "--as=4096", "--data=4096"]);
+        await until("its end", () => !isAlive(starved), PATIENCE_MS);
+        expect(await untilChild(agent, starved)).not.toBe(starved);
+        await untilModel(a, MODEL);
+        expect(await tell(a, "A story of a lake")).toMatchObject({ status: 200 });
+        expect([a.pid("agent"), isAlive(agent)]).toEqual([agent, true]);
       },
     );
 
