@@ -85,9 +85,9 @@ function parseWith(
 ): { readonly words: readonly string[]; readonly options: Options } {
   const known: Readonly<Record<string, OptionSpec>> = { ...GLOBAL_OPTIONS, ...spec.options };
   const options = Object.fromEntries(
-    Object.entries(known).map(([key, { type, multiple }]) => [
+    Object.entries(known).map(([key, { type, multiple, short }]) => [
       key,
-      { type, multiple: multiple ?? false },
+      { type, multiple: multiple ?? false, ...(short === undefined ? {} : { short }) },
     ]),
   );
   try {

@@ -6,6 +6,8 @@ import type { Command } from "./context.ts";
 export interface OptionSpec {
   readonly type: "string" | "boolean";
   readonly multiple?: boolean;
+  /** One letter that means the same. */
+  readonly short?: string;
   /** Placeholder in help, for strings. */
   readonly value?: string;
   readonly help: string;
@@ -152,6 +154,88 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     wordsMax: 1,
     options: { arg: { ...text("NAME=VALUE", "an argument; JSON or text"), multiple: true }, yes },
     load: async () => (await import("./commands/jobs.ts")).exec,
+  },
+  run: {
+    summary: "start, watch and mend runs of workflows",
+    usage: [
+      "start FILE|NAME[@TAG] [--inputs FILE|JSON] [-f]",
+      "list [--state STATE] [--workflow NAME]",
+      "show RUN",
+      "cancel RUN [--reason TEXT]",
+      "pause|resume RUN",
+      "retry RUN [--node NODE]",
+      "resolve RUN PLACE done|failed|again --reason TEXT",
+      "replay RUN [--mode freeze|shadow]",
+      "patch RUN FILE --reason TEXT [--if-revision N]",
+      "patches RUN",
+      "revert RUN PATCH --reason TEXT",
+    ],
+    words: [
+      "start",
+      "list",
+      "show",
+      "cancel",
+      "pause",
+      "resume",
+      "retry",
+      "resolve",
+      "replay",
+      "patch",
+      "patches",
+      "revert",
+    ],
+    wordsMin: 1,
+    wordsMax: 4,
+    options: {
+      inputs: text("FILE|JSON", "what the workflow is given; default {}"),
+      follow: { ...bool("stay until the run has ended"), short: "f" },
+      limit,
+      state: text("STATE", "running, paused, undoing, done, failed or cancelled"),
+      workflow: text("NAME", "only runs of this workflow"),
+      after: text("CURSOR", "the page after this cursor"),
+      node: text("NODE", "from this node on"),
+      mode: text("MODE", "freeze: all as it was; shadow: by another version"),
+      reason: text("TEXT", "why, for those who read it later"),
+      "if-revision": text("N", "only if nobody patched it since"),
+    },
+    load: async () => (await import("./commands/run.ts")).run,
+  },
+  logs: {
+    summary: "what happens in a run, until it ends",
+    usage: ["stream RUN [--node NODE]"],
+    words: ["stream"],
+    wordsMin: 2,
+    wordsMax: 2,
+    options: { node: text("NODE", "only this node, and what is inside it") },
+    load: async () => (await import("./commands/logs.ts")).logs,
+  },
+  approve: {
+    summary: "answer a run's question",
+    usage: ["", "TICKET approve|reject --reason TEXT"],
+    wordsMax: 2,
+    options: { reason: text("TEXT", "why, for those who read it later") },
+    load: async () => (await import("./commands/approve.ts")).approve,
+  },
+  workflow: {
+    summary: "keep, check and tag workflows",
+    usage: [
+      "list",
+      "show NAME [--tag TAG]",
+      "validate FILE",
+      "keep FILE --name NAME [--tag TAG] [--fast]",
+      "tag NAME TAG [SHA256]",
+      "untag NAME TAG",
+    ],
+    words: ["list", "show", "validate", "keep", "tag", "untag"],
+    wordsMin: 1,
+    wordsMax: 4,
+    options: {
+      limit,
+      name: text("NAME", "under which it is started"),
+      tag: text("TAG", "main, exp/fast ...; main is what NAME alone means"),
+      fast: bool("keep only what is needed to end, and the end"),
+    },
+    load: async () => (await import("./commands/workflow.ts")).workflow,
   },
   flags: {
     summary: "read and set flags",

@@ -34,7 +34,16 @@ function adviceOf(details: Readonly<Record<string, unknown>>, hint: string): str
   const facts = Object.entries(details)
     .filter(([, value]) => typeof value === "string" || typeof value === "number")
     .map(([name, value]) => `${name}: ${String(value)}`);
-  return [...facts, ...faultyFields(details["fields"]), hint];
+  return [...facts, ...faultyFields(details["fields"]), ...faults(details["faults"]), hint];
+}
+
+/** Of a workflow or patch: the place in it, what is wrong there, and what helps. */
+function faults(given: unknown): string[] {
+  if (!Array.isArray(given)) return [];
+  return given.filter(isObject).map(({ pointer, message, hint }) => {
+    const help = typeof hint === "string" ? ` (${hint})` : "";
+    return `${String(pointer) || "/"}: ${String(message)}${help}`;
+  });
 }
 
 /** The hub names each field that it refused. */

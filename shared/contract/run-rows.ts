@@ -4,6 +4,9 @@
 import type { Role } from "./roles.ts";
 import type { Graph } from "./workflow.ts";
 
+/** As hub/workflow/engine-types.ts has them; the last three are over. */
+export const RUN_PHASES = ["running", "paused", "undoing", "done", "failed", "cancelled"] as const;
+
 /** `full`: a timeline and an event for each node. `fast`: what is needed to end, and the end. */
 export const FIDELITIES = ["full", "fast"] as const;
 export type Fidelity = (typeof FIDELITIES)[number];

@@ -2,11 +2,10 @@
 
 import { z } from "zod";
 import { ROLES } from "../roles.ts";
-import { FIDELITIES, REPLAY_MODES, TICKET_STATES } from "../run-rows.ts";
+import { FIDELITIES, REPLAY_MODES, RUN_PHASES, TICKET_STATES } from "../run-rows.ts";
 import { documentSchema, idSchema, pageOf, pageQuerySchema, type SomeRoutes } from "./common.ts";
 
 /** As hub/workflow/engine-types.ts has them. */
-export const RUN_STATES = ["running", "paused", "undoing", "done", "failed", "cancelled"] as const;
 export const RUN_NODE_STATES = [
   "pending",
   "ready",
@@ -42,7 +41,7 @@ const summary = {
   workflow: z.string().optional(),
   /** sha256 of the base graph. */
   version: z.string(),
-  state: z.enum(RUN_STATES),
+  state: z.enum(RUN_PHASES),
   /** Patches so far. */
   revision: z.number().int(),
   by: z.string(),
@@ -111,7 +110,7 @@ export const runStartSchema = z.strictObject({
 });
 export type RunStart = z.infer<typeof runStartSchema>;
 
-const runStateSchema = z.object({ id: z.string(), state: z.enum(RUN_STATES) });
+const runStateSchema = z.object({ id: z.string(), state: z.enum(RUN_PHASES) });
 const acceptedSchema = z.object({ run: runStateSchema });
 const reason = z.string().max(1_000);
 const whySchema = z.strictObject({ reason: reason.default("") });
@@ -127,7 +126,7 @@ export const RUN_SCHEMAS = {
   },
   runs: {
     query: pageQuerySchema.extend({
-      state: z.enum(RUN_STATES).optional(),
+      state: z.enum(RUN_PHASES).optional(),
       workflow: z.string().max(64).optional(),
       /** The subworkflows of this run. */
       parent: idSchema.optional(),
