@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { startSha256 } from "@gantry/shared/base/digest.ts";
 import type { GcodeFacts, MessageRow, PrintRow, SpendRow } from "@gantry/shared/contract/rows.ts";
 import { messageId } from "../ledger/domains/conversation-rows.ts";
+import { openCount } from "../ledger/domains/job-rows.ts";
 import type { OrderedStore } from "../ports.ts";
 import { type Check, makeFaults } from "./finding.ts";
 import { rowAt, tableOf } from "./table.ts";
@@ -20,11 +21,15 @@ export const counts: Check = {
     const faults = makeFaults();
     const jobs = await countList(ledger, "jobs", "job", faults.add);
     const prints = await countList(ledger, "prints", "print", faults.add);
-    for (const queue of ["high", "normal", "low"] as const) {
-      let open = 0;
-      for await (const _row of hotJobs(ledger, queue)) open += 1;
-      const counted = rowAt(ledger, "count", `open/${queue}`) ?? 0;
-      if (open !== counted) faults.add(`${open} ${queue} jobs are open, ${counted} are counted`);
+    const open = new Map<string, number>();
+    for await (const name of openJobs(ledger)) open.set(name, (open.get(name) ?? 0) + 1);
+    const counted = new Map<string, number>();
+    for await (const [name, count] of tableOf(ledger, "count")) {
+      if (name.startsWith("open/")) counted.set(name, count);
+    }
+    for (const name of new Set([...open.keys(), ...counted.keys()])) {
+      const [found = 0, count = 0] = [open.get(name), counted.get(name)];
+      if (found !== count) faults.add(`${found} jobs are ${name}, ${count} are counted`);
     }
     return { note: `${jobs} jobs, ${prints} prints`, faults: faults.list() };
   },
@@ -43,20 +48,23 @@ async function countList(
     if (!isThere) addFault(`Place ${place} of ${list} names no ${table}`);
   }
   const ids = new Set<string>();
-  for await (const [id] of tableOf(ledger, table)) {
+  for await (const [id, row] of tableOf(ledger, table)) {
     if (ids.has(id)) addFault(`The ${table} ${id} is stored twice`);
-    ids.add(id);
+    if (!isWork(row)) ids.add(id);
   }
   if (ids.size !== count) addFault(`${list} counts ${count}, there are ${ids.size} rows`);
   return count;
 }
 
-async function* hotJobs(ledger: OrderedStore, queue: string): AsyncGenerator<string> {
+/** Of each job that has not ended, the row that counts it. */
+async function* openJobs(ledger: OrderedStore): AsyncGenerator<string> {
   for await (const [id, row] of tableOf(ledger, "job")) {
-    const isOpen = ledger.getSync(`hot/job/${id}`) !== undefined;
-    if (isOpen && row.class === queue) yield id;
+    if (ledger.getSync(`hot/job/${id}`) !== undefined) yield openCount(row);
   }
 }
+
+/** Work of programs is in lists of its own. */
+const isWork = (row: object): boolean => "kind" in row && row.kind === "work";
 
 /** Messages are numbered without a gap, answers have theirs, and money adds up. */
 export const conversations: Check = {
