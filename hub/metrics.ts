@@ -4,6 +4,7 @@
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { JobRow, PrintRow } from "@gantry/shared/contract/rows.ts";
+import type { FiringRow } from "@gantry/shared/contract/schedules.ts";
 import type { Feed } from "./feed/feed.ts";
 
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
@@ -88,7 +89,7 @@ export function makeMetrics(): Metrics {
     }),
     scheduled: new Counter({
       name: "gantry_scheduled_jobs_total",
-      help: "Runs of schedules that this hub fired",
+      help: "Instants of schedules, and runs by hand",
       labelNames: ["outcome"],
       registers,
     }),
@@ -108,7 +109,7 @@ export function exposeGauges({ registry }: Metrics, { gauges }: MetricSources): 
 }
 
 /** Counts prints and jobs that ended, off the events of the ledger. */
-export function countEvents({ prints, jobs }: Metrics, feed: Feed, signal: AbortSignal): void {
+export function countEvents({ prints, jobs, scheduled }: Metrics, feed: Feed, signal: AbortSignal): void {
   feed.watch((items) => {
     for (const item of items) {
       if (item.kind === "ledger") item.events.forEach(count);
@@ -118,6 +119,7 @@ export function countEvents({ prints, jobs }: Metrics, feed: Feed, signal: Abort
   function count({ type, data }: LedgerEvent): void {
     if (type === "print.changed") countEnd(prints, data as PrintRow); // the domains emit the row
     if (type === "job.changed") countEnd(jobs, data as JobRow);
+    if (type === "schedule.fired") scheduled.inc({ outcome: (data as FiringRow).outcome });
   }
 }
 

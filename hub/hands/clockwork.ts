@@ -95,9 +95,7 @@ export function makeClockwork(parts: ClockworkParts): Clockwork {
 
   function done(body: CommandBody, reply: Reply): void {
     if (body.type !== "scheduleFired" || !reply.ok) return;
-    const fired = reply.value as Fired; // domains/schedules.ts
-    hub.metrics.scheduled.inc({ outcome: fired.outcome });
-    follow(fired);
+    follow(reply.value as Fired); // domains/schedules.ts
   }
 
   /** All that this schedule owes now; true if it is to be looked at again only after a pause (CW3). */
@@ -190,7 +188,6 @@ export function makeClockwork(parts: ClockworkParts): Clockwork {
     async runNow(row, by, signal) {
       const facts = { plannedMs: hub.stampMs(), why: "person" as const };
       const fired = (await act(hub, fireBody(row, facts), by, signal)) as Fired; // domains/schedules.ts
-      hub.metrics.scheduled.inc({ outcome: fired.outcome });
       follow(fired);
       return fired;
     },
