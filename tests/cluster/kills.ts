@@ -40,7 +40,17 @@ export interface TestAgent extends AsyncDisposable {
 
 const NODE = join(ROOT, "node_modules", ".bin", "node");
 
-export async function addAgent(cluster: TestCluster, name: string): Promise<TestAgent> {
+export interface AgentOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  /** Puts its command line into a host of its own. */
+  readonly inside?: (command: readonly string[]) => readonly string[];
+}
+
+export async function addAgent(
+  cluster: TestCluster,
+  name: string,
+  { env = {}, inside = (command) => command }: AgentOptions = {},
+): Promise<TestAgent> {
   const leader = await cluster.leader();
   const { body } = await leader.api("POST", "/api/nodes/join-codes", { name });
   let child: ChildProcess | undefined;
@@ -56,8 +66,10 @@ export async function addAgent(cluster: TestCluster, name: string): Promise<Test
   const agent: TestAgent = {
     name,
     start() {
-      const program = join(ROOT, "node-agent/bin/agent.js");
-      child = spawn(NODE, ["--disable-warning=ExperimentalWarning", program], {
+      const agentProgram = join(ROOT, "node-agent/bin/agent.js");
+      const own = [NODE, "--disable-warning=ExperimentalWarning", agentProgram];
+      const [program = NODE, ...args] = inside(own);
+      child = spawn(program, args, {
         cwd: ROOT,
         env: {
           PATH: process.env["PATH"] ?? "",
@@ -66,6 +78,7 @@ export async function addAgent(cluster: TestCluster, name: string): Promise<Test
           GANTRY_HUBS: cluster.hubs.map(({ agentAddress }) => agentAddress).join(","),
           GANTRY_JOIN_CODE: body.code,
           GANTRY_NODE_NAME: name,
+          ...env,
         },
         stdio: ["ignore", "pipe", "inherit"],
       });
