@@ -260,6 +260,7 @@ export type Stale =
   | "run_over"
   | "run_undoing"
   | "run_not_over"
+  | "paused_already"
   | "not_paused"
   | "no_place"
   | "place_over"

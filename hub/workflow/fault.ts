@@ -36,6 +36,7 @@ const HINTS = {
   unknown_input: "Declare it in the workflow's `inputs`, or correct its name.",
   reads_unknown_node: "Correct the id, or add the node.",
   reads_later_node: "Add edges so that the node it reads comes before it.",
+  frozen: "What has begun stays as it is; add new nodes after it, or retry the run from a node.",
   cel_syntax: "Correct the expression at the place given.",
   cel_too_large: "Split the expression over several nodes.",
   cel_unknown_name:

@@ -112,7 +112,8 @@ function nodeReader(steps: number, index: number, id: string, field: Field): Run
       return (env) => NODE_STATES[sightAt(env, steps).frame.state[index] ?? 0] ?? "pending";
     case "error":
       return (env) => {
-        const fault = sightAt(env, steps).frame.more[id]?.fault;
+        const { more } = sightAt(env, steps).frame;
+        const fault = Object.hasOwn(more, id) ? more[id]?.fault : undefined;
         return fault === undefined ? null : { code: fault.code, message: fault.message };
       };
   }
