@@ -38,6 +38,32 @@ const NODE = {
   capabilities: {},
 };
 const AT = "2026-11-21T04:05:22.000Z";
+const SCHEDULE = {
+  id: "sch_1",
+  name: "morning",
+  by: "ada",
+  state: "active",
+  when: { kind: "cron", pattern: "0 4 * * *", zone: "America/Los_Angeles" },
+  target: { type: "question", text: "how are you" },
+  catchUp: "once",
+  overlap: "skip",
+  nextAt: AT,
+  counts: { started: 1, skipped: 0, refused: 0, missed: 0 },
+};
+const STARTED = { type: "question", id: "msg_1", state: "open" };
+const RAN = { firing: "sch_1/run-7", outcome: "started", started: STARTED };
+const LOCAL = { at: AT, local: "2026-11-21T04:00:00-08:00", startsAt: AT };
+const NEXT = { zone: "America/Los_Angeles", next: [LOCAL] };
+const FIRING = {
+  ...RAN,
+  id: "f",
+  plannedAt: AT,
+  firedAt: AT,
+  lateMs: 3,
+  why: "catch-up",
+  by: "hub",
+};
+const FIRED = { firings: [FIRING] };
 const LOCK_GIVEN = { name: "bench", owner: "me", token: 12, ttlMs: 5_000 };
 const LOCK = { ...LOCK_GIVEN, by: "ada", acquiredAt: AT };
 const waiting = ["two", "three"].map((owner) => ({
@@ -115,6 +141,15 @@ describe("every command of the hub", () => {
     ["jobs cancel job_1", "POST /api/jobs/job_1/cancel", jobView(), "job_1"],
     ["jobs drop job_1", "DELETE /api/jobs/job_1", { ok: true }, "job_1 is dropped"],
     ["exec echo --arg n=3 --arg text=hi", "POST /api/exec", jobView({ result: "hi 3" }), "hi 3"],
+    ["schedule", "GET /api/schedules", { enabled: true, schedules: [SCHEDULE] }, "0 4 * * *"],
+    ["schedule show sch_1", "GET /api/schedules/sch_1", SCHEDULE, "question: how are you"],
+    ["schedule pause sch_1", "POST /api/schedules/sch_1/pause", SCHEDULE, "sch_1"],
+    ["schedule resume sch_1", "POST /api/schedules/sch_1/resume", SCHEDULE, "sch_1"],
+    ["schedule run sch_1", "POST /api/schedules/sch_1/run", RAN, "started: question msg_1"],
+    ["schedule rm sch_1", "DELETE /api/schedules/sch_1", { ok: true }, "sch_1 is deleted"],
+    ["schedule next sch_1 --count 1", "GET /api/schedules/sch_1/next", NEXT, "T04:00:00-08:00"],
+    ["schedule history sch_1", "GET /api/schedules/sch_1/history", FIRED, "catch-up"],
+    ["schedule add x --every 60 --event tick", "POST /api/schedules", SCHEDULE, "sch_1"],
     ["flags", "GET /api/flags", { flags: [FLAG] }, "a.b"],
     ["flags get a.b --consistency local", "GET /api/flags/a.b", FLAG, '{"on":true}'],
     ["flags set a.b on --if-revision 6", "PUT /api/flags/a.b", FLAG, "revision 7"],
@@ -204,6 +239,39 @@ describe("every command of the hub", () => {
       { person: "Ada", role: "maker", expiresInS: 172_800 },
     ]);
     expect(rig.hub.seen[1]?.headers["if-match"]).toBe("6");
+  });
+
+  it("makes a schedule of what the options say, and asks for exactly one time and one target", async () => {
+    rig.hub.json("POST /api/schedules", SCHEDULE);
+    const add = ["schedule", "add", "x"];
+    await rig.gantry([...add, "--cron", "0 4 * * *", "--zone", "UTC", "--ask", "how are you"]);
+    await rig.gantry([
+      ...add,
+      "--every",
+      "60",
+      "--exec",
+      "echo",
+      "--arg",
+      "n=3",
+      "--overlap",
+      "skip",
+    ]);
+    expect(rig.hub.seen.map((seen) => seen.body)).toEqual([
+      {
+        name: "x",
+        when: { kind: "cron", pattern: "0 4 * * *", zone: "UTC" },
+        target: { type: "question", text: "how are you" },
+      },
+      {
+        name: "x",
+        when: { kind: "every", everyS: 60 },
+        target: { type: "job", job: { kind: "command", command: "echo", args: { n: 3 } } },
+        overlap: "skip",
+      },
+    ]);
+    const both = await rig.gantry([...add, "--every", "60", "--at", AT, "--event", "tick"]);
+    expect(both).toMatchObject({ code: 64 });
+    expect(await rig.gantry([...add, "--every", "60"])).toMatchObject({ code: 64 });
   });
 
   it("asks for machines by selector, and for locks with owner, life time and fencing token", async () => {

@@ -79,7 +79,7 @@ function exitOf({ state, error }: JobView): number {
 }
 
 /** `--arg size=3 --arg name=box`: values are JSON where they are JSON, else text. */
-function argsOf(context: Context): Record<string, unknown> {
+export function argsOf(context: Context): Record<string, unknown> {
   const given = context.options["arg"];
   const pairs = Array.isArray(given) ? given.map(String) : [];
   return Object.fromEntries(
@@ -91,7 +91,7 @@ function argsOf(context: Context): Record<string, unknown> {
   );
 }
 
-function valueOf(text: string): unknown {
+export function valueOf(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
