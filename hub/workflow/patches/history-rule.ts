@@ -2,8 +2,8 @@
 //
 // HR1. No patch changes or removes a node that is dispatched, over or lost; the body of a map or loop
 //      belongs to its node. Judged from the two graphs, whatever the operations say.
-// HR2. New edges may leave a node that is over; none may lead into a node that is not pending, and none
-//      that leads there may go.
+// HR2. New edges may leave a node that is over; none may lead into a node that is not pending, none that
+//      leads there may go, and none that leaves a node that is over, but with the node it leads to.
 // HR3. The undo node of a node that has begun stays: it is what was promised when that began.
 
 import type { Edge } from "@gantry/shared/contract/workflow.ts";
@@ -19,6 +19,7 @@ export function historyFaults(run: PatchedRun, changes: Changes): readonly Patch
   return [
     ...changes.nodes.flatMap((change) => nodeFaults(run, promised, change)),
     ...[...changes.addedEdges, ...changes.removedEdges].flatMap((edge) => edgeFaults(run, edge)),
+    ...changes.removedEdges.flatMap((edge) => decidedFaults(run, changes, edge)),
   ];
 }
 
@@ -58,6 +59,18 @@ function edgeFaults(run: PatchedRun, edge: Edge): readonly PatchFault[] {
   const what = `The edge from "${edge.from}" leads to "${edge.to}", which is ${state}`;
   return [patchFault("edge_into_passed", `/nodes/${edge.to}`, what)]; // HR2
 }
+
+function decidedFaults(run: PatchedRun, changes: Changes, edge: Edge): readonly PatchFault[] {
+  const state = run.stateOf(edge.from) ?? "pending";
+  const isKnown =
+    OVER.has(state) &&
+    !changes.nodes.some(({ id, after }) => id === edge.to && after === undefined);
+  if (!isKnown) return [];
+  const what = `The edge from "${edge.from}", which is ${state}, to "${edge.to}" is taken away`;
+  return [patchFault("edge_decided", `/nodes/${edge.from}`, what)]; // HR2
+}
+
+const OVER: ReadonlySet<NodeState> = new Set(["done", "failed", "skipped", "cancelled"]);
 
 /** Undo nodes of nodes that have begun, with whom they undo. */
 function promisedUndo(run: PatchedRun): ReadonlyMap<string, string> {

@@ -123,13 +123,12 @@ function isPublic6(text: string): boolean {
 /** Eight words of what the URL parser gives: `::` at most once, no dotted end. */
 function wordsOf(text: string): readonly number[] | undefined {
   const [head = "", tail] = text.split("::");
-  const read = (part: string | undefined): number[] =>
-    part === undefined || part === ""
-      ? []
-      : part.split(":").map((word) => Number.parseInt(word, 16));
-  const [before, after] = [read(head), read(tail)];
+  const [before, after] = [numbersIn(head), numbersIn(tail)];
   const gap = 8 - before.length - after.length;
   if (gap < 0 || (tail === undefined && gap !== 0)) return undefined;
   const words = [...before, ...Array.from({ length: gap }, () => 0), ...after];
   return words.some((word) => Number.isNaN(word)) ? undefined : words;
 }
+
+const numbersIn = (part: string | undefined): number[] =>
+  part === undefined || part === "" ? [] : part.split(":").map((word) => Number.parseInt(word, 16));

@@ -58,6 +58,10 @@ const KINDS = {
     "patch_conflict",
     "What it leads to has begun. Let it lead to a new node.",
   ),
+  edge_decided: kind(
+    "patch_conflict",
+    "Whether it is taken is known already. Change what it leads to.",
+  ),
   undo_promised: kind("patch_conflict", "What it undoes has begun, so it must stay as it is."),
   // ── bounds ──
   spawn_nodes: kind(

@@ -199,14 +199,14 @@ describe("laws", () => {
         expect(fresh.kind === "accepted" && digestOf(fresh.graph)).toBe(digestOf(inOrder.graph));
         expect(shapeOf(inOrder.graph)).toBe(shapeOf(otherWay.graph));
       }),
-      { numRuns: 2_500, seed: 20_260_401 },
+      { numRuns: 1_500, seed: 20_260_401 },
     );
-    expect(seen.moved).toBeGreaterThan(50);
+    expect(seen.moved).toBeGreaterThan(40);
     expect(seen.refused).toBeGreaterThan(20);
   });
 
   it("[A25] taking back what was made last gives the former hash; taking back an earlier one, what would be without it", () => {
-    const seen = { back: 0, refused: 0 };
+    const seen = { back: 0, refused: 0, lastRefused: 0 };
     fc.assert(
       fc.property(
         fc.array(someOperations, { minLength: 1, maxLength: 4 }),
@@ -225,7 +225,7 @@ describe("laws", () => {
           const verdict = revert(run, target.id);
           if (verdict.kind !== "accepted") {
             seen.refused += 1;
-            expect(target).not.toBe(kept.at(-1));
+            seen.lastRefused += target === kept.at(-1) ? 1 : 0;
             return;
           }
           seen.back += 1;
@@ -241,10 +241,11 @@ describe("laws", () => {
           expect(digestOf(again.graph)).toBe(digestOf(run.graph));
         },
       ),
-      { numRuns: 1_500, seed: 20_260_402 },
+      { numRuns: 800, seed: 20_260_402 },
     );
-    expect(seen.back).toBeGreaterThan(200);
-    expect(seen.refused).toBeGreaterThan(20);
+    expect(seen.lastRefused).toBe(0);
+    expect(seen.back).toBeGreaterThan(100);
+    expect(seen.refused).toBeGreaterThan(5);
   });
 });
 
