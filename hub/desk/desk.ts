@@ -8,9 +8,12 @@ import * as asking from "./asking.ts";
 import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
 import * as making from "./making.ts";
+import { QUEUE_USE_CASES } from "./queues.ts";
 import * as records from "./records.ts";
 import { registryUseCases } from "./registry.ts";
+import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
+import * as workflows from "./workflows.ts";
 
 /** Routes that the door answers by itself are not here. */
 const USE_CASES: Partial<Record<RouteName, UseCase>> = {
@@ -49,6 +52,30 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   jobRequeued: making.jobRequeued,
   jobDropped: making.jobDropped,
   exec: making.exec,
+  ...QUEUE_USE_CASES,
+  workflows: workflows.workflows,
+  workflow: workflows.workflow,
+  workflowKept: workflows.workflowKept,
+  workflowTagged: workflows.workflowTagged,
+  workflowUntagged: workflows.workflowUntagged,
+  runStarted: runs.runStarted,
+  runsStarted: runs.runsStarted,
+  runs: runs.runs,
+  run: runs.run,
+  runTimeline: runs.runTimeline,
+  runPatches: runs.runPatches,
+  runCancelled: runs.runCancelled,
+  runPaused: runs.runPaused,
+  runResumed: runs.runResumed,
+  runRetried: runs.runRetried,
+  runResolved: runs.runResolved,
+  runPatched: runs.runPatched,
+  runPatchReverted: runs.runPatchReverted,
+  runReplayed: runs.runReplayed,
+  approvals: runs.approvals,
+  approval: runs.approval,
+  approvalGiven: runs.decide(true),
+  approvalDenied: runs.decide(false),
   audit: records.audit,
   costs: records.costs,
   events: records.events,

@@ -5,7 +5,7 @@ import type { ApprovalView, RunSummary, RunView } from "@gantry/shared/contract/
 import { planOf } from "../ledger/domains/plans.ts";
 import type { Rows } from "../ledger/rows.ts";
 import type { RunRow } from "../ledger/run-row.ts";
-import { nodesOf } from "../workflow/engine.ts";
+import { nodesOf } from "../workflow/view.ts";
 import type { NodeView } from "../workflow/engine-types.ts";
 import { isoTime } from "./views.ts";
 

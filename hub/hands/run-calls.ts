@@ -50,18 +50,24 @@ export const isOutcomeUnknown = (error: unknown): boolean => {
   return code !== undefined && !REFUSED.has(code);
 };
 
+/** An expression that stands alone gives whatever it gives. */
+interface HttpValues {
+  readonly url: Json;
+  readonly headers: Readonly<Record<string, Json>>;
+  readonly body?: Json;
+}
+
+const textOf = (value: Json): string => (typeof value === "string" ? value : JSON.stringify(value));
+
 export async function callHttp(
   parts: RunCallParts,
   node: NodeOf<"http">,
   call: RunCall,
   signal: AbortSignal,
 ): Promise<Json> {
-  const { url, headers, body } = { ...node, ...call.values } as Pick<
-    NodeOf<"http">,
-    "url" | "headers" | "body"
-  >; // its own members, worked out
+  const { url, headers, body } = { ...node, ...call.values } as HttpValues; // its own members, worked out
   const sent = new Headers(
-    Object.entries(headers).map(([name, value]) => [name, String(value)] as [string, string]),
+    Object.entries(headers).map(([name, value]) => [name, textOf(value)] as [string, string]),
   );
   if (!sent.has("idempotency-key")) sent.set("idempotency-key", call.idempotencyKey);
   const hasBody = body !== undefined && body !== null;
@@ -70,7 +76,7 @@ export async function callHttp(
   const reply = await parts.outbound.send(
     {
       method: node.method,
-      url: String(url),
+      url: textOf(url),
       headers: Object.fromEntries(sent),
       ...(hasBody ? { body: typeof body === "string" ? body : JSON.stringify(body) } : {}),
       bytesMax: node.responseBytesMax,
@@ -108,17 +114,14 @@ export async function askModel(
   call: RunCall,
   signal: AbortSignal,
 ): Promise<Json> {
-  const { prompt, system } = { ...node, ...call.values } as Pick<
-    NodeOf<"agent">,
-    "prompt" | "system"
-  >;
+  const { prompt, system } = { ...node, ...call.values } as { prompt: Json; system?: Json };
   const limited = parts.hub.clock.timeout(node.timeoutMs ?? TIMEOUT.answerMs, signal);
   const { generated } = await parts.models.generate(
     node.model,
     {
       messages: [
-        ...(system === undefined ? [] : [{ role: "system" as const, content: String(system) }]),
-        { role: "user" as const, content: String(prompt) },
+        ...(system === undefined ? [] : [{ role: "system" as const, content: textOf(system) }]),
+        { role: "user" as const, content: textOf(prompt) },
       ],
       maxTokens: node.maxTokens ?? LIMIT.answerTokens.max,
       temperature: 0,

@@ -20,7 +20,7 @@ import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import { planOf } from "../ledger/domains/plans.ts";
 import type { RunRow } from "../ledger/run-row.ts";
 import { makeDueHeap } from "../schedules/due-heap.ts";
-import { owed } from "../workflow/engine.ts";
+import { owed } from "../workflow/owed.ts";
 import type { Effect } from "../workflow/engine-types.ts";
 import type { Json } from "../workflow/json-value.ts";
 import {
@@ -85,6 +85,10 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       if (row === undefined) break;
       const key = keyOf(effect);
       wanted.add(key);
+      // Of a replay, how people or silence decided is told with the ticket.
+      const isAnswered =
+        row.replayOf !== undefined && effect.kind === "timer" && effect.why === "approval";
+      if (isAnswered) continue;
       if (effect.kind === "timer") due.set(effect.place, effect.dueMs);
       else if (!mine.has(key)) begin(row, effect, key, mine);
     }
@@ -320,7 +324,7 @@ function keyOf(effect: Effect): string {
     case "child":
       return `${effect.place} ${effect.attempt}`;
     case "ticket":
-      return `ticket ${effect.place}`;
+      return `ticket ${effect.place} ${effect.dueMs}`;
     case "timer":
       return `timer ${effect.place}`;
     case "continue":

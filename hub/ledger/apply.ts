@@ -32,8 +32,11 @@ import * as people from "./domains/people.ts";
 import * as prints from "./domains/prints.ts";
 import * as queues from "./domains/queues.ts";
 import * as schedules from "./domains/schedules.ts";
+import * as runPatches from "./domains/run-patches.ts";
+import * as runs from "./domains/runs.ts";
 import * as sessions from "./domains/sessions.ts";
 import * as work from "./domains/work.ts";
+import * as workflows from "./domains/workflows.ts";
 import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
 import type { Rows } from "./rows.ts";
 
@@ -93,6 +96,20 @@ const HANDLERS: Handlers = {
   lockWaitsExpired: lockQueue.lockWaitsExpired,
   flagSet: flags.flagSet,
   flagDeleted: flags.flagDeleted,
+  workflowKept: workflows.workflowKept,
+  workflowTagged: workflows.workflowTagged,
+  runStarted: runs.runStarted,
+  runsStarted: runs.runsStarted,
+  runsAdvanced: runs.runsAdvanced,
+  runCancelled: runs.runCancelled,
+  runPaused: runs.runPaused,
+  runResumed: runs.runResumed,
+  runRetried: runs.runRetried,
+  runResolved: runs.runResolved,
+  runPatched: runPatches.runPatched,
+  runPatchReverted: runPatches.runPatchReverted,
+  ticketDecided: runs.ticketDecided,
+  runBlobKept: runs.runBlobKept,
   scheduleMade: schedules.scheduleMade,
   scheduleChanged: schedules.scheduleChanged,
   schedulePaused: schedules.schedulePaused,

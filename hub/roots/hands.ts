@@ -2,6 +2,8 @@
 // registry, blobs and backups.
 
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
+import { makeEgress } from "../adapters/egress.ts";
+import { makeOutbound } from "../adapters/outbound.ts";
 import { makeCronCalendar } from "../adapters/cron-calendar.ts";
 import { type DataDir, FORMAT } from "../adapters/data-dir.ts";
 import { makeJoinKeys } from "../adapters/peer-keys.ts";
@@ -20,9 +22,11 @@ import { type Clockwork, makeClockwork } from "../hands/clockwork.ts";
 import { type Duties, makeDuties } from "../hands/duties.ts";
 import { makeInbox } from "../hands/inbox.ts";
 import { makeModels } from "../hands/models.ts";
+import { exposeQueues } from "../metrics.ts";
 import { makeQueues, type Queues } from "../hands/queues.ts";
 import { makeRegistryCalls } from "../hands/registry-calls.ts";
 import { makeWorkers, type Workers } from "../hands/workers.ts";
+import { makeRunHands, type RunHands } from "../hands/runs.ts";
 import { makeStop } from "../hands/stop.ts";
 import type { HealthBoard } from "../health.ts";
 import type { AgentLinkHandler, BlobStore, Desk } from "../ports.ts";
@@ -39,6 +43,8 @@ export interface HandsParts {
   readonly board: HealthBoard;
   /** Throws starting until it is open. */
   readonly link: () => OpenAgentLink;
+  /** GANTRY_EGRESS_ALLOW. */
+  readonly egressAllow: readonly string[];
   readonly exam: ExamParts;
   readonly signal: AbortSignal;
 }
@@ -51,10 +57,18 @@ export interface Hands {
   readonly clockwork: Clockwork;
   readonly queues: Queues;
   readonly workers: Workers;
+  readonly runs: RunHands;
   readonly registry: RegistryLoop;
   readonly blobs: ClusterBlobs;
   /** What nodes and registry clients are answered with. */
   readonly handler: AgentLinkHandler;
+}
+
+function* metricsOf(queues: Queues): Generator<readonly [string, Record<string, number>, number]> {
+  for (const name of queues.names()) {
+    const { lagMs, ...states } = queues.facts(name);
+    yield [name, { ...states }, lagMs / 1_000];
+  }
 }
 
 export function makeHands(parts: HandsParts): Hands {
@@ -94,12 +108,15 @@ export function makeHands(parts: HandsParts): Hands {
     stopAtNode: (node, job, token) => void link().send(node, [{ type: "cancelJob", job, token }]),
     signal,
   });
+  exposeQueues(hub.metrics, () => metricsOf(queues));
   const duties = makeDuties(hub, link, targets, queues, signal);
   const stop = makeStop(hub, calls, link);
   const isReady = (node: string): boolean => link().heard().has(node) && !targets.isLeftAlone(node);
   const models = makeModels(hub, calls, isReady);
   const library = makeLibrary(hub.rows, blobs.store, paths.gcode);
   const ask = makeAsk({ hub, models, stop, library });
+  const outbound = makeOutbound(makeEgress(parts.egressAllow), hub.clock);
+  const runs = makeRunHands({ hub, outbound, models, blobs });
   const watches = makeRegistryWatches(hub, signal);
   const keepAlive: RegistryLoop["keepAlive"] = (name, token) => registry.keepAlive(name, token);
   const calendar = makeCronCalendar();
@@ -123,6 +140,7 @@ export function makeHands(parts: HandsParts): Hands {
     ledgerStore: core.ledgerStore,
     health: () => board.report(),
     registry: { watches, keepAlive },
+    queues: { queues, workers },
     schedules: { calendar, runNow: (row, by, asked) => clockwork.runNow(row, by, asked) },
     cluster: {
       backup,
@@ -136,5 +154,5 @@ export function makeHands(parts: HandsParts): Hands {
     ...inbox,
     registry: makeRegistryCalls({ hub, keepAlive, watches, workers, signal }),
   };
-  return { desk, ask, duties, clockwork, queues, workers, registry, blobs, handler };
+  return { desk, ask, duties, clockwork, queues, workers, runs, registry, blobs, handler };
 }

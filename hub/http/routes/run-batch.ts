@@ -86,7 +86,7 @@ async function answer(
 /** RB2. */
 function readLine(text: string): Line {
   try {
-    const start = validate(runStartSchema, JSON.parse(text), "") as RunStart;
+    const start: RunStart = validate(runStartSchema, JSON.parse(text), "");
     if (start.workflow === undefined || start.graph !== undefined)
       throw new GantryError("bad_request", "workflow: a line names one; keep graphs first");
     return { start };

@@ -8,7 +8,7 @@ import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { mayAct, type Role } from "@gantry/shared/contract/roles.ts";
 import type { TicketRow, TicketState } from "@gantry/shared/contract/run-rows.ts";
-import { owed } from "../../workflow/engine.ts";
+import { owed } from "../../workflow/owed.ts";
 import type { Effect } from "../../workflow/engine-types.ts";
 import type { Plan } from "../../workflow/plan.ts";
 import { appendOrder, type Context } from "../context.ts";

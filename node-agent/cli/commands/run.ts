@@ -20,7 +20,8 @@ export const run: Command = async (context) => {
   const id = (): string => wordAt(context, 1, "The run's id");
   const accepted = (reply: { run: { id: string; state: string } }): void =>
     show(context, reply, () => `${reply.run.id} is ${reply.run.state}`);
-  switch (context.words[0]) {
+  const verb = wordAt(context, 0, "What to do");
+  switch (verb) {
     case "start":
       return await start(context, client);
     case "list":
@@ -95,7 +96,7 @@ export const run: Command = async (context) => {
       return show(context, reply, () => `${reply.run.id} has revision ${reply.revision}`);
     }
     default:
-      throw badUsage(context.name, context.spec, `There is no "run ${context.words[0]}"`);
+      throw badUsage(context.name, context.spec, `There is no "run ${cleanLine(verb)}"`);
   }
 };
 

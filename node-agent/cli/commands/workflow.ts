@@ -6,7 +6,7 @@ import { type Command, show, wordAt } from "../context.ts";
 import { openClient } from "../opening.ts";
 import type { Look } from "../render/look.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
-import { clean } from "../render/text.ts";
+import { clean, cleanLine } from "../render/text.ts";
 import { formatTime } from "../render/units.ts";
 import { graphIn } from "./run.ts";
 
@@ -16,7 +16,8 @@ export const workflow: Command = async (context) => {
   const { signal } = world;
   const name = (): string => wordAt(context, 1, "The workflow's name");
   const tagged = textOption(options, "tag");
-  switch (context.words[0]) {
+  const verb = wordAt(context, 0, "What to do");
+  switch (verb) {
     case "list": {
       const query = { limit: intOption(options, "limit", { min: 1, max: 500 }) };
       const page = await client.workflows({ query, signal });
@@ -62,7 +63,7 @@ export const workflow: Command = async (context) => {
       return show(context, reply, () => `${name()} has no tag ${tag} any more`);
     }
     default:
-      throw badUsage(context.name, context.spec, `There is no "workflow ${context.words[0]}"`);
+      throw badUsage(context.name, context.spec, `There is no "workflow ${cleanLine(verb)}"`);
   }
 };
 

@@ -27,7 +27,8 @@ import { type Hands, makeHands } from "../../../hub/roots/hands.ts";
 import { answerOthers } from "../../../hub/roots/others.ts";
 import { makeReigning, type Reigning } from "../../../hub/roots/reigning.ts";
 import type { Network } from "../network.ts";
-import { check, type World } from "../world.ts";
+import type { World } from "../world.ts";
+import { insist } from "./insist.ts";
 import type { Life, LifeHooks } from "../replica/member.ts";
 import { addressOf, openHubEnd } from "./hub-end.ts";
 import type { Lines } from "./lines.ts";
@@ -123,6 +124,7 @@ export function startOffice(life: Life, parts: OfficeParts): LifeHooks {
       paths,
       board,
       link: theLink,
+      egressAllow: [],
       exam,
       signal: never,
     });
@@ -262,7 +264,7 @@ function tellingLogger(world: World, hub: HubId): Logger {
     (fields: Readonly<Record<string, unknown>>, message: string): void => {
       const text = `${hub} ${level}: ${message} ${JSON.stringify(fields)}`;
       world.note(() => text);
-      if (level === "error") check(!text.includes('"internal"'), () => `HX0 ${text}`);
+      if (level === "error") insist(world, !text.includes('"internal"'), () => `HX0 ${text}`);
     };
   return { error: say("error"), warn: say("warn"), info: () => {}, debug: () => {} };
 }
