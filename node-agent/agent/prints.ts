@@ -68,6 +68,7 @@ export interface PrintPorts {
 export function makePrints(ports: PrintPorts, scope: Scope): Prints {
   const { bridge, memory, cache, blobs, outbox, clock, log } = ports;
   const inHand = new Map<string, InHand>();
+  const refusals = new Map<string, unknown>(); // the last one of each printer, for PT5
   const reports = makePrintReports(outbox);
   const answers: NodeMessage[] = [];
   let printers: readonly Printer[] = [];
@@ -92,9 +93,14 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
   function staleness({ printer, job, token }: Print | Wish): GantryError | undefined {
     const fence = memory.fenceOf(printer);
     if (fence === undefined || token > fence.token) return undefined;
-    return token === fence.token && job === fence.job
-      ? undefined
-      : stale(printer, token, fence.token);
+    const isSame = fence.job === job || fence.job === refusedMark(job);
+    return token === fence.token && isSame ? undefined : stale(printer, token, fence.token);
+  }
+
+  /** PT5. */
+  function wasRefused({ printer, job, token }: Print | Wish): boolean {
+    const fence = memory.fenceOf(printer);
+    return fence?.token === token && fence.job === refusedMark(job);
   }
 
   /** Throws stale_token; remembers the token and resolves when that is on disk (PT1). */
@@ -102,7 +108,7 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     const error = staleness(order);
     if (error !== undefined) throw error;
     const { printer, job, token } = order;
-    await memory.keep({ type: "fence", printer, token, job });
+    if (!wasRefused(order)) await memory.keep({ type: "fence", printer, token, job });
   }
 
   // --- a print ---
@@ -113,6 +119,7 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     if (isKnown) return;
     const error = staleness(print);
     if (error !== undefined) return refuse(print, error);
+    if (wasRefused(print)) return refuse(print, refusals.get(print.printer) ?? refusedBefore());
     current?.abort.abort(stale(print.printer, current.print.token, print.token));
     const next: InHand = { print, abort: new AbortController(), step: "fetching" };
     inHand.set(print.printer, next);
@@ -132,8 +139,22 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
       if (scope.signal.aborted) return; // the hub gives it to this node again
       forget(current);
       if (isCancel(error)) reports.add(neverStarted(print));
-      else refuse(print, error);
+      else await refuseForGood(print, error);
     }
+  }
+
+  /** PT5. A newer print that came meanwhile has a fence of its own. */
+  async function refuseForGood(print: Print, error: unknown): Promise<void> {
+    const { printer, job, token } = print;
+    if (staleness(print) === undefined) {
+      refusals.set(printer, error);
+      await memory
+        .keep({ type: "fence", printer, token, job: refusedMark(job) })
+        .catch((fault: unknown) =>
+          log.error({ job, token, error: fault }, "a refusal is not kept"),
+        );
+    }
+    refuse(print, error);
   }
 
   async function start(current: InHand, path: string): Promise<void> {
@@ -296,6 +317,13 @@ const neverStarted = ({ printer, job, token }: Print | Wish) =>
 
 const stale = (printer: string, token: number, highest: number): GantryError =>
   new GantryError("stale_token", `${printer} was given to token ${highest}, this is ${token}`);
+
+/** In place of the job in the fence of a printer; no job is called so. */
+const refusedMark = (job: string): string => `refused ${job}`;
+
+/** Passes by itself: the hub leases the print anew. */
+const refusedBefore = (): GantryError =>
+  new GantryError("unreachable", "This order was refused before the node was started again");
 
 const noBridge = (): GantryError =>
   new GantryError("device_offline", "The firmware bridge of this node is not running");

@@ -8,7 +8,8 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { BridgeReport, JobPhase, Printer } from "@gantry/shared/contract/bridge.ts";
 import type { Bridge, BridgeHandlers, OrderWithoutId } from "../../../node-agent/agent/ports.ts";
-import { check, type World } from "../world.ts";
+import type { World } from "../world.ts";
+import { insist } from "./insist.ts";
 
 export interface SimBridge {
   readonly printer: string;
@@ -84,7 +85,8 @@ export function makeSimBridge(world: World, id: string): SimBridge {
     const { job, token } = order;
     const known = book.get(job);
     const first = began.get(job);
-    check(
+    insist(
+      world,
       first === undefined || first === token,
       () => `HX2 ${job} began with token ${first} and is given again with ${token}`,
     );
@@ -150,7 +152,8 @@ export function makeSimBridge(world: World, id: string): SimBridge {
         },
         order(order) {
           if ("token" in order && order.type !== "acknowledge") {
-            check(
+            insist(
+              world,
               order.token >= asked,
               () => `HX1 ${id} is given ${order.type} with token ${order.token} after ${asked}`,
             );

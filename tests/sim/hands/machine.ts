@@ -26,7 +26,8 @@ import type {
   LinkEvent,
 } from "../../../node-agent/agent/ports.ts";
 import { startWorks } from "../../../node-agent/agent/works.ts";
-import { check, type World } from "../world.ts";
+import type { World } from "../world.ts";
+import { insist } from "./insist.ts";
 import { makeSimClock, makeSimTime } from "../replica/sim-clock.ts";
 import { makeSimBridge, type SimBridge } from "./bridge.ts";
 import { hubAt } from "./hub-end.ts";
@@ -154,7 +155,11 @@ export function makeMachine(id: string, parts: MachineParts): Machine {
       runCommand(name, args, signal) {
         const { job } = args as { job: string }; // of workload.ts
         const effect = COMMANDS.find((one) => one.name === name)?.effect ?? "";
-        check(isOnDisk(job), () => `HX4 ${id} begins ${job} before its lease is on the disk`);
+        insist(
+          world,
+          isOnDisk(job),
+          () => `HX4 ${id} begins ${job} before its lease is on the disk`,
+        );
         world.note(() => `${id} runs ${name} for ${job}`);
         parts.onCommand(job, effect, id); // HX3
         return new Promise((resolve, reject) => {
@@ -224,7 +229,8 @@ export function makeMachine(id: string, parts: MachineParts): Machine {
     const tables = makeTables();
     for (const entry of journal) fold(tables, entry);
     const fence = tables.fences.get(bridge.printer)?.token ?? 0;
-    check(
+    insist(
+      world,
       fence >= bridge.highest,
       () => `HX4 ${id} has obeyed token ${bridge.highest} and knows ${fence} after its restart`,
     );

@@ -20,6 +20,7 @@ import { addressOf } from "./hub-end.ts";
 import { makeLines } from "./lines.ts";
 import { makeMachine, type Machine } from "./machine.ts";
 import { keyOf, type Office, startOffice } from "./office.ts";
+import { brokenIn, insist } from "./insist.ts";
 import { FILE_FACTS, houseBlobs, houseMix } from "./setting.ts";
 import { startPeople } from "./people.ts";
 import { makeTruth } from "./truth.ts";
@@ -86,7 +87,8 @@ export async function runHandsSeed(
           isPaused: (hub) => members.get(hub)?.isPaused === true,
           onSend: ({ hubId, deposedAt }, _node, messages) => {
             const isOrder = messages.some(({ type }) => type === "job" || type === "print");
-            check(
+            insist(
+              world,
               !isOrder || deposedAt === undefined || world.now - deposedAt <= LAST_ORDER_MS,
               () => `HX7 ${hubId} gives orders though its reign is over`,
             );
@@ -118,9 +120,10 @@ export async function runHandsSeed(
     trust: mix.hasJumps || mix.drifting > 0 ? 0.7 : 1,
   });
 
+  const wrong = (): Error | undefined => brokenIn(world) ?? fault();
   const advance = async (untilMs: number, isDone: () => boolean): Promise<void> => {
-    await advanceWorld(world, untilMs, () => isDone() || fault() !== undefined);
-    const broken = fault();
+    await advanceWorld(world, untilMs, () => isDone() || wrong() !== undefined);
+    const broken = wrong();
     if (broken !== undefined) throw broken;
   };
 

@@ -10,7 +10,8 @@ import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
 import type { JobRow, PrintRow } from "@gantry/shared/contract/rows.ts";
 import type { HubId } from "../../../hub/consensus/types.ts";
-import { check, type World } from "../world.ts";
+import type { World } from "../world.ts";
+import { insist } from "./insist.ts";
 
 export interface HeldLock {
   readonly name: string;
@@ -49,7 +50,8 @@ export function makeTruth(world: World): Truth {
     const { token, end } = event.data as { readonly token: number; readonly end?: string };
     const lock = locks.get(token);
     if (end !== "expired" || lock === undefined) return;
-    check(
+    insist(
+      world,
       world.now >= lock.safeUntil,
       () =>
         `HX6 ${lock.name} (token ${token}) expired at ${world.now.toFixed(0)}, safe until ${lock.safeUntil.toFixed(0)}`,
@@ -67,7 +69,8 @@ export function makeTruth(world: World): Truth {
       for (const [position, own] of byPosition) {
         const text = JSON.stringify(own);
         const known = told.get(position);
-        check(
+        insist(
+          world,
           known === undefined || known === text,
           () => `HX8 ${hub} tells ${text} at ${position}, another told ${known}`,
         );
@@ -78,19 +81,28 @@ export function makeTruth(world: World): Truth {
       world.note(() => (term === undefined ? `${hub} reigns no more` : `${hub} reigns in ${term}`));
       if (term === undefined) return;
       const other = reignOf.get(term);
-      check(other === undefined || other === hub, () => `O1 ${hub} and ${other} reign in ${term}`);
+      insist(
+        world,
+        other === undefined || other === hub,
+        () => `O1 ${hub} and ${other} reign in ${term}`,
+      );
       reignOf.set(term, hub);
     },
     command(job, effect, machine) {
       if (effect !== "once") return;
       const before = begun.get(job);
-      check(before === undefined, () => `HX3 ${job} began on ${before}, and again on ${machine}`);
+      insist(
+        world,
+        before === undefined,
+        () => `HX3 ${job} began on ${before}, and again on ${machine}`,
+      );
       begun.set(job, machine);
     },
     order(machine, message) {
       if (message.type !== "job" && message.type !== "print") return;
       const { job, token } = message;
-      check(
+      insist(
+        world,
         leases.get(token) === job,
         () =>
           `HX5 ${machine} is given ${job} with token ${token}, which is the lease of ${leases.get(token) ?? "nothing"}`,
