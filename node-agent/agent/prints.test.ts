@@ -208,3 +208,34 @@ test("PT4: a start whose answer was lost is given again with the same token, nev
   );
   expect(hub.saidOf("printRefused")).toEqual([]);
 });
+
+test("PT5: an order that was refused is refused again, also after a restart; a newer lease is done", async () => {
+  const { hub, bridge, folder, node, setup } = await openAll();
+  serveBlob(hub);
+  await bridge.die();
+  await vi.waitFor(
+    () => expect(hub.saidOf("printers").at(-1)?.printers).toMatchObject([{ phase: "offline" }]),
+    WAIT,
+  );
+  hub.tell(print("prt_1", 3));
+  await vi.waitFor(() => expect(hub.saidOf("printRefused")).toHaveLength(1), WAIT);
+  const next = await openBridge(join(folder, "bridge.sock"));
+  hub.tell(print("prt_1", 3)); // late, or told again
+  await vi.waitFor(() => expect(hub.saidOf("printRefused")).toHaveLength(2), WAIT);
+  await node.stop();
+  await serving(await startNode(hub, setup));
+  await vi.waitFor(
+    () => expect(hub.saidOf("printers").at(-1)?.printers).toMatchObject([{ phase: "idle" }]),
+    WAIT,
+  );
+  hub.tell(print("prt_1", 3));
+  await vi.waitFor(() => expect(hub.saidOf("printRefused")).toHaveLength(3), WAIT);
+  expect(hub.saidOf("printRefused").map(({ error }) => error.code)).toEqual([
+    "device_offline",
+    "device_offline",
+    "unreachable",
+  ]);
+  expect(next.ordersOf("start")).toEqual([]);
+  hub.tell(print("prt_1", 5));
+  await vi.waitFor(() => expect(next.ordersOf("start")).toMatchObject([{ token: 5 }]), WAIT);
+});
