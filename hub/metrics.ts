@@ -96,6 +96,34 @@ export function makeMetrics(): Metrics {
   };
 }
 
+/** Jobs of each queue, and how far it is behind, read when somebody asks. */
+export function exposeQueues(
+  { registry }: Metrics,
+  read: () => Iterable<
+    readonly [queue: string, states: Readonly<Record<string, number>>, lagS: number]
+  >,
+): void {
+  const registers = [registry];
+  const lag = new Gauge({
+    name: "gantry_queue_lag_seconds",
+    help: "Age of the job that has been ready the longest",
+    labelNames: ["queue"],
+    registers,
+  });
+  const jobs: Gauge<"queue" | "state"> = new Gauge({
+    name: "gantry_queue_jobs",
+    help: "Jobs of a queue",
+    labelNames: ["queue", "state"],
+    registers,
+    collect() {
+      for (const [queue, states, lagS] of read()) {
+        lag.set({ queue }, lagS);
+        for (const [state, count] of Object.entries(states)) jobs.set({ queue, state }, count);
+      }
+    },
+  });
+}
+
 /** Adds gauges that are read when somebody asks. */
 export function exposeGauges({ registry }: Metrics, { gauges }: MetricSources): void {
   for (const [name, { help, read }] of Object.entries(gauges)) {
@@ -109,7 +137,11 @@ export function exposeGauges({ registry }: Metrics, { gauges }: MetricSources): 
 }
 
 /** Counts prints and jobs that ended, off the events of the ledger. */
-export function countEvents({ prints, jobs, scheduled }: Metrics, feed: Feed, signal: AbortSignal): void {
+export function countEvents(
+  { prints, jobs, scheduled }: Metrics,
+  feed: Feed,
+  signal: AbortSignal,
+): void {
   feed.watch((items) => {
     for (const item of items) {
       if (item.kind === "ledger") item.events.forEach(count);
@@ -119,6 +151,7 @@ export function countEvents({ prints, jobs, scheduled }: Metrics, feed: Feed, si
   function count({ type, data }: LedgerEvent): void {
     if (type === "print.changed") countEnd(prints, data as PrintRow); // the domains emit the row
     if (type === "job.changed") countEnd(jobs, data as JobRow);
+    if (type === "queue.changed") countEnds(jobs, data as { ended?: Record<string, number> });
     if (type === "schedule.fired") scheduled.inc({ outcome: (data as FiringRow).outcome });
   }
 }
@@ -130,6 +163,15 @@ const ENDED: ReadonlySet<string> = new Set([
   "interrupted",
   "unknown",
 ]);
+
+function countEnds(
+  counter: Counter<"result">,
+  { ended = {} }: { ended?: Record<string, number> },
+): void {
+  for (const [result, count] of Object.entries(ended)) {
+    if (ENDED.has(result)) counter.inc({ result }, count);
+  }
+}
 
 function countEnd(counter: Counter<"result">, { state }: PrintRow | JobRow): void {
   if (ENDED.has(state)) counter.inc({ result: state });

@@ -7,7 +7,9 @@ import type { Ask } from "../ask/ask.ts";
 import type { Calls } from "../hands/calls.ts";
 import type { Clockwork } from "../hands/clockwork.ts";
 import type { Models } from "../hands/models.ts";
+import type { Queues } from "../hands/queues.ts";
 import type { PressStop } from "../hands/stop.ts";
+import type { Workers } from "../hands/workers.ts";
 import type { By, Hub } from "../hub.ts";
 import type { RegistryLoop } from "../registry/loop.ts";
 import type { RegistryWatches } from "../registry/watching.ts";
@@ -32,6 +34,17 @@ export interface RegistryHands {
   readonly keepAlive: RegistryLoop["keepAlive"];
 }
 
+export interface QueueHands {
+  readonly queues: Queues;
+  readonly workers: Workers;
+}
+
+export interface WebhookHands {
+  /** Throws egress_denied for an address to which nothing may be sent. */
+  checkUrl(url: URL): void;
+  makeSecret(): string;
+}
+
 export interface ScheduleHands {
   readonly calendar: Calendar;
   readonly runNow: Clockwork["runNow"];
@@ -43,13 +56,19 @@ export interface DeskParts {
   readonly models: Models;
   readonly calls: Calls;
   readonly stop: PressStop;
+  /** GANTRY_EGRESS_ALLOW; left out: nothing. */
+  readonly egressAllow?: readonly string[];
   readonly link: () => AgentLink;
   readonly ledgerStore: OrderedStore;
   readonly health: () => Health;
   /** Left out: the desk watches the feed itself, and every keep-alive of a lock is logged. */
   readonly registry?: RegistryHands;
+  /** Left out: the desk knows no queues by name. */
+  readonly queues?: QueueHands;
   /** Left out: the desk knows no schedules. */
   readonly schedules?: ScheduleHands;
+  /** Left out: the desk knows no webhooks. */
+  readonly webhooks?: WebhookHands;
   readonly cluster: ClusterHands;
 }
 

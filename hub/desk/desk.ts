@@ -13,6 +13,7 @@ import * as records from "./records.ts";
 import { registryUseCases } from "./registry.ts";
 import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
+import { webhookUseCases } from "./webhooks.ts";
 import * as workflows from "./workflows.ts";
 
 /** Routes that the door answers by itself are not here. */
@@ -98,7 +99,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
 
 export function makeDesk(parts: DeskParts): Desk {
   const { hub } = parts;
-  const useCases = { ...USE_CASES, ...registryUseCases(parts), ...scheduleUseCases(parts) };
+  const useCases = { ...USE_CASES, ...registryUseCases(parts), ...scheduleUseCases(parts), ...webhookUseCases(parts) };
   return {
     authenticate(secretSha256) {
       const nowMs = Math.max(hub.clock.now(), ledgerTimeMs(hub.rows)); // never back in time

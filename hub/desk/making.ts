@@ -16,13 +16,15 @@ import type {
   PrintRow,
 } from "@gantry/shared/contract/rows.ts";
 import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type { WorkSpec } from "@gantry/shared/contract/registry-ops.ts";
 import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
 import type { PrintAccepted, PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import { draftPrint } from "../ask/rules.ts";
 import { act, newId } from "../hub.ts";
 import type { DeskCallOptions, DeskRequest, PrintUpload } from "../ports.ts";
 import { actorOf, byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
-import { confirmationView, deviceView, jobView, printView } from "./views.ts";
+import { addWork, deadRows, viewWork } from "./queues.ts";
+import { confirmationView, deviceView, printView } from "./views.ts";
 
 // ── devices ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -161,7 +163,8 @@ type JobWanted =
       readonly args: Record<string, unknown>;
       readonly class: JobClass;
     }
-  | { readonly kind: "embed"; readonly input: readonly string[]; readonly class: JobClass };
+  | { readonly kind: "embed"; readonly input: readonly string[]; readonly class: JobClass }
+  | ({ readonly kind: "work"; readonly queue: string } & WorkSpec);
 
 export async function jobAdded(
   parts: DeskParts,
@@ -169,7 +172,13 @@ export async function jobAdded(
   { signal }: DeskCallOptions,
 ): Promise<unknown> {
   const { hub } = parts;
-  const row = await addJob(parts, request, request.body as JobWanted, signal);
+  const wanted = request.body as JobWanted;
+  if (wanted.kind === "work") {
+    const { kind: _kind, queue, ...spec } = wanted;
+    const [id = ""] = await addWork(parts, request, { queue, jobs: [spec] }, signal);
+    return { job: { id, state: hub.rows.get("job", id)?.state ?? "done" } };
+  }
+  const row = await addJob(parts, request, wanted, signal);
   const asked =
     row.confirmation === undefined ? undefined : hub.rows.get("confirmation", row.confirmation);
   return {
@@ -181,7 +190,7 @@ export async function jobAdded(
 async function addJob(
   parts: DeskParts,
   request: DeskRequest,
-  wanted: JobWanted,
+  wanted: Exclude<JobWanted, { kind: "work" }>,
   signal: AbortSignal,
 ): Promise<JobRow> {
   const { hub } = parts;
@@ -299,7 +308,11 @@ export function jobs(parts: DeskParts, request: DeskRequest): unknown {
 
 export function deadJobs(parts: DeskParts, request: DeskRequest): unknown {
   const { rows } = parts.hub;
-  const dead = [...rows.hot("order").values()];
+  const { queue } = request.query as { queue?: string };
+  const dead =
+    queue === undefined
+      ? [...rows.hot("order").values()]
+      : deadRows(parts, { queue }).map(({ id }) => id);
   const { items, next } = pageOf(request, dead.length, (place) => {
     const id = dead[place];
     const row = id === undefined ? undefined : rows.get("job", id);
@@ -311,8 +324,7 @@ export function deadJobs(parts: DeskParts, request: DeskRequest): unknown {
 export const job = (parts: DeskParts, request: DeskRequest): JobView =>
   viewJob(parts, jobRow(parts, paramOf(request, "id")));
 
-const viewJob = ({ hub }: DeskParts, row: JobRow): JobView =>
-  jobView(hub.rows, row, hub.clock.now());
+const viewJob = viewWork;
 
 function jobRow({ hub }: DeskParts, id: string): JobRow {
   const row = hub.rows.get("job", id);
@@ -326,10 +338,7 @@ export async function jobCancelled(
   { signal }: DeskCallOptions,
 ): Promise<JobView> {
   const id = paramOf(request, "id");
-  const { lease } = jobRow(parts, id);
   await act(parts.hub, { type: "jobCancelled", job: id }, byOf(request), signal);
-  if (lease !== undefined)
-    parts.link().send(lease.node, [{ type: "cancelJob", job: id, token: lease.token }]);
   return viewJob(parts, jobRow(parts, id));
 }
 

@@ -8,6 +8,7 @@ import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
 import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
 import type { Printer } from "@gantry/shared/contract/bridge.ts";
+import type { Children } from "@gantry/shared/contract/queues.ts";
 import type {
   Action,
   ConfirmationRow,
@@ -121,6 +122,12 @@ export function printView(
   };
 }
 
+const childrenView = ({ total, open, failed }: Children): NonNullable<JobView["children"]> => ({
+  total,
+  open,
+  failed,
+});
+
 export function jobView(rows: Rows, row: JobRow, nowMs: number): JobView {
   const confirmation =
     row.confirmation === undefined ? undefined : rows.get("confirmation", row.confirmation);
@@ -134,6 +141,12 @@ export function jobView(rows: Rows, row: JobRow, nowMs: number): JobView {
     attempts: row.attempts,
     createdAt: isoTime(row.createdAtMs),
     changedAt: isoTime(row.changedAtMs),
+    ...given("queue", row.queue),
+    ...given("workspace", row.workspace),
+    ...given("priority", row.priority),
+    ...given("parent", row.parent),
+    ...given("children", row.children === undefined ? undefined : childrenView(row.children)),
+    ...given("data", row.kind === "work" ? row.input["data"] : undefined),
     ...given("node", row.lease?.node),
     dead: row.isDead,
     ...given("result", row.result),

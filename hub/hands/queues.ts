@@ -93,7 +93,12 @@ export function makeQueues(hub: Hub): Queues {
     if (index === undefined) return;
     const nowMs = hub.stampMs();
     const before = index.get(id);
-    if (row?.state === "leased" && before?.place === "leased") return;
+    if (row?.state === "leased" && before?.lease !== undefined) {
+      // Taken here, and in the log now: from here on its token is the log's.
+      const { token = before.lease.token, node: worker = before.lease.worker } = row.lease ?? {};
+      if (worker === before.lease.worker) before.lease = { ...before.lease, token };
+      return;
+    }
     if (before !== undefined) {
       const was = { ...before };
       index.remove(id, nowMs);

@@ -3,7 +3,8 @@
 //
 // WS1. A lease belongs to a stream. When the stream's session ends its jobs wait GRACE_MS for the worker
 //      to announce them from another one; then they are given up, in the log.
-// WS2. An end counts only with the token of the present lease. Until the log has it the lease keeps its
+// WS2. An end counts only with the token of the present lease, or where there is none with one of the
+//      leader before. Until the log has it the lease keeps its
 //      slots and its place, and the worker may have the next job already.
 // WS3. Work with the effect `once` leaves only after the log says that it is leased (WK3).
 // WS4. What was cancelled is told to its worker in the turn in which the log has it.
@@ -30,6 +31,7 @@ type Call<T extends RegistryCall["op"]> = Extract<RegistryCall, { op: T }>;
 
 const JOBS_PER_MESSAGE = 256;
 const MESSAGE_BYTES = 262_144; // a job has LIMIT.jobBytes at most, and a frame 4 MiB
+const EARLIER = "an earlier stream";
 const LOST_PER_COMMAND = 1_000;
 
 export interface WorkStream {
@@ -115,6 +117,7 @@ export function makeWorkers(parts: {
     const mine: WorkEnd[] = [];
     for (const end of ends) {
       const item = index.get(end.job);
+      if (item !== undefined) inherit(index, item, end);
       const lease = item?.lease;
       if (item === undefined || lease?.token !== end.token || lease.isEnding) {
         late.push(end.job); // WS2
@@ -139,6 +142,19 @@ export function makeWorkers(parts: {
     } finally {
       for (const { job } of mine) results.delete(job);
     }
+  }
+
+  /**
+   * Nobody holds it here: whoever ends it has it from the leader before, whose leases were never
+   * written down. A lease that was given up is fenced by the log.
+   */
+  function inherit(index: Scheduler, item: Item, { job, token }: HeldWork): void {
+    const row = rows.get("job", job);
+    if (item.lease !== undefined || item.needs !== "" || row === undefined) return;
+    if (row.effect === "once" || token <= (row.fence ?? 0) || token > queues.token()) return;
+    const nowMs = hub.stampMs();
+    const lease = { worker: EARLIER, token, atMs: nowMs, endsAtMs: nowMs, isEnding: false };
+    index.adopt(job, lease, nowMs);
   }
 
   function setEnding(item: Item, isEnding: boolean): void {

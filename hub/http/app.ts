@@ -34,6 +34,7 @@ import { plain } from "./routes/plain.ts";
 import { submitPrint } from "./routes/prints.ts";
 import { query } from "./routes/query.ts";
 import { runBatch } from "./routes/run-batch.ts";
+import { workBatch } from "./routes/work-batch.ts";
 import { watchDoor } from "./routes/watch.ts";
 import { closeSession, openSession, whoAmI } from "./routes/session.ts";
 
@@ -101,6 +102,7 @@ function specialHandlers(
     backup: backup(deps),
     printSubmitted: submitPrint(deps),
     runsStarted: runBatch(deps),
+    workAdded: workBatch(deps),
     events,
     chatCompletions: chatCompletions(deps),
     embeddings: embeddings(deps),

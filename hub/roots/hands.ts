@@ -1,9 +1,11 @@
 // Makes what works behind the desk, and the desk itself: questions, duties, calls to nodes, the
 // registry, blobs and backups.
 
+import { LIMIT, RETRY } from "@gantry/shared/base/policy.ts";
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
 import { makeEgress } from "../adapters/egress.ts";
 import { makeOutbound } from "../adapters/outbound.ts";
+import { makeWebhookSecret, signWebhook } from "../adapters/webhook-signature.ts";
 import { makeCronCalendar } from "../adapters/cron-calendar.ts";
 import { type DataDir, FORMAT } from "../adapters/data-dir.ts";
 import { makeJoinKeys } from "../adapters/peer-keys.ts";
@@ -28,6 +30,7 @@ import { makeRegistryCalls } from "../hands/registry-calls.ts";
 import { makeWorkers, type Workers } from "../hands/workers.ts";
 import { makeRunHands, type RunHands } from "../hands/runs.ts";
 import { makeStop } from "../hands/stop.ts";
+import { makeWebhooks, type Webhooks } from "../hands/webhooks.ts";
 import type { HealthBoard } from "../health.ts";
 import type { AgentLinkHandler, BlobStore, Desk } from "../ports.ts";
 import { makeRegistryLoop, type RegistryLoop } from "../registry/loop.ts";
@@ -55,6 +58,7 @@ export interface Hands {
   readonly ask: Ask;
   readonly duties: Duties;
   readonly clockwork: Clockwork;
+  readonly webhooks: Webhooks;
   readonly queues: Queues;
   readonly workers: Workers;
   readonly runs: RunHands;
@@ -115,7 +119,22 @@ export function makeHands(parts: HandsParts): Hands {
   const models = makeModels(hub, calls, isReady);
   const library = makeLibrary(hub.rows, blobs.store, paths.gcode);
   const ask = makeAsk({ hub, models, stop, library });
-  const outbound = makeOutbound(makeEgress(parts.egressAllow), hub.clock);
+  const egress = makeEgress(parts.egressAllow);
+  const outbound = makeOutbound(egress, hub.clock);
+  const webhooks = makeWebhooks({
+    hub,
+    ledgerStore: core.ledgerStore,
+    async post({ url, secret }, { id, body }, asked) {
+      const headers = {
+        "content-type": "application/json",
+        "user-agent": "gantry",
+        ...signWebhook(secret, id, hub.clock.now(), body),
+      };
+      const bounds = { bytesMax: LIMIT.bodyBytes.max, timeoutMs: RETRY.webhook.tryMs };
+      const request = { method: "POST", url, headers, body, redirectsMax: 0, ...bounds };
+      return (await outbound.send(request, asked)).status;
+    },
+  });
   const runs = makeRunHands({ hub, outbound, models, blobs });
   const watches = makeRegistryWatches(hub, signal);
   const keepAlive: RegistryLoop["keepAlive"] = (name, token) => registry.keepAlive(name, token);
@@ -136,11 +155,16 @@ export function makeHands(parts: HandsParts): Hands {
     models,
     calls,
     stop,
+    egressAllow: parts.egressAllow,
     link,
     ledgerStore: core.ledgerStore,
     health: () => board.report(),
     registry: { watches, keepAlive },
     queues: { queues, workers },
+    webhooks: {
+      checkUrl: (url) => egress.checkUrl(url),
+      makeSecret: () => makeWebhookSecret(hub.random),
+    },
     schedules: { calendar, runNow: (row, by, asked) => clockwork.runNow(row, by, asked) },
     cluster: {
       backup,
@@ -154,5 +178,5 @@ export function makeHands(parts: HandsParts): Hands {
     ...inbox,
     registry: makeRegistryCalls({ hub, keepAlive, watches, workers, signal }),
   };
-  return { desk, ask, duties, clockwork, queues, workers, runs, registry, blobs, handler };
+  return { desk, ask, duties, clockwork, webhooks, queues, workers, runs, registry, blobs, handler };
 }

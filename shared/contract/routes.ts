@@ -123,6 +123,22 @@ export const ROUTES = {
   jobCancelled: post("/api/jobs/:id/cancel", "maker", "Cancel it"),
   jobRequeued: post("/api/jobs/:id/requeue", "maker", "Try dead work again"),
   jobDropped: del("/api/jobs/:id", "maker", "Drop dead work"),
+  workAdded: post("/api/jobs:batch", "maker", "Queue work of programs: all of it or none", 202),
+  deadDirected: post(
+    "/api/jobs/dead",
+    "maker",
+    "Try dead work again, or drop it, by filter; preview",
+  ),
+  queues: get("/api/queues", "viewer", "Queues: what is ready, leased, dead, and how far behind"),
+  queue: get("/api/queues/:queue", "viewer", "One queue"),
+  queueJobs: get(
+    "/api/queues/:queue/jobs",
+    "viewer",
+    "Its jobs; state=open|waiting|leased|ended|dead",
+  ),
+  queueSet: put("/api/queues/:queue", "operator", "Its policy: limits, retries, bounds"),
+  queuePaused: post("/api/queues/:queue/pause", "operator", "Start nothing of it, or of one key"),
+  queueResumed: post("/api/queues/:queue/resume", "operator", "Go on"),
   exec: post("/api/exec", "maker", "Run an allow-listed command and wait for its end"),
   // workflows and runs
   workflows: get("/api/workflows", "viewer", "Workflows by name, the newest first"),
@@ -171,6 +187,23 @@ export const ROUTES = {
   approval: get("/api/approvals/:id", "viewer", "One of them"),
   approvalGiven: post("/api/approvals/:id/approve", "viewer", "Say yes, and why"),
   approvalDenied: post("/api/approvals/:id/reject", "viewer", "Say no, and why"),
+  // webhooks
+  webhooks: get("/api/webhooks", "operator", "Who is told of events, and how far each has come"),
+  webhookMade: post(
+    "/api/webhooks",
+    "operator",
+    "Post events there; the secret is shown once",
+    201,
+  ),
+  webhook: get("/api/webhooks/:id", "operator", "One webhook"),
+  webhookDeleted: del("/api/webhooks/:id", "operator", "Post nothing there any more"),
+  webhookDead: get("/api/webhooks/:id/dead", "operator", "Events that it did not take"),
+  webhookRedelivered: post(
+    "/api/webhooks/:id/redeliver",
+    "operator",
+    "Try dead letters again: these, or all",
+    202,
+  ),
   // schedules
   schedules: get("/api/schedules", "viewer", "What runs by itself, and when next"),
   scheduleMade: post("/api/schedules", "operator", "Run something by the clock", 201),

@@ -19,9 +19,10 @@ import { changeJob, countOpen, endJob } from "./job-rows.ts";
 import { checkRoom, dropJob, orderOf, requeueJob } from "./jobs.ts";
 import { checkQueue, DEFAULT_ATTEMPTS, DEFAULT_TIMEOUT_MS, openQueue } from "./queues.ts";
 
-/** `existing`: index of each job that was there already, and its id; of its children, the parent's. */
+/** `made`: ids as the first sending minted them, where a request may be sent again. `existing`: index of each job that was there already, and its id; of its children, the parent's. */
 export interface Added {
   readonly added: number;
+  readonly made?: readonly string[];
   readonly existing?: readonly (readonly [index: number, job: string])[];
 }
 
@@ -42,7 +43,11 @@ export function jobsAdded(context: Context, command: CommandOf<"jobsAdded">): Ad
     context.audit("jobs.added", queue, { count: place });
     context.emit("queue.changed", queue, { added: place });
   }
-  return known.size === 0 ? { added: place } : { added: place, existing: [...known] };
+  return {
+    added: place,
+    ...(command.replay === undefined ? {} : { made: jobs.map(({ job }) => job) }),
+    ...(known.size === 0 ? {} : { existing: [...known] }),
+  };
 }
 
 /** WK1. Also a key that two jobs of this command share. */

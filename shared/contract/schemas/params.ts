@@ -2,6 +2,7 @@
 
 import type { z } from "zod";
 import { idSchema } from "./common.ts";
+import { queueNameSchema } from "./jobs.ts";
 import { flagKeySchema } from "./registry.ts";
 import { tagSchema, workflowNameSchema } from "./workflows.ts";
 
@@ -9,6 +10,7 @@ const BY_NAME: Readonly<Record<string, z.ZodType>> = {
   key: flagKeySchema,
   name: workflowNameSchema,
   tag: tagSchema,
+  queue: queueNameSchema,
 };
 
 export const paramSchema = (name: string): z.ZodType =>

@@ -13,12 +13,14 @@ import { DEVICE_SCHEMAS } from "./devices.ts";
 import { JOB_SCHEMAS } from "./jobs.ts";
 import { LOCK_SCHEMAS } from "./locks.ts";
 import { PRINT_SCHEMAS } from "./prints.ts";
+import { QUEUE_SCHEMAS } from "./queues.ts";
 import { RECORD_SCHEMAS } from "./records.ts";
 import { REGISTRY_SCHEMAS } from "./registry.ts";
 import { RUN_SCHEMAS } from "./runs.ts";
 import { SCHEDULE_SCHEMAS } from "./schedules.ts";
 import { SERVICE_SCHEMAS } from "./service.ts";
 import { WORKFLOW_SCHEMAS } from "./workflows.ts";
+import { WEBHOOK_SCHEMAS } from "./webhooks.ts";
 
 const TABLE = {
   ...ASKING_SCHEMAS,
@@ -26,9 +28,11 @@ const TABLE = {
   ...DEVICE_SCHEMAS,
   ...PRINT_SCHEMAS,
   ...JOB_SCHEMAS,
+  ...QUEUE_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
   ...RUN_SCHEMAS,
   ...SCHEDULE_SCHEMAS,
+  ...WEBHOOK_SCHEMAS,
   ...SERVICE_SCHEMAS,
   ...ACCESS_SCHEMAS,
   ...RECORD_SCHEMAS,
