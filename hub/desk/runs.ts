@@ -2,13 +2,15 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Reply } from "@gantry/shared/contract/commands.ts";
-import type { RunCommandBody, RunDraft } from "@gantry/shared/contract/run-commands.ts";
-import type { ReplayMode, RunPatchRow, TicketRow } from "@gantry/shared/contract/run-rows.ts";
+import type { PatchRules, RunCommandBody, RunDraft } from "@gantry/shared/contract/run-commands.ts";
+import type { ReplayMode, TicketRow } from "@gantry/shared/contract/run-rows.ts";
 import type { ApprovalView, RunStart, RunView } from "@gantry/shared/contract/schemas/runs.ts";
+import { HAZARD_POLICY } from "@gantry/shared/contract/roles.ts";
 import { act, newId, propose, refusal } from "../hub.ts";
 import { planFor, readGraph } from "../ledger/domains/plans.ts";
 import { checkSize } from "../ledger/domains/workflows.ts";
 import type { RunRow } from "../ledger/run-row.ts";
+import type { AppliedPatch } from "../workflow/patches/patch-types.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
 import { actorOf, byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
 import { approvalView, runSummary, runView } from "./run-views.ts";
@@ -192,15 +194,20 @@ export function runPatches(parts: DeskParts, request: DeskRequest): unknown {
 }
 
 const patchView = ({
+  revision,
+  author,
+  reason,
   atMs,
-  run: _r,
-  inverse: _i,
-  before: _b,
-  after: _a,
-  ...facts
-}: RunPatchRow): unknown => ({
-  ...facts,
+  operations,
+  ...patch
+}: AppliedPatch): unknown => ({
+  number: revision,
+  by: author.kind === "person" ? author.name : `agent ${author.place}`,
+  reason,
   at: isoTime(atMs),
+  operations,
+  ...(patch.reverts === undefined ? {} : { reverts: Number(patch.reverts.split("/")[1]) }),
+  ...(patch.approvedBy === undefined ? {} : { approvedBy: patch.approvedBy.name }),
 });
 
 function runRow({ hub }: DeskParts, request: DeskRequest): RunRow {
@@ -264,21 +271,67 @@ export const runResolved: Order = (parts, request, { signal }) => {
   );
 };
 
+/** 200 with the new revision, or with the approval that it waits for. */
 export const runPatched: Order = async (parts, request, { signal }) => {
   const body = request.body as { operations: readonly unknown[]; reason: string };
   const { ifRevision } = request;
   const seen = ifRevision === undefined ? {} : { ifRevision };
+  const { role } = actorOf(request);
+  const by = { kind: "person" as const, role };
   const run = paramOf(request, "id");
-  const reply = await order(parts, request, { type: "runPatched", run, ...body, ...seen }, signal);
-  return { ...reply, revision: runRow(parts, request).state.revision };
+  const command = {
+    type: "runPatched" as const,
+    run,
+    by,
+    rules: patchRules(parts),
+    ...body,
+    ...seen,
+  };
+  return patched(parts, request, command, signal);
 };
 
-export const runPatchReverted: Order = async (parts, request, { signal }) => {
+export const runPatchReverted: Order = (parts, request, { signal }) => {
   const body = request.body as { patch: number; reason: string };
+  const { role } = actorOf(request);
   const run = paramOf(request, "id");
-  const reply = await order(parts, request, { type: "runPatchReverted", run, ...body }, signal);
-  return { ...reply, revision: runRow(parts, request).state.revision };
+  const command = {
+    type: "runPatchReverted" as const,
+    run,
+    role,
+    rules: patchRules(parts),
+    ...body,
+  };
+  return patched(parts, request, command, signal);
 };
+
+async function patched(
+  parts: DeskParts,
+  request: DeskRequest,
+  body: RunCommandBody,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const value = await act(parts.hub, body, byOf(request), signal);
+  const { ticket } = value as { ticket?: string }; // domains/run-patches.ts
+  const { id, state } = runRow(parts, request);
+  const run = { id, state: state.state };
+  return { run, revision: state.revision, ...(ticket === undefined ? {} : { approval: ticket }) };
+}
+
+/** As they are now: they go into the command, so that every hub judges by the same. */
+export function patchRules({
+  hub,
+  egressAllow = [],
+}: Pick<DeskParts, "hub" | "egressAllow">): PatchRules {
+  const commands = [...hub.rows.hot("node").values()].flatMap((node) => node.capabilities.commands);
+  const hazardous = commands.filter(({ hazard }) => HAZARD_POLICY[hazard].confirms);
+  const names = new Set(hazardous.map(({ name }) => `command:${name}`));
+  return {
+    hosts: egressAllow,
+    agentHosts: [],
+    agentCapabilities: [],
+    hazardous: [...names].toSorted(),
+  };
+}
 
 // ── approvals ───────────────────────────────────────────────────────────────────────────────────
 

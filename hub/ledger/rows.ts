@@ -36,14 +36,15 @@ import type {
 } from "@gantry/shared/contract/rows.ts";
 import type {
   DefinitionRow,
-  RunPatchRow,
   TicketRow,
   TimelineRow,
   WorkflowRow,
 } from "@gantry/shared/contract/run-rows.ts";
 import type { QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.ts";
+import type { DeadLetterRow, WebhookRow } from "@gantry/shared/contract/webhooks.ts";
 import type { JournalRow, LedgerMeta } from "./journal.ts";
+import type { AppliedPatch } from "../workflow/patches/patch-types.ts";
 import type { RecordedRow, RunRow } from "./run-row.ts";
 
 /** Every table with the type of its rows. */
@@ -72,6 +73,8 @@ export interface Tables {
   readonly schedule: ScheduleRow;
   /** `SCHEDULE/INSTANT`, or `SCHEDULE/run-POSITION` where a person ran it. */
   readonly firing: FiringRow;
+  readonly webhook: WebhookRow;
+  readonly deadLetter: DeadLetterRow;
   readonly flag: FlagRow;
   readonly spend: SpendRow;
   readonly conversation: ConversationRow;
@@ -85,7 +88,7 @@ export interface Tables {
   readonly recorded: RecordedRow;
   readonly ticket: TicketRow;
   /** `RUN/N`, from 1. */
-  readonly runPatch: RunPatchRow;
+  readonly runPatch: AppliedPatch;
   /** `RUN/N`, from 0. */
   readonly timeline: TimelineRow;
   readonly journal: JournalRow;

@@ -28,6 +28,8 @@ export interface RunRow {
   readonly children: Readonly<Record<string, string>>;
   /** Open tickets by place. */
   readonly tickets: Readonly<Record<string, string>>;
+  /** Tickets of patches, open or not; they end with the run. */
+  readonly asked?: readonly string[];
   /** What `NAME` and `NAME@TAG` in its graph stood for when it was started. */
   readonly pins: Readonly<Record<string, string>>;
   readonly replayOf?: { readonly run: string; readonly mode: ReplayMode };

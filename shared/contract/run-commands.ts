@@ -45,6 +45,18 @@ export type RunFact =
   /** Of a replay: as it was decided then. */
   | readonly [run: string, kind: "decided", place: string, by: string, approve: boolean];
 
+/** What patches may add, as the leader's configuration and the registry have it now. */
+export interface PatchRules {
+  /** GANTRY_EGRESS_ALLOW. */
+  readonly hosts: readonly string[];
+  /** Which of them an agent may add calls to, unasked. */
+  readonly agentHosts: readonly string[];
+  /** Capabilities that an agent may use, unasked. */
+  readonly agentCapabilities: readonly string[];
+  /** Capabilities that move or heat something. */
+  readonly hazardous: readonly string[];
+}
+
 export type RunCommandBody =
   /** A version of a workflow; without a name the graph alone, to be started by its hash. */
   | {
@@ -85,8 +97,14 @@ export type RunCommandBody =
   | {
       readonly type: "runPatched";
       readonly run: string;
+      readonly by:
+        | { readonly kind: "person"; readonly role: Role }
+        | { readonly kind: "agent"; readonly place: string };
       readonly operations: readonly unknown[];
       readonly reason: string;
+      /** What the author had before his eyes; left out: the run as it is. */
+      readonly baseRevision?: number;
+      readonly rules: PatchRules;
       /** Patches that the author has seen; refused with revision_mismatch if there are more. */
       readonly ifRevision?: number;
     }
@@ -96,6 +114,8 @@ export type RunCommandBody =
       /** Its number, from 1. */
       readonly patch: number;
       readonly reason: string;
+      readonly role: Role;
+      readonly rules: PatchRules;
     }
   | {
       readonly type: "ticketDecided";

@@ -65,23 +65,8 @@ export interface TicketRow {
   readonly dueMs: number;
   readonly createdAtMs: number;
   readonly changedAtMs: number;
-}
-
-export interface RunPatchRow {
-  readonly run: string;
-  /** From 1; the run's revision once it is applied. */
-  readonly number: number;
-  readonly by: string;
-  readonly reason: string;
-  readonly atMs: number;
-  readonly operations: readonly unknown[];
-  /** Applied to the graph `after`, it gives `before`. */
-  readonly inverse: readonly unknown[];
-  readonly before: string;
-  readonly after: string;
-  /** Number of the patch that it takes back. */
-  readonly reverts?: number;
-  readonly revertedBy?: number;
+  /** Of a patch that needs a person's word: what was asked for, and by which rules. */
+  readonly patch?: unknown;
 }
 
 /** What one command did to a run. */

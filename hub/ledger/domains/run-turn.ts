@@ -25,7 +25,7 @@ import type { JsonObject } from "../../workflow/json-value.ts";
 import { appendOrder, type Context } from "../context.ts";
 import type { RunRow } from "../run-row.ts";
 import { planOf, refsIn } from "./plans.ts";
-import { syncTickets } from "./ticket-rows.ts";
+import { closeTicket, syncTickets } from "./ticket-rows.ts";
 import { resolveWorkflow } from "./workflows.ts";
 
 type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
@@ -158,6 +158,7 @@ export function makeTurn(context: Context): Turn {
   function endRun(row: RunRow): void {
     const over: RunRow = { ...row, children: {}, tickets: {} };
     rows.cool("run", row.id, over);
+    for (const ticket of row.asked ?? []) closeTicket(context, ticket);
     for (const child of Object.values(row.children))
       queue.push({ run: child, fact: { kind: "cancelled", reason: "the run above it is over" } });
     const { parent, state } = over;

@@ -251,8 +251,15 @@ describe("approvals", () => {
 
 describe("patches of a run", () => {
   const flow = graph({ a: http(), b: value("old") }, ["a>b"], { output: "${nodes.b.output}" });
+  const by = { kind: "person", role: "maker" };
+  const rules = {
+    hosts: ["outside.test"],
+    agentHosts: [],
+    agentCapabilities: [],
+    hazardous: ["command:heat"],
+  };
   const patch = (operations: readonly unknown[], facts: object = {}): never =>
-    ({ type: "runPatched", run: "run_1", operations, reason: "why", ...facts }) as never;
+    ({ type: "runPatched", run: "run_1", by, operations, reason: "why", rules, ...facts }) as never;
   const newB = [{ op: "replace", path: "/nodes/b/with/value", value: "new" }];
 
   it("change this run and nobody else's, and are taken back by their inverse (RP3)", () => {
@@ -260,7 +267,9 @@ describe("patches of a run", () => {
     rig.act(started({ run: "run_2" }));
     expect(rig.act(patch(newB))).toMatchObject({ revision: 1 });
     expect(rig.refuse(patch(newB, { ifRevision: 0 }))).toBe("revision_mismatch");
-    rig.act({ type: "runPatchReverted", run: "run_1", patch: 1, reason: "back" });
+    const back = { type: "runPatchReverted", run: "run_1", patch: 1, reason: "back" } as const;
+    rig.act({ ...back, role: "maker", rules });
+    expect(rig.refuse({ ...back, role: "maker", rules })).toBe("patch_conflict");
     expect(runOf(rig).state.graph).toBe(runOf(rig, "run_2").state.graph);
     rig.act(patch(newB, { ifRevision: 2 }));
     rig.act(advanced(["run_1", "done", "a", 1, 1], ["run_2", "done", "a", 1, 1]));
@@ -278,6 +287,35 @@ describe("patches of a run", () => {
     expect(["patch_conflict", "workflow_invalid"]).toContain(rig.refuse(patch(circle)));
     expect(rig.refuse(patch([{ op: "remove", path: "/nodes/none" }]))).toBe("patch_conflict");
     expect(runOf(rig).state.revision).toBe(0);
+  });
+
+  it("of an agent wait for a person's word, and are judged anew when it is given (RP2)", () => {
+    const rig = begun(
+      graph({ think: { type: "agent", prompt: "?", patches: "ask" }, b: value(1) }, ["think>b"]),
+    );
+    const agent = { by: { kind: "agent", place: "think" } };
+    const more = [
+      { op: "addNode", id: "c", node: value("more") },
+      { op: "addEdge", edge: { from: "b", to: "c" } },
+    ];
+    const { ticket, revision } = rig.act(patch(more, agent));
+    expect(revision).toBe(0);
+    const decide = {
+      type: "ticketDecided",
+      ticket: ticket as string,
+      approve: true,
+      reason: "",
+    } as const;
+    expect(rig.rows.get("ticket", decide.ticket)).toMatchObject({ state: "open", place: "think" });
+    expect(rig.refuse({ ...decide, role: "viewer" })).toBe("forbidden");
+    expect(rig.act({ ...decide, role: "maker" }, { actor: "bob" })).toMatchObject({ revision: 1 });
+    expect(rig.rows.get("ticket", decide.ticket)?.state).toBe("approved");
+    expect(rig.rows.get("runPatch", "run_1/1")).toMatchObject({ approvedBy: { name: "bob" } });
+    const other = rig.act(patch([{ op: "removeNode", id: "c" }], agent))["ticket"] as string;
+    rig.act({ ...decide, ticket: other, approve: false, role: "maker" });
+    expect(rig.rows.get("ticket", other)?.state).toBe("rejected");
+    rig.act(advanced(["run_1", "done", "think", 1, {}]));
+    expect(runOf(rig).state).toMatchObject({ state: "done", output: { c: "more" } });
   });
 });
 

@@ -10,12 +10,14 @@ import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CommandOf } from "@gantry/shared/contract/commands.ts";
 import type { RunDraft, RunFact } from "@gantry/shared/contract/run-commands.ts";
 import type { Role } from "@gantry/shared/contract/roles.ts";
+import type { TicketRow } from "@gantry/shared/contract/run-rows.ts";
 import type { Fact, Resolution } from "../../workflow/engine-types.ts";
 import type { Json, JsonObject } from "../../workflow/json-value.ts";
 import { type Context, rowOf } from "../context.ts";
 import type { RunRow } from "../run-row.ts";
 import { makeTurn, type Prepared, type Turn } from "./run-turn.ts";
-import { checkMayDecide } from "./ticket-rows.ts";
+import { patchApproved } from "./run-patches.ts";
+import { checkMayDecide, closeTicket } from "./ticket-rows.ts";
 import { resolveWorkflow } from "./workflows.ts";
 
 export function runStarted(context: Context, command: CommandOf<"runStarted">): unknown {
@@ -194,6 +196,7 @@ export function ticketDecided(context: Context, command: CommandOf<"ticketDecide
   checkMayDecide(row, actor, role);
   if (row.votes.some(({ by }) => by === actor))
     throw new GantryError("conflict", `${actor} has decided already; another person is needed`);
+  if (row.patch !== undefined) return decidePatch(context, command, row);
   const turn = makeTurn(context);
   const { place } = row;
   const stale = turn.step(row.run, { kind: "decided", place, by: actor, approve, reason }, actor);
@@ -202,6 +205,29 @@ export function ticketDecided(context: Context, command: CommandOf<"ticketDecide
   context.audit(`approval.${approve ? "approved" : "rejected"}`, row.id, { run: row.run, reason });
   const after = context.rows.get("ticket", row.id) ?? row;
   return { ticket: row.id, state: after.state, run: row.run, touched: turn.end() };
+}
+
+/** A word for a patch. One that fits no more stays open, and says why; a no closes it for good. */
+function decidePatch(
+  context: Context,
+  { ticket, approve, reason, role, actor }: CommandOf<"ticketDecided">,
+  row: TicketRow,
+): unknown {
+  if (approve && context.nowMs > row.dueMs)
+    throw new GantryError(
+      "conflict",
+      "The time for this answer is over; the patch must be made anew",
+    );
+  const reply = approve ? patchApproved(context, row, { name: actor, role }) : {};
+  closeTicket(context, ticket);
+  context.audit(`approval.${approve ? "approved" : "rejected"}`, ticket, { run: row.run, reason });
+  return {
+    touched: [],
+    ...(reply as object),
+    ticket,
+    state: approve ? "approved" : "rejected",
+    run: row.run,
+  };
 }
 
 /** The index by which blobs of runs are kept from the sweep. */

@@ -39,7 +39,7 @@ export function syncTickets(context: Context, row: RunRow, plan: Plan): RunRow {
     tickets[effect.place] = openOrChange(context, row, effect);
   }
   for (const [place, id] of Object.entries(row.tickets)) {
-    if (tickets[place] === undefined) close(context, id);
+    if (tickets[place] === undefined) closeTicket(context, id);
   }
   return { ...row, tickets };
 }
@@ -70,7 +70,7 @@ function openOrChange(context: Context, run: RunRow, effect: TicketEffect): stri
 }
 
 /** As the votes have it; without the votes it needs, time or the run's end closed it. */
-function close(context: Context, id: string): void {
+export function closeTicket(context: Context, id: string): void {
   const { rows, nowMs, command } = context;
   const row = rows.get("ticket", id);
   if (row === undefined || row.state !== "open") return;

@@ -3,6 +3,7 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
 import { REPLAY_MODES, RUN_PHASES } from "@gantry/shared/contract/run-rows.ts";
+import type { ReplyOf } from "@gantry/shared/contract/schemas/table.ts";
 import type { RunSummary, RunView } from "@gantry/shared/contract/schemas/runs.ts";
 import { badUsage, intOption, isOn, textOption } from "../args.ts";
 import { type Command, type Context, show, wordAt } from "../context.ts";
@@ -69,7 +70,7 @@ export const run: Command = async (context) => {
         ...(ifRevision === undefined ? {} : { ifRevision }),
         signal,
       });
-      return show(context, reply, () => `${reply.run.id} has revision ${reply.revision}`);
+      return show(context, reply, () => saysPatched(reply));
     }
     case "patches": {
       const reply = await client.runPatches({ id: id(), signal });
@@ -81,7 +82,10 @@ export const run: Command = async (context) => {
             { title: "BY", value: (row) => row.by },
             { title: "AT", value: (row) => formatTime(row.at) },
             { title: "OPERATIONS", value: (row) => String(row.operations.length), align: "right" },
-            { title: "STATE", value: (row) => (row.revertedBy === undefined ? "" : "reverted") },
+            {
+              title: "NOTE",
+              value: (row) => (row.reverts === undefined ? "" : `takes back ${row.reverts}`),
+            },
             { title: "REASON", value: (row) => row.reason },
           ],
           reply.patches,
@@ -93,12 +97,17 @@ export const run: Command = async (context) => {
       const patch = Number(wordAt(context, 2, "The patch's number"));
       const body = { patch, reason: reasonOf(context) };
       const reply = await client.runPatchReverted({ id: id(), body, signal });
-      return show(context, reply, () => `${reply.run.id} has revision ${reply.revision}`);
+      return show(context, reply, () => saysPatched(reply));
     }
     default:
       throw badUsage(context.name, context.spec, `There is no "run ${cleanLine(verb)}"`);
   }
 };
+
+const saysPatched = (reply: ReplyOf<"runPatched">): string =>
+  reply.approval === undefined
+    ? `${reply.run.id} has revision ${reply.revision}`
+    : `It waits for a person: gantry approve ${reply.approval} approve|reject --reason TEXT`;
 
 async function start(context: Context, client: Client): Promise<number | undefined> {
   const { signal } = context.world;

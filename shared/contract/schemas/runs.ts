@@ -112,6 +112,12 @@ export type RunStart = z.infer<typeof runStartSchema>;
 
 const runStateSchema = z.object({ id: z.string(), state: z.enum(RUN_PHASES) });
 const acceptedSchema = z.object({ run: runStateSchema });
+const patchedSchema = z.object({
+  run: runStateSchema,
+  revision: z.number().int(),
+  /** It needs a person's word: not applied yet. */
+  approval: z.string().optional(),
+});
 const reason = z.string().max(1_000);
 const whySchema = z.strictObject({ reason: reason.default("") });
 
@@ -163,7 +169,7 @@ export const RUN_SCHEMAS = {
           at: z.iso.datetime(),
           operations: z.array(z.unknown()),
           reverts: z.number().int().optional(),
-          revertedBy: z.number().int().optional(),
+          approvedBy: z.string().optional(),
         }),
       ),
     }),
@@ -193,11 +199,11 @@ export const RUN_SCHEMAS = {
   },
   runPatched: {
     body: z.strictObject({ operations: z.array(z.unknown()).min(1), reason: reason.min(1) }),
-    reply: z.object({ run: runStateSchema, revision: z.number().int() }),
+    reply: patchedSchema,
   },
   runPatchReverted: {
     body: z.strictObject({ patch: z.number().int().positive(), reason: reason.min(1) }),
-    reply: z.object({ run: runStateSchema, revision: z.number().int() }),
+    reply: patchedSchema,
   },
   runReplayed: {
     body: z.strictObject({
