@@ -3,6 +3,7 @@
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import {
   type Cell,
+  isDeadAt,
   moreOf,
   nodeOf,
   placeOf,
@@ -12,7 +13,7 @@ import {
   type Work,
 } from "./draft.ts";
 import { dutiesOf } from "./duties.ts";
-import { type Fact, isOver, NODE, type Stale, type Vote } from "./engine-types.ts";
+import { type Fact, NODE, type Stale, type Vote } from "./engine-types.ts";
 import { endDone, endFailed } from "./moves.ts";
 import type { PlanNode } from "./plan.ts";
 
@@ -28,7 +29,7 @@ export function decide(
   const { cell, index } = spot;
   const plan = nodeOf(cell, index);
   const { node, id } = plan;
-  if (isOver(stateAt(cell, index))) return "place_over";
+  if (isDeadAt(cell, index)) return "place_over";
   if (node.type !== "approval" || stateAt(cell, index) !== NODE.waiting) return "not_waiting";
   const { votes = [] } = moreOf(cell, id);
   if (votes.some((vote) => vote.by === by)) return "voted_already";

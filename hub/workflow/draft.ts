@@ -236,4 +236,11 @@ export function spotOf(work: Work, place: string): Spot | undefined {
 export const stateAt = ({ frame }: Cell, index: number): number =>
   frame.state[index] ?? NODE.pending;
 
+/**
+ * Nothing about it counts any more: it is over, or its graph is, and what is unknown in that stays so.
+ * Undo nodes live on.
+ */
+export const isDeadAt = (cell: Cell, index: number): boolean =>
+  isOverAt(cell, index) || (cell.frame.open === 0 && !nodeOf(cell, index).isUndo);
+
 export const isOverAt = (cell: Cell, index: number): boolean => isOver(stateAt(cell, index));

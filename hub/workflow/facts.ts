@@ -8,6 +8,7 @@ import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { beginNode } from "./begin.ts";
 import {
   type Cell,
+  isDeadAt,
   moreOf,
   nodeOf,
   placeOf,
@@ -17,14 +18,7 @@ import {
   stateAt,
   type Work,
 } from "./draft.ts";
-import {
-  type Fact,
-  type Fault,
-  isOver,
-  NODE,
-  type Resolution,
-  type Stale,
-} from "./engine-types.ts";
+import { type Fact, type Fault, NODE, type Resolution, type Stale } from "./engine-types.ts";
 import { cancelCell, endDone, endFailed, ending, failRun, sweep } from "./moves.ts";
 import { patch } from "./patching.ts";
 import type { PlanNode } from "./plan.ts";
@@ -71,7 +65,7 @@ function ofExecutor(work: Work, fact: Report): Stale | undefined {
   if (spot === undefined) return "no_place";
   const { cell, index } = spot;
   const state = stateAt(cell, index);
-  if (isOver(state)) return "place_over";
+  if (isDeadAt(cell, index)) return "place_over";
   if (cell.frame.attempt[index] !== fact.attempt) return "old_attempt";
   const { doer } = nodeOf(cell, index);
   const isOut = state === NODE.ready || state === NODE.running;
@@ -148,7 +142,7 @@ function timerFired(work: Work, { place, dueMs }: Of<"timerFired">): Stale | und
   const { cell, index } = spot;
   const node = nodeOf(cell, index);
   const state = stateAt(cell, index);
-  if (isOver(state)) return "place_over";
+  if (isDeadAt(cell, index)) return "place_over";
   if (state !== NODE.waiting || moreOf(cell, node.id).dueMs !== dueMs) return "not_waiting";
   if (node.doer === "timer") endDone(work, cell, index, { dueMs });
   else if (node.doer === "people") timeIsUp(work, cell, node);
@@ -161,7 +155,7 @@ function resolved(work: Work, place: string, outcome: Resolution): Stale | undef
   if (spot === undefined) return "no_place";
   const { cell, index } = spot;
   const state = stateAt(cell, index);
-  if (isOver(state)) return "place_over";
+  if (isDeadAt(cell, index)) return "place_over";
   if (state !== NODE.unknown) return "not_waiting";
   switch (outcome.kind) {
     case "done":

@@ -101,13 +101,13 @@ export function bare(text: string): string {
   return parts.length === 1 && first?.isExpression === true ? first.text : text;
 }
 
-interface Part {
+export interface Part {
   readonly text: string;
   readonly isExpression: boolean;
 }
 
 /** Throws CelFault cel_syntax if a "${" has no end. */
-function partsOf(text: string): readonly Part[] {
+export function partsOf(text: string): readonly Part[] {
   const parts: Part[] = [];
   let plainText = "";
   let at = 0;
