@@ -38,6 +38,8 @@ export interface OutboundRequest {
   readonly body?: string | undefined;
   readonly bytesMax: number;
   readonly timeoutMs: number;
+  /** How many redirects are followed; left out: REDIRECTS_MAX. */
+  readonly redirectsMax?: number;
 }
 
 export interface OutboundReply {
@@ -83,6 +85,7 @@ export function makeOutbound(egress: Egress, clock: Clock, lookup: Lookup = look
       let url = parse(request.url);
       let { method, body } = request;
       let headers = headersOf(request.headers);
+      const redirectsMax = request.redirectsMax ?? REDIRECTS_MAX;
       for (let hop = 0; ; hop += 1) {
         const address = await untilAborted(pin(url), limited);
         const reply = await exchange(
@@ -94,10 +97,10 @@ export function makeOutbound(egress: Egress, clock: Clock, lookup: Lookup = look
         const isRedirect =
           [301, 302, 303, 307, 308].includes(reply.status) && location !== undefined;
         if (!isRedirect) return reply;
-        if (hop === REDIRECTS_MAX)
+        if (hop === redirectsMax)
           throw new GantryError(
             "unreachable",
-            `${url.origin} redirects more than ${REDIRECTS_MAX} times`,
+            `${url.origin} redirects more than ${redirectsMax} times`,
           );
         const next = parse(new URL(location, url).href);
         if (next.origin !== url.origin) headers = without(headers, CREDENTIALS); // OB2

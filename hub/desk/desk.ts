@@ -99,7 +99,12 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
 
 export function makeDesk(parts: DeskParts): Desk {
   const { hub } = parts;
-  const useCases = { ...USE_CASES, ...registryUseCases(parts), ...scheduleUseCases(parts), ...webhookUseCases(parts) };
+  const useCases = {
+    ...USE_CASES,
+    ...registryUseCases(parts),
+    ...scheduleUseCases(parts),
+    ...webhookUseCases(parts),
+  };
   return {
     authenticate(secretSha256) {
       const nowMs = Math.max(hub.clock.now(), ledgerTimeMs(hub.rows)); // never back in time

@@ -112,6 +112,11 @@ export function startedView(rows: Rows, started: StartedThing): NonNullable<Firi
     const tookMs = job.changedAtMs - job.createdAtMs;
     return { type, id, state: job.state, ...(open ? {} : { tookMs }) };
   }
+  if (type === "run") {
+    const run = rows.get("run", id);
+    if (run === undefined) return { type, id, state: "gone" };
+    return { type, id, state: run.state.state };
+  }
   if (open) return { type, id, state: "open" };
   const message = rows.get("message", rows.get("answer", id) ?? "");
   if (message === undefined) return { type, id, state: "gone" };

@@ -204,7 +204,12 @@ function targetOf(
     return { type: "question", text, ...(conversation === undefined ? {} : { conversation }) };
   }
   if (!mayAct(actorOf(request).role, "maker")) {
-    throw new GantryError("forbidden", "Queued work needs the role maker");
+    throw new GantryError("forbidden", `A ${target.type} needs the role maker`);
+  }
+  if (target.type === "run") {
+    const { workflow, inputs } = target;
+    checkWorkflow(parts, workflow);
+    return { type: "run", workflow, inputs };
   }
   const { job } = target;
   const base = { class: job.class, attemptsMax: 3, timeoutMs: TIMEOUT.commandMs };
@@ -228,6 +233,15 @@ function targetOf(
     summary: `Run ${name}: ${summary}`,
   };
   return { type: "job", work };
+}
+
+/** Which version it is, each start finds out: a tag may name another one by then. */
+function checkWorkflow({ hub }: DeskParts, workflow: string): void {
+  const [name = ""] = workflow.split("@");
+  const isKnown = workflow.startsWith("sha256:")
+    ? hub.rows.get("definition", workflow.slice("sha256:".length)) !== undefined
+    : hub.rows.get("workflow", name) !== undefined;
+  if (!isKnown) throw new GantryError("not_found", `There is no workflow ${workflow}`);
 }
 
 type PolicyFields = Omit<ScheduleAdd, "name" | "when" | "target">;

@@ -206,6 +206,8 @@ function startOf(hub: Hub, { target }: ScheduleRow): ScheduleStart {
   switch (target.type) {
     case "event":
       return { type: "event" };
+    case "run":
+      return { type: "run", run: newId(hub, "run") };
     case "question": {
       const conversation = target.conversation ?? newId(hub, "cnv");
       return { type: "question", conversation, message: newId(hub, "msg") };

@@ -37,6 +37,7 @@ import * as runs from "./domains/runs.ts";
 import * as sessions from "./domains/sessions.ts";
 import * as work from "./domains/work.ts";
 import * as workflows from "./domains/workflows.ts";
+import * as webhooks from "./domains/webhooks.ts";
 import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
 import type { Rows } from "./rows.ts";
 
@@ -117,6 +118,11 @@ const HANDLERS: Handlers = {
   scheduleDeleted: schedules.scheduleDeleted,
   scheduleFired: schedules.scheduleFired,
   schedulePassed: schedules.schedulePassed,
+  webhookMade: webhooks.webhookMade,
+  webhookDeleted: webhooks.webhookDeleted,
+  webhookProgressed: webhooks.webhookProgressed,
+  webhookRetried: webhooks.webhookRetried,
+  webhookRedelivered: webhooks.webhookRedelivered,
 };
 
 export interface Ledger {

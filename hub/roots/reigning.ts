@@ -44,6 +44,7 @@ export function makeReigning(parts: ReigningParts): Reigning {
     queues: (signal) => hands.queues.run(signal), // before the duties: they read its index
     duties: (signal) => hands.duties.run(signal),
     schedules: (signal) => hands.clockwork.run(signal),
+    webhooks: (signal) => hands.webhooks.run(term, signal),
     runs: (signal) => hands.runs.run(signal),
     async "resume questions"(signal) {
       if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, link, signal);

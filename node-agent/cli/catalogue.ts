@@ -241,7 +241,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     summary: "what runs by the clock",
     usage: [
       "",
-      "add NAME --cron PATTERN|--every SECONDS|--at TIME --ask TEXT|--exec COMMAND|--event NAME",
+      "add NAME --cron PATTERN|--every SECONDS|--at TIME --ask TEXT|--exec COMMAND|--workflow NAME|--event NAME",
       "list",
       "show|next|history|pause|resume|run|rm ID",
     ],
@@ -255,6 +255,8 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       ask: text("TEXT", "ask this in your name"),
       exec: text("COMMAND", "run this allow-listed command"),
       arg: { ...text("NAME=VALUE", "an argument; JSON or text"), multiple: true },
+      workflow: text("NAME", "start this workflow, or NAME@TAG of it"),
+      inputs: text("JSON", "the workflow's inputs"),
       event: text("NAME", "tell this event"),
       data: text("JSON", "what the event says"),
       "catch-up": text("WHAT", "of missed runs start none (skip), one (once) or all"),

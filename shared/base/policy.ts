@@ -142,6 +142,9 @@ export const LIMIT = {
   /** Instants that a hub counts as passed over; finding one takes up to 0.4 ms. */
   missedCounted: { max: 1_000, whenFull: "more are not counted" },
   catchUps: { max: 100, whenFull: "the oldest missed runs are passed over" },
+  webhooks: { max: 200, whenFull: "429 busy" },
+  /** Of one webhook. */
+  deadLetters: { max: 200, whenFull: "the oldest dead letter is dropped" },
   patchOperations: { max: 1_000, whenFull: "413 too_large" },
   /** Of a document: its strings and keys in characters, and 8 for each value. */
   documentWeight: { max: 4_194_304, whenFull: "413 too_large" },

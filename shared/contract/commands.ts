@@ -22,6 +22,7 @@ import type { HazardClass, Role } from "./roles.ts";
 import type { ScheduleCommand } from "./schedules.ts";
 import type { RunCommandBody } from "./run-commands.ts";
 import type { SessionStamp } from "./sessions.ts";
+import type { WebhookCommand } from "./webhooks.ts";
 
 /** Carried by every command. */
 export interface Envelope {
@@ -322,6 +323,7 @@ export type CommandBody =
     }
   | { readonly type: "flagDeleted"; readonly key: string; readonly ifRevision?: number }
   | ScheduleCommand
+  | WebhookCommand
   // workflows and runs
   | RunCommandBody;
 

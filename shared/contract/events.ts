@@ -25,6 +25,8 @@ export const EVENT_TYPES = [
   "schedule.fired",
   "schedule.missed",
   "schedule.event",
+  "webhook.changed",
+  "webhook.dead",
   "flag.changed",
   "token.changed",
   "workflow.changed",

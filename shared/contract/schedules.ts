@@ -61,6 +61,11 @@ export type ScheduleTarget =
       /** Left out: each answer starts a conversation of its own. */
       readonly conversation?: string;
     }
+  | {
+      readonly type: "run";
+      readonly workflow: string;
+      readonly inputs: Readonly<Record<string, unknown>>;
+    }
   | { readonly type: "event"; readonly name: string; readonly data: unknown };
 export type TargetType = ScheduleTarget["type"];
 
@@ -125,6 +130,7 @@ export interface FiringRow {
 export type ScheduleStart =
   | { readonly type: "job"; readonly draft: JobDraft }
   | { readonly type: "question"; readonly conversation: string; readonly message: string }
+  | { readonly type: "run"; readonly run: string }
   | { readonly type: "event" };
 
 export type ScheduleCommand =

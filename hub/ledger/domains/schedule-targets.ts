@@ -13,6 +13,7 @@ import type { Rows } from "../rows.ts";
 import { questionAsked } from "./asking.ts";
 import { isOpen as isOpenJob } from "./job-cancel.ts";
 import { jobAdded, jobCancelled } from "./jobs.ts";
+import { runCancelled, runStarted } from "./runs.ts";
 
 export function isOpen(rows: Rows, { type, id }: StartedThing): boolean {
   switch (type) {
@@ -22,6 +23,8 @@ export function isOpen(rows: Rows, { type, id }: StartedThing): boolean {
     }
     case "question":
       return rows.hot("question").has(id);
+    case "run":
+      return rows.hot("run").has(id);
     case "event":
       return false;
   }
@@ -49,6 +52,12 @@ export function startTarget(
     questionAsked(context, asCommand(context, row, asked));
     return { type: "question", id: message };
   }
+  if (start.type === "run" && target.type === "run") {
+    const { workflow, inputs } = target;
+    const begun = { type: "runStarted", role, run: start.run, workflow, inputs } as const;
+    runStarted(context, asCommand(context, row, begun));
+    return { type: "run", id: start.run };
+  }
   if (target.type === "event") {
     const { name, data } = target;
     context.emit("schedule.event", row.id, { name, data });
@@ -65,6 +74,9 @@ export function cancelStarted(
 ): void {
   if (type === "job")
     jobCancelled(context, asCommand(context, row, { type: "jobCancelled", job: id }));
+  if (type !== "run") return;
+  const reason = `${row.id} begins its next run`;
+  runCancelled(context, asCommand(context, row, { type: "runCancelled", run: id, reason }));
 }
 
 /** The body as a command of the person for whom the schedule acts. */
@@ -88,7 +100,9 @@ export function roleNow({ rows, nowMs }: Context, row: ScheduleRow): Role {
     if (isValid && token.person === row.by) best = Math.max(best, ROLES.indexOf(token.role));
   }
   const role = ROLES[Math.min(best, ROLES.indexOf(row.role))];
-  if (role !== undefined && mayAct(role, row.target.type === "job" ? "maker" : "viewer"))
-    return role;
+  if (role !== undefined && mayAct(role, needsMaker(row) ? "maker" : "viewer")) return role;
   throw new GantryError("forbidden", `${row.by} has no valid token that may start this`);
 }
+
+/** As the routes do that start the same by hand. */
+const needsMaker = ({ target: { type } }: ScheduleRow): boolean => type === "job" || type === "run";

@@ -48,8 +48,10 @@ export function scheduleMade(context: Context, command: CommandOf<"scheduleMade"
   return { schedule: id };
 }
 
+const CANCELLED: ReadonlySet<string> = new Set(["job", "run"]);
+
 function checkPolicy({ target, policy }: Pick<ScheduleRow, "target" | "policy">): void {
-  if (policy.overlap !== "cancel-previous" || target.type === "job") return;
+  if (policy.overlap !== "cancel-previous" || CANCELLED.has(target.type)) return;
   throw new GantryError("bad_schedule", `A ${target.type} cannot be cancelled for the next one`, {
     details: { field: "overlap" },
   });

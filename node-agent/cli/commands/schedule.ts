@@ -1,5 +1,6 @@
 // gantry schedule: what runs by the clock.
 
+import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
 import { CATCH_UPS, OVERLAPS } from "@gantry/shared/contract/schedules.ts";
 import type { ScheduleView } from "@gantry/shared/contract/schemas/schedules.ts";
@@ -173,7 +174,7 @@ function whenOf(context: Context): Wanted["when"] {
 const localZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 function targetOf(context: Context): Wanted["target"] {
-  const [kind, text] = oneOption(context, ["ask", "exec", "event"]);
+  const [kind, text] = oneOption(context, ["ask", "exec", "workflow", "event"]);
   switch (kind) {
     case "ask":
       return { type: "question", text };
@@ -181,11 +182,25 @@ function targetOf(context: Context): Wanted["target"] {
       const args = argsOf(context);
       return { type: "job", job: { kind: "command", command: text, args } };
     }
+    case "workflow": {
+      const inputs = textOption(context.options, "inputs");
+      return {
+        type: "run",
+        workflow: text,
+        ...(inputs === undefined ? {} : { inputs: inputsOf(inputs) }),
+      };
+    }
     case "event": {
       const data = textOption(context.options, "data");
       return { type: "event", name: text, ...(data === undefined ? {} : { data: valueOf(data) }) };
     }
   }
+}
+
+function inputsOf(text: string): Record<string, unknown> {
+  const value = valueOf(text);
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return { ...value };
+  throw new GantryError("bad_request", "--inputs takes a JSON object");
 }
 
 function whenText({ when }: ScheduleView): string {

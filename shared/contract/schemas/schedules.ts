@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { LIMIT } from "../../base/policy.ts";
+import { JOB_CLASSES } from "../rows.ts";
 import { CATCH_UPS, FIRING_WHYS, OVERLAPS } from "../schedules.ts";
 import {
   errorSchema,
@@ -12,7 +13,6 @@ import {
   pageQuerySchema,
   type SomeRoutes,
 } from "./common.ts";
-import { jobAddSchema } from "./jobs.ts";
 
 const DAY_S = 86_400;
 const timeSchema = z.iso.datetime({ offset: true });
@@ -36,13 +36,33 @@ const whenSchema = z.discriminatedUnion("kind", [
   z.strictObject({ kind: z.literal("once"), at: timeSchema }),
 ]);
 
+const workSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("command"),
+    command: z.string().min(1).max(120),
+    args: z.record(z.string(), z.unknown()).default({}),
+    class: z.enum(JOB_CLASSES).default("normal"),
+  }),
+  z.strictObject({
+    kind: z.literal("embed"),
+    input: z.array(z.string().min(1).max(10_000)).min(1).max(256),
+    class: z.enum(JOB_CLASSES).default("low"),
+  }),
+]);
+
 const targetSchema = z.discriminatedUnion("type", [
-  z.strictObject({ type: z.literal("job"), job: jobAddSchema }),
+  z.strictObject({ type: z.literal("job"), job: workSchema }),
   z.strictObject({
     type: z.literal("question"),
     text: z.string().min(1).max(10_000),
     /** Default: a new one for each answer. */
     conversation: idSchema.optional(),
+  }),
+  z.strictObject({
+    type: z.literal("run"),
+    /** `NAME`, `NAME@TAG` or `sha256:HEX`; read anew at each start. */
+    workflow: z.string().min(1).max(200),
+    inputs: z.record(z.string(), z.unknown()).default({}),
   }),
   z.strictObject({
     type: z.literal("event"),
