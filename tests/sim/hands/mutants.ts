@@ -37,7 +37,7 @@ export const HANDS_MUTANTS: readonly ReplicaMutant[] = [
         to: "void task(new AbortController().signal).catch(() => {});",
       },
     ],
-    seedsMax: 10,
+    seedsMax: 8,
   },
   {
     name: "once-is-retried",
@@ -54,7 +54,7 @@ export const HANDS_MUTANTS: readonly ReplicaMutant[] = [
         to: '  if (row.attempts > row.attemptsMax) {\n    context.audit("job.unknown"',
       },
     ],
-    seedsMax: 30,
+    seedsMax: 8,
   },
   {
     name: "job-not-remembered",
@@ -78,30 +78,6 @@ export const HANDS_MUTANTS: readonly ReplicaMutant[] = [
         to: "for (const row of rows) start({ ...row, remainingMs: 0 }, nowMs, 0);",
       },
     ],
-    seedsMax: 30,
-  },
-  {
-    name: "print-leased-again",
-    why: "a print whose start was given is told as refused, and leased again, when the answer was lost",
-    edits: [
-      {
-        file: "node-agent/agent/prints.ts",
-        from: "      if (!wasSent(error)) throw error;",
-        to: "      if (!wasSent(error) || token > 0) throw error;",
-      },
-    ],
-    seedsMax: 60,
-  },
-  {
-    name: "reports-recorded-too-early",
-    why: "a node is told that its result is in the log before it is, and tells it no more",
-    edits: [
-      {
-        file: "hub/hands/inbox.ts",
-        from: "    await duties.jobEnded(\n      job,",
-        to: '    say(node, { type: "recorded", job, token });\n    await duties.jobEnded(\n      job,',
-      },
-    ],
-    seedsMax: 60,
+    seedsMax: 8,
   },
 ];

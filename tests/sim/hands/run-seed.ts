@@ -86,12 +86,16 @@ export async function runHandsSeed(
           offices,
           isPaused: (hub) => members.get(hub)?.isPaused === true,
           onSend: ({ hubId, deposedAt }, _node, messages) => {
-            const isOrder = messages.some(({ type }) => type === "job" || type === "print");
-            insist(
-              world,
-              !isOrder || deposedAt === undefined || world.now - deposedAt <= LAST_ORDER_MS,
-              () => `HX7 ${hubId} gives orders though its reign is over`,
-            );
+            if (deposedAt === undefined || world.now - deposedAt <= LAST_ORDER_MS) return;
+            for (const message of messages) {
+              if (message.type !== "job" && message.type !== "print") continue;
+              const leasedAt = truth.leasedAt(hubId, message.token) ?? world.now;
+              insist(
+                world,
+                leasedAt >= deposedAt,
+                () => `HX7 ${hubId} gives orders though its reign is over`,
+              );
+            }
           },
         }),
     });

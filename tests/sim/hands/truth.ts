@@ -3,8 +3,10 @@
 // HX3. What must happen once is begun at most once, on whichever machine (a `once` command).
 // HX5. An order reaches a machine only with a lease that is committed (D1 of hub/hands/duties.ts).
 // HX6. No lock expires that its holder was told it still has.
-// HX7. A hub gives no orders when its reign is over.
+// HX7. A hub gives no orders when its reign is over. A lease that was proposed in it and settles later is
+//      told to nobody who listens (the sessions are over), and not meant.
 // HX8. Equal position, equal events, on every hub.
+// HX10. No job and no print fails because the order of its present lease was called an old one.
 
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
@@ -27,6 +29,8 @@ export interface Truth {
   order(machine: string, message: HubMessage): void;
   /** By token. */
   readonly locks: Map<number, HeldLock>;
+  /** Virtual ms at which this hub applied the lease of this token; undefined if it did not. */
+  leasedAt(hub: HubId, token: number): number | undefined;
   readonly reigns: number;
   /** `once` commands that were begun. */
   readonly onceBegun: number;
@@ -39,10 +43,21 @@ export function makeTruth(world: World): Truth {
   const reignOf = new Map<number, HubId>();
   const locks = new Map<number, HeldLock>();
 
-  function sawLease(event: LedgerEvent): void {
+  const applied = new Map<string, number>();
+
+  function sawLease(hub: HubId, event: LedgerEvent): void {
     if (event.type !== "job.changed" && event.type !== "print.changed") return;
-    const { id, lease } = event.data as JobRow | PrintRow; // the domains emit the row
-    if (lease !== undefined) leases.set(lease.token, id);
+    const { id, lease, state, error } = event.data as JobRow | PrintRow; // the domains emit the row
+    if (lease !== undefined) {
+      leases.set(lease.token, id);
+      const key = `${hub} ${lease.token}`;
+      applied.set(key, applied.get(key) ?? world.now);
+    }
+    insist(
+      world,
+      state !== "failed" || error?.code !== "stale_token",
+      () => `HX10 ${id} failed with its present lease: ${error?.message}`,
+    );
   }
 
   function sawLock(event: LedgerEvent): void {
@@ -62,7 +77,7 @@ export function makeTruth(world: World): Truth {
     saw(hub, events) {
       const byPosition = new Map<number, LedgerEvent[]>();
       for (const event of events) {
-        sawLease(event);
+        sawLease(hub, event);
         sawLock(event);
         byPosition.set(event.id, [...(byPosition.get(event.id) ?? []), event]);
       }
@@ -108,6 +123,7 @@ export function makeTruth(world: World): Truth {
           `HX5 ${machine} is given ${job} with token ${token}, which is the lease of ${leases.get(token) ?? "nothing"}`,
       );
     },
+    leasedAt: (hub, token) => applied.get(`${hub} ${token}`),
     locks,
     get reigns() {
       return reignOf.size;
