@@ -1,6 +1,8 @@
 // What one call costs each hub, thread by thread: processor time, context switches, and, if asked, where
 // V8 spent it. Shares hold on a busy machine, where rates do not.
 //
+// HUB_NODE_OPTIONS are given to the hubs, such as --perf-basic-prof for `perf record -p`.
+//
 //   node bench/cluster/cost.ts [put|get|idle] [CLIENTS] [SECONDS] [FOLDER for .cpuprofile files]
 
 import { readdirSync, readFileSync } from "node:fs";
@@ -81,7 +83,7 @@ await load(WARM_UP_S, WARM_UP_CLIENTS); // V8 compiles what is used often
 const indexBefore = await appliedIndex();
 done = 0;
 times = [];
-if (process.env["COST_MARK"]) console.log(`measuring ${system.pids.join(" ")} ${system.leaderPid}`);
+console.log(`measuring hubs ${system.pids.join(" ")}, of which ${system.leaderPid} leads`);
 const before = system.pids.map(useOf);
 const ownBefore = useOf(process.pid);
 const fromMs = performance.now();
@@ -89,9 +91,6 @@ await load(seconds, clients);
 const tookS = (performance.now() - fromMs) / 1_000;
 const after = system.pids.map(useOf);
 const own = useOf(process.pid);
-const lag = /^gantry_event_loop_lag_p99_seconds (.*)$/m.exec(await system.metrics())?.[1];
-const sync = /^gantry_raft_sync_p99_seconds (.*)$/m.exec(await system.metrics())?.[1];
-if (process.env["COST_MARK"]) console.log({ lag, sync });
 const entries = (await appliedIndex()) - indexBefore;
 
 const sorted = Float64Array.from(times).toSorted();
