@@ -116,11 +116,12 @@ interface BullMq {
 const bullmqOf = ({ folder }: { readonly folder: string }): BullMq =>
   createRequire(join(folder, "package.json"))("bullmq") as BullMq; // its own declarations are not here
 
+const IGNORE = (): void => {};
 const DATA = "x".repeat(256);
 
 async function produce(reach: Reach): Promise<void> {
   const producer = await openProducer(reach);
-  let heard: (job: string, result: unknown) => void = () => {};
+  let heard: (job: string, result: unknown) => void = IGNORE;
   await producer.onEnd((job, result) => heard(job, result));
 
   /** From the first add to the last end; jobs a second. */

@@ -63,6 +63,8 @@ export function makeQueues(hub: Hub): Queues {
   let scheduler: Scheduler | undefined;
   let graceUntilMs = 0;
   let wakeUp = new AbortController();
+  let plannedMs = Infinity;
+  let isPlanning = false;
 
   // ── the index ─────────────────────────────────────────────────────────────────────────────────
 
@@ -119,7 +121,16 @@ export function makeQueues(hub: Hub): Queues {
 
   function ready(queue: string): void {
     for (const watcher of watchers) watcher.ready(queue);
-    if (!wakeUp.signal.aborted) wakeUp.abort();
+    if (isPlanning) return;
+    isPlanning = true;
+    queueMicrotask(plan); // once for all changes of an entry
+  }
+
+  /** What is due earlier than what is slept for ends the sleep. */
+  function plan(): void {
+    isPlanning = false;
+    const wakeMs = scheduler?.nextWakeMs(hub.stampMs());
+    if (wakeMs !== undefined && wakeMs < plannedMs) wakeUp.abort();
   }
 
   function queueChanged(name: string, row: QueueRow | undefined): void {
@@ -149,12 +160,10 @@ export function makeQueues(hub: Hub): Queues {
       assert(index !== undefined, "the reign has its index");
       const nowMs = hub.stampMs();
       const wakeMs = index.nextWakeMs(nowMs);
+      plannedMs = wakeMs ?? Infinity;
       const sleepMs = Math.min(SWEEP_MS, Math.max(1, (wakeMs ?? Infinity) - nowMs));
       await clock.sleep(sleepMs, AbortSignal.any([signal, wakeUp.signal])).catch(() => {}); // woken
-      if (wakeUp.signal.aborted) {
-        wakeUp = new AbortController();
-        await new Promise((resolve) => setImmediate(resolve)); // many changes of a turn are one look
-      }
+      if (wakeUp.signal.aborted) wakeUp = new AbortController();
       if (signal.aborted || scheduler === undefined) return;
       if (wakeMs !== undefined && wakeMs <= hub.stampMs()) {
         scheduler.advance(hub.stampMs());

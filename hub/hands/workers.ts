@@ -4,8 +4,8 @@
 // WS1. A lease belongs to a stream. When the stream's session ends its jobs wait GRACE_MS for the worker
 //      to announce them from another one; then they are given up, in the log.
 // WS2. An end counts only with the token of the present lease, or where there is none with one of the
-//      leader before. Until the log has it the lease keeps its
-//      slots and its place, and the worker may have the next job already.
+//      leader before. Until the log has it the lease keeps its slots and its place, and the worker may
+//      have the next job already.
 // WS3. Work with the effect `once` leaves only after the log says that it is leased (WK3).
 // WS4. What was cancelled is told to its worker in the turn in which the log has it.
 
@@ -95,7 +95,7 @@ export function makeWorkers(parts: {
   function propEnds(ends: readonly WorkEnd[]): Promise<ReadonlySet<string>> {
     gathered.push(...ends);
     gathering ??= new Promise((resolve) => {
-      setImmediate(() => {
+      queueMicrotask(() => {
         const all = gathered;
         gathered = [];
         gathering = undefined;

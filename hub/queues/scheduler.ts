@@ -244,7 +244,9 @@ export function makeScheduler(): Scheduler {
         gates.nextWakeMs() ?? Infinity,
       );
       for (const { queue, lanes } of channels.values()) {
-        if (lanes.size > 0) wakeMs = Math.min(wakeMs, gates.opensAtMs(gates.ofQueue(queue), nowMs));
+        if (lanes.size === 0) continue;
+        const opensMs = gates.opensAtMs(gates.ofQueue(queue), nowMs);
+        if (opensMs > nowMs) wakeMs = Math.min(wakeMs, opensMs);
       }
       return wakeMs === Infinity ? undefined : wakeMs;
     },
