@@ -10,32 +10,36 @@ interface Fired {
   readonly why: string;
   readonly outcome: string;
 }
-type Api = Appliance["api"];
+type Asked = Pick<Appliance, "api">;
 
 const EVENT = { type: "event", name: "tick" } as const;
 const soon = (ms: number): string => new Date(Date.now() + ms).toISOString();
 
-async function firings(api: Api, schedule: string): Promise<readonly Fired[]> {
-  const { body } = await api("GET", "/api/events?format=json&types=schedule.fired");
+async function firings(at: Asked, schedule: string): Promise<readonly Fired[]> {
+  const { body } = await at.api("GET", "/api/events?format=json&types=schedule.fired");
   const events = body.events as { subject: string; data: Fired }[];
   return events.filter(({ subject }) => subject === schedule).map(({ data }) => data);
 }
 
-async function make(api: Api, facts: Record<string, unknown>): Promise<string> {
-  const made = await api("POST", "/api/schedules", { name: "of a test", target: EVENT, ...facts });
+async function make(at: Asked, facts: Record<string, unknown>): Promise<string> {
+  const made = await at.api("POST", "/api/schedules", {
+    name: "of a test",
+    target: EVENT,
+    ...facts,
+  });
   expect(made).toMatchObject({ status: 201 });
   return made.body.id as string;
 }
 
 test("[K53] [K59] [A10] a hub that is killed before the due time starts it when it is back, once, and says why so late", async () => {
   await using app = await startAppliance({ parts: ["hub"] });
-  const onTime = await make(app.api, { when: { kind: "once", at: soon(1_500) } });
-  const caughtUp = await make(app.api, {
+  const onTime = await make(app, { when: { kind: "once", at: soon(1_500) } });
+  const caughtUp = await make(app, {
     when: { kind: "once", at: soon(1_500) },
     lateS: 1,
     catchUp: "once",
   });
-  const skipped = await make(app.api, {
+  const skipped = await make(app, {
     when: { kind: "once", at: soon(1_500) },
     lateS: 1,
     catchUp: "skip",
@@ -44,7 +48,7 @@ test("[K53] [K59] [A10] a hub that is killed before the due time starts it when 
   await new Promise((resolve) => setTimeout(resolve, 3_500)); // past the due time and lateS
   await app.start("hub");
   const told = await until("both to be fired", async () => {
-    const both = [...(await firings(app.api, onTime)), ...(await firings(app.api, caughtUp))];
+    const both = [...(await firings(app, onTime)), ...(await firings(app, caughtUp))];
     return both.length >= 2 && both;
   });
   expect(told.map(({ outcome }) => outcome)).toEqual(["started", "started"]);
@@ -56,9 +60,9 @@ test("[K53] [K59] [A10] a hub that is killed before the due time starts it when 
     const { body } = await app.api("GET", `/api/schedules/${skipped}`);
     return body.state === "ended";
   });
-  expect(await firings(app.api, onTime)).toHaveLength(1);
-  expect(await firings(app.api, caughtUp)).toHaveLength(1);
-  expect(await firings(app.api, skipped)).toHaveLength(0);
+  expect(await firings(app, onTime)).toHaveLength(1);
+  expect(await firings(app, caughtUp)).toHaveLength(1);
+  expect(await firings(app, skipped)).toHaveLength(0);
   const { body } = await app.api("GET", "/api/events?format=json&types=schedule.missed");
   const missed = body.events as { subject: string; data: { startedLate: boolean } }[];
   expect(missed.map(({ subject, data }) => [subject, data.startedLate])).toEqual(
@@ -72,7 +76,7 @@ test("[K53] [K59] [A10] a hub that is killed before the due time starts it when 
 test("three hubs, the leader killed at a due second: each instant is fired once and none is left out", async () => {
   await using cluster = await startCluster(3);
   let leader = await cluster.leader();
-  const id = await make(leader.api, {
+  const id = await make(leader, {
     when: { kind: "every", everyS: 1 },
     catchUp: "all",
     catchUpMax: 100,
@@ -88,14 +92,14 @@ test("three hubs, the leader killed at a due second: each instant is fired once 
     leader = await cluster.leader();
     const next = leader;
     await until("a firing by the next leader", async () => {
-      const seen = await firings(next.api, id);
+      const seen = await firings(next, id);
       return seen.some(({ plannedMs }) => plannedMs > dueMs + 1_000);
     });
     await killed.start();
     leader = await cluster.leader();
   }
   await leader.api("POST", `/api/schedules/${id}/pause`);
-  const fired = await firings(leader.api, id);
+  const fired = await firings(leader, id);
   const instants = fired.map(({ plannedMs }) => plannedMs);
   const [first = 0] = instants;
   expect(instants.length).toBeGreaterThan(4);
@@ -104,77 +108,75 @@ test("three hubs, the leader killed at a due second: each instant is fired once 
 
 test("[K44] [K59] [K94] listed with next times, run by hand, paused, switched off; health and metrics know them", async () => {
   await using app = await startAppliance({ parts: ["hub"] });
-  const { api } = app;
   const zone = "America/Los_Angeles";
-  const id = await make(api, { when: { kind: "cron", pattern: "0 4 * * *", zone } });
-  const listed = await api("GET", "/api/schedules");
+  const id = await make(app, { when: { kind: "cron", pattern: "0 4 * * *", zone } });
+  const listed = await app.api("GET", "/api/schedules");
   expect(listed.body).toMatchObject({ enabled: true, schedules: [{ id, state: "active" }] });
   expect(listed.body.schedules[0].nextLocal).toMatch(/T04:00:00-0[78]:00$/);
-  const next = await api("GET", `/api/schedules/${id}/next?count=400`);
+  const next = await app.api("GET", `/api/schedules/${id}/next?count=400`);
   expect(next.status).toBe(400);
-  const days = await api("GET", `/api/schedules/${id}/next?count=100`);
+  const days = await app.api("GET", `/api/schedules/${id}/next?count=100`);
   expect(days.body.next).toHaveLength(100);
   expect(
     new Set(days.body.next.map(({ local }: { local: string }) => local.slice(11, 16))),
   ).toEqual(new Set(["04:00"]));
 
   const key = { "idempotency-key": "once" };
-  const ran = await api("POST", `/api/schedules/${id}/run`, {}, key);
+  const ran = await app.api("POST", `/api/schedules/${id}/run`, {}, key);
   expect(ran).toMatchObject({ status: 202, body: { outcome: "started" } });
-  expect((await api("POST", `/api/schedules/${id}/run`, {}, key)).body.firing).toBe(
+  expect((await app.api("POST", `/api/schedules/${id}/run`, {}, key)).body.firing).toBe(
     ran.body.firing,
   );
-  const history = await api("GET", `/api/schedules/${id}/history`);
+  const history = await app.api("GET", `/api/schedules/${id}/history`);
   expect(history.body.firings).toMatchObject([
     { why: "person", outcome: "started", started: { type: "event", state: "done", tookMs: 0 } },
   ]);
 
-  const paused = await api("POST", `/api/schedules/${id}/pause`);
+  const paused = await app.api("POST", `/api/schedules/${id}/pause`);
   expect(paused.body).toMatchObject({ state: "paused" });
   expect(paused.body.nextAt).toBeUndefined();
-  await api("POST", `/api/schedules/${id}/resume`);
+  await app.api("POST", `/api/schedules/${id}/resume`);
 
-  await api("PUT", "/api/flags/schedules.enabled", { value: false });
-  const off = await make(api, { when: { kind: "once", at: soon(300) } });
+  await app.api("PUT", "/api/flags/schedules.enabled", { value: false });
+  const off = await make(app, { when: { kind: "once", at: soon(300) } });
   await new Promise((resolve) => setTimeout(resolve, 800));
-  expect(await firings(api, off)).toEqual([]);
-  expect((await api("GET", "/api/schedules")).body.enabled).toBe(false);
-  await api("PUT", "/api/flags/schedules.enabled", { value: true });
-  await until("it to fire once switched on", async () => (await firings(api, off)).length === 1);
+  expect(await firings(app, off)).toEqual([]);
+  expect((await app.api("GET", "/api/schedules")).body.enabled).toBe(false);
+  await app.api("PUT", "/api/flags/schedules.enabled", { value: true });
+  await until("it to fire once switched on", async () => (await firings(app, off)).length === 1);
 
-  const { body: health } = await api("GET", "/healthz");
+  const { body: health } = await app.api("GET", "/healthz");
   expect(health.parts.schedules.note).toMatch(/^1 active, next 20\d\d-/);
-  const { body: metrics } = await api("GET", "/metrics");
+  const { body: metrics } = await app.api("GET", "/metrics");
   expect(metrics).toMatch(/gantry_scheduled_jobs_total\{outcome="started"\} 2/);
   expect(metrics).toMatch(/gantry_job_last_run_seconds 1\d{9}/);
 });
 
 test("a question is asked and answered for its person, and budgets and faulty schedules are refused", async () => {
   await using app = await startAppliance({ parts: ["hub"] });
-  const { api } = app;
-  const id = await make(api, {
+  const id = await make(app, {
     when: { kind: "once", at: soon(300) },
     target: { type: "question", text: "help" },
   });
   await until("the answer", async () => {
-    const { body } = await api("GET", `/api/schedules/${id}/history`);
+    const { body } = await app.api("GET", `/api/schedules/${id}/history`);
     return body.firings[0]?.started?.state === "done";
   });
-  const { body: talks } = await api("GET", "/api/conversations");
+  const { body: talks } = await app.api("GET", "/api/conversations");
   expect(talks.conversations).toHaveLength(1);
 
-  const bound = await make(api, {
+  const bound = await make(app, {
     when: { kind: "every", everyS: 3_600 },
     runsPerDayMax: 1,
   });
-  expect((await api("POST", `/api/schedules/${bound}/run`)).status).toBe(202);
-  expect(await api("POST", `/api/schedules/${bound}/run`)).toMatchObject({
+  expect((await app.api("POST", `/api/schedules/${bound}/run`)).status).toBe(202);
+  expect(await app.api("POST", `/api/schedules/${bound}/run`)).toMatchObject({
     status: 429,
     body: { code: "budget_spent" },
   });
-  const changed = await api("PATCH", `/api/schedules/${bound}`, { runsPerDayMax: null });
+  const changed = await app.api("PATCH", `/api/schedules/${bound}`, { runsPerDayMax: null });
   expect(changed.body.runsPerDayMax).toBeUndefined();
-  expect((await api("POST", `/api/schedules/${bound}/run`)).status).toBe(202);
+  expect((await app.api("POST", `/api/schedules/${bound}/run`)).status).toBe(202);
 
   const faults = await Promise.all(
     [
@@ -182,11 +184,11 @@ test("a question is asked and answered for its person, and budgets and faulty sc
       { when: { kind: "cron", pattern: "* * * * *", zone: "Mars/Olympus" }, target: EVENT },
       { when: { kind: "once", at: "2020-01-01T00:00:00Z" }, target: EVENT },
       { when: { kind: "cron", pattern: "0 0 30 2 *" }, target: EVENT },
-    ].map((facts) => api("POST", "/api/schedules", { name: "faulty", ...facts })),
+    ].map((facts) => app.api("POST", "/api/schedules", { name: "faulty", ...facts })),
   );
   expect(faults.map(({ status, body }) => [status, body.code])).toEqual(
     faults.map(() => [400, "bad_schedule"]),
   );
-  expect((await api("DELETE", `/api/schedules/${id}`)).status).toBe(200);
-  expect((await api("GET", `/api/schedules/${id}`)).status).toBe(404);
+  expect((await app.api("DELETE", `/api/schedules/${id}`)).status).toBe(200);
+  expect((await app.api("GET", `/api/schedules/${id}`)).status).toBe(404);
 });
