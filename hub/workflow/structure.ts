@@ -62,7 +62,9 @@ function circleIn(stuck: ReadonlySet<string>, after: ReadonlyMap<string, string[
     path.push(here);
     here = before.get(here) ?? here; // each stuck node waits for a stuck one
   }
-  return path.slice(path.indexOf(here)).toReversed();
+  const circle = path.slice(path.indexOf(here)).toReversed();
+  const first = circle.indexOf(circle.toSorted()[0] ?? "");
+  return [...circle.slice(first), ...circle.slice(0, first)];
 }
 
 function linked(graph: Graph, ids: readonly string[]): Shape {

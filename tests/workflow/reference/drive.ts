@@ -67,6 +67,8 @@ export function drive(graph: unknown, outcomes: number, order: number, way: Way)
 const endingsIn = ({ effects }: Advanced): number =>
   effects.filter(({ kind }) => kind === "ended").length;
 
+const name = (effect: Effect): string => JSON.stringify({ ...effect, begun: undefined });
+
 /** EN3: what is owed anew was told, and what was told is owed, unless it was called back at once. */
 function checkEffects(
   { effects, stale }: Advanced,
@@ -75,7 +77,6 @@ function checkEffects(
   fact: Fact,
 ): void {
   if (stale !== undefined) return;
-  const name = (effect: Effect): string => JSON.stringify({ ...effect, begun: undefined });
   const [known, now] = [new Set(before.map(name)), new Set(after.map(name))];
   const told = new Set(effects.map(name));
   for (const effect of now) {

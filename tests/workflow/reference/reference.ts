@@ -168,7 +168,7 @@ class Reference {
     const output =
       graph.output === undefined
         ? Object.fromEntries(last.map((id) => [id, free.of(id)?.output ?? null]))
-        : this.#fill(graph.output as Json, scope);
+        : this.#fill(graph.output, scope);
     return { state: "done", output, endAt, nodes: free.places };
   }
 
@@ -250,16 +250,16 @@ class Reference {
     const failed: Outcome = { state: "failed", output: null, endAt: beganAt };
     switch (node.type) {
       case "function": {
-        const { of } = this.#fill(node.with as Json, scope) as { readonly of: readonly Json[] };
+        const { of } = this.#fill(node.with, scope) as { readonly of: readonly Json[] };
         return of.every((item) => typeof item === "number")
-          ? done(of.reduce((a: number, b) => a + Number(b), 0))
+          ? done(of.reduce((a: number, b) => a + b, 0))
           : failed;
       }
       case "artifact":
         return done({
           name: node.name,
           mediaType: node.mediaType,
-          value: this.#fill(node.value as Json, scope),
+          value: this.#fill(node.value, scope),
         });
       case "join": {
         const taken = graph.edges
