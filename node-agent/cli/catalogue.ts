@@ -269,6 +269,23 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     },
     load: async () => (await import("./commands/schedule.ts")).schedule,
   },
+  webhook: {
+    summary: "who is told of events by HTTP",
+    usage: [
+      "",
+      "list",
+      "add URL [--events A,B] [--subject ID]",
+      "dead|rm ID",
+      "redeliver ID [DELIVERY...]",
+    ],
+    words: ["list", "add", "rm", "dead", "redeliver"],
+    options: {
+      events: text("A,B", "types, prefixes like job.*, or *; default *"),
+      subject: text("ID", "only about this run, job, printer ..."),
+      limit,
+    },
+    load: async () => (await import("./commands/webhook.ts")).webhook,
+  },
   flags: {
     summary: "read and set flags",
     usage: ["", "get KEY", "set KEY VALUE", "delete KEY"],

@@ -64,6 +64,25 @@ const FIRING = {
   by: "hub",
 };
 const FIRED = { firings: [FIRING] };
+const HOOK = {
+  id: "whk_1",
+  url: "http://a/b",
+  types: ["job.*"],
+  by: "ada",
+  delivery_count: 2,
+  failure_count: 1,
+  dead: 1,
+};
+const LETTER = {
+  id: "whk_1.7.0",
+  type: "print.changed",
+  subject: "prt_1",
+  at: AT,
+  diedAt: AT,
+  attempts: 4,
+  error: { code: "unreachable", message: "no" },
+  wanted: false,
+};
 const LOCK_GIVEN = { name: "bench", owner: "me", token: 12, ttlMs: 5_000 };
 const LOCK = { ...LOCK_GIVEN, by: "ada", acquiredAt: AT };
 const waiting = ["two", "three"].map((owner) => ({
@@ -150,6 +169,21 @@ describe("every command of the hub", () => {
     ["schedule next sch_1 --count 1", "GET /api/schedules/sch_1/next", NEXT, "T04:00:00-08:00"],
     ["schedule history sch_1", "GET /api/schedules/sch_1/history", FIRED, "catch-up"],
     ["schedule add x --every 60 --event tick", "POST /api/schedules", SCHEDULE, "sch_1"],
+    ["webhook", "GET /api/webhooks", { webhooks: [HOOK] }, "job.*"],
+    ["webhook add http://a/b", "POST /api/webhooks", { ...HOOK, secret: "whsec_x" }, "whsec_x"],
+    [
+      "webhook dead whk_1",
+      "GET /api/webhooks/whk_1/dead",
+      { deadLetters: [LETTER] },
+      "print.changed",
+    ],
+    [
+      "webhook redeliver whk_1",
+      "POST /api/webhooks/whk_1/redeliver",
+      { count: 3 },
+      "3 dead letters",
+    ],
+    ["webhook rm whk_1", "DELETE /api/webhooks/whk_1", { ok: true }, "whk_1 is deleted"],
     ["flags", "GET /api/flags", { flags: [FLAG] }, "a.b"],
     ["flags get a.b --consistency local", "GET /api/flags/a.b", FLAG, '{"on":true}'],
     ["flags set a.b on --if-revision 6", "PUT /api/flags/a.b", FLAG, "revision 7"],
