@@ -25,7 +25,9 @@ const ask = (cluster: TestCluster, method: string, path: string, body?: unknown)
       const reply = await alive(cluster)
         .api(method, path, body, headers)
         .catch(() => undefined);
-      return reply !== undefined && reply.status < 500 && reply.body;
+      // Hubs that were founded a moment ago have not all said yet which commands they know.
+      const isEarly = reply?.body.code === "capability_missing";
+      return reply !== undefined && reply.status < 500 && !isEarly && reply.body;
     },
     PATIENCE_MS,
   );
@@ -98,8 +100,8 @@ describe("runs on three hubs", () => {
     await cluster.leader();
     const exam = await until("all ledgers to be the same", async () => {
       const { body } = await alive(cluster).api("GET", "/api/cluster/exam");
-      return body.hubs?.length === 3 && body;
+      return body.hubs?.length === 3 && body.index !== null && body;
     });
-    expect(JSON.stringify(exam)).not.toContain('"differs":true');
+    expect([exam.isSame, exam.faults]).toEqual([true, []]);
   }, 180_000);
 });

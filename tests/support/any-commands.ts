@@ -15,6 +15,8 @@ import {
   usage,
 } from "../../hub/ledger/testing/rig.ts";
 
+import { decision, runBodies } from "./any-runs.ts";
+
 export interface Step {
   readonly envelope: Partial<Envelope>;
   readonly body: (rows: Rows) => CommandBody;
@@ -318,6 +320,13 @@ const bodies = fc.oneof(
   body(fc.record({ type: oneOf("jobCancelled", "jobRequeued", "jobDropped"), job: few("job") })),
   body(fc.record({ type: type("flagSet"), key: few("flag"), value: fc.jsonValue() })),
   body(fc.record({ type: type("flagDeleted"), key: few("flag"), ifRevision: fc.nat(20) })),
+  { weight: 12, arbitrary: body(runBodies) },
+  {
+    weight: 2,
+    arbitrary: decision.map(
+      (made) => (rows: Rows) => made([...rows.hot("ticket").keys()].toSorted()),
+    ),
+  },
 );
 
 const replay = fc.record({ key: few("key"), requestSha256: oneOf("one", "two") });

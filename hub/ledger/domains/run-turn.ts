@@ -7,6 +7,7 @@
 // RT2. What ends a run (its row cools, its parent hears, lists have it) happens where the engine says
 //      `ended`, which it says once.
 // RT3. A child is started in the command that made it owed: it is there as often as its place says.
+// RT4. A place has one child at most: one that is over by another word, or tried again, lets go of it.
 
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -130,7 +131,7 @@ export function makeTurn(context: Context): Turn {
     const isAbout = item.place === undefined || Object.hasOwn(row.tickets, item.place) || isOver;
     const mayClose = isAbout && Object.keys(row.tickets).length > 0;
     if (owesTickets || mayClose) next = syncTickets(context, next, planOf(rows, state.graph));
-    next = stopChildren(next, effects);
+    next = stopChildren(next, effects, item);
     if (next.fidelity === "full" || isNew || isOver) next = tell(next, item, isOver);
     if (isOver) endRun(next);
     else rows.put("run", next.id, next);
@@ -178,11 +179,17 @@ export function makeTurn(context: Context): Turn {
     rows.put("run", above.id, { ...above, children });
   }
 
-  function stopChildren(row: RunRow, effects: readonly Effect[]): RunRow {
+  /** RT4. A child's own end has taken it off the list before (endRun). */
+  function stopChildren(
+    row: RunRow,
+    effects: readonly Effect[],
+    { what, place }: TimelineItem,
+  ): RunRow {
     let next = row;
-    for (const effect of effects) {
-      if (effect.kind !== "stop") continue;
-      const { [effect.place]: child, ...children } = next.children;
+    const stopped = effects.flatMap((effect) => (effect.kind === "stop" ? [effect.place] : []));
+    const passed = place === undefined || what === "taken" ? [] : [place];
+    for (const each of [...stopped, ...passed]) {
+      const { [each]: child, ...children } = next.children;
       if (child === undefined) continue;
       next = { ...next, children };
       queue.push({
