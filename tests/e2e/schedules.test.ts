@@ -152,6 +152,28 @@ test("[K44] [K59] [K94] listed with next times, run by hand, paused, switched of
   expect(metrics).toMatch(/gantry_job_last_run_seconds 1\d{9}/);
 });
 
+test("a workflow is started as a run, and the next start waits for its end where that is the policy", async () => {
+  await using app = await startAppliance({ parts: ["hub"] });
+  const graph = { nodes: { rest: { type: "timer", delayMs: 2_500 } } };
+  const kept = await app.api("POST", "/api/workflows", { name: "rest", graph });
+  expect(kept.status).toBe(201);
+  const id = await make(app, {
+    when: { kind: "every", everyS: 1 },
+    overlap: "queue-one",
+    target: { type: "run", workflow: "rest" },
+  });
+  const history = await until("a second run", async () => {
+    const { body } = await app.api("GET", `/api/schedules/${id}/history`);
+    const firings = body.firings as { why: string; outcome: string; started?: { state: string } }[];
+    return firings.filter(({ started }) => started !== undefined).length >= 2 && firings;
+  });
+  await app.api("POST", `/api/schedules/${id}/pause`);
+  expect(history.map(({ outcome }) => outcome)).toContain("skipped");
+  const runs = history.filter(({ started }) => started !== undefined);
+  expect(runs.at(-1)).toMatchObject({ why: "due", started: { state: "done" } });
+  expect(runs.at(-2)).toMatchObject({ why: "queued" });
+});
+
 test("a question is asked and answered for its person, and budgets and faulty schedules are refused", async () => {
   await using app = await startAppliance({ parts: ["hub"] });
   const id = await make(app, {
