@@ -255,7 +255,7 @@ export function makeAsk(parts: AskParts): Ask {
     async resume(signal) {
       for (const question of hub.rows.hot("question").values()) {
         if (open.has(question.id)) continue;
-        if (question.atMs + LIFE.questionResumeMs < hub.clock.now()) {
+        if (question.atMs + LIFE.questionResumeMs < hub.stampMs()) {
           await recordFailure(
             question,
             new GantryError("interrupted", "A restart cut this question off"),

@@ -94,7 +94,7 @@ export interface CacheCounts {
 
 export function answerFromCache(hub: Hub, key: string, counts: CacheCounts): Decision | undefined {
   const row = hub.rows.get("cache", key);
-  const nowMs = hub.clock.now();
+  const nowMs = hub.stampMs();
   if (row === undefined || row.expiresAtMs <= nowMs) {
     counts.misses += 1;
     hub.metrics.cacheLookups.inc({ result: "miss" });
@@ -116,7 +116,7 @@ export function answerFromCache(hub: Hub, key: string, counts: CacheCounts): Dec
   };
 }
 
-export const cacheUntilMs = (hub: Hub): number => hub.clock.now() + LIFE.answerCacheMs;
+export const cacheUntilMs = (hub: Hub): number => hub.stampMs() + LIFE.answerCacheMs;
 
 export async function askModel(
   hub: Hub,

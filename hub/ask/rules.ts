@@ -119,7 +119,7 @@ export function draftPrint(hub: Hub, wanted: PrintWanted): PrintDraft {
     summary: `Print ${name} on ${printer}`,
     hazardClass: "medium",
     hazards: gcode.hazards,
-    expiresAtMs: hub.clock.now() + LIFE.confirmationMs,
+    expiresAtMs: hub.stampMs() + LIFE.confirmationMs,
   };
   return { ...draft, confirmation };
 }
@@ -214,7 +214,7 @@ function devicesText(hub: Hub): string {
 
 function jobsText(hub: Hub): string {
   const lines = [...hub.rows.hot("print").values()].map((row) => {
-    const view = printView(hub.rows, row, hub.soft.printer(row.printer), hub.clock.now());
+    const view = printView(hub.rows, row, hub.soft.printer(row.printer), hub.stampMs());
     return `- ${describePrint(view, view.waitsFor)}`;
   });
   const queued = hub.rows.hot("job").size;

@@ -75,7 +75,7 @@ function queryReply({ hub }: DeskParts, message: MessageRow): QueryReply {
       : {
           pendingTool: asked.action.type,
           hazardClass: asked.hazardClass,
-          confirmation: confirmationView(asked, hub.clock.now()),
+          confirmation: confirmationView(asked, hub.stampMs()),
         }),
     ...(print === undefined ? {} : { job: { id: print.id, state: print.state } }),
   };
@@ -138,11 +138,11 @@ export function confirmations({ hub }: DeskParts, request: DeskRequest): unknown
   const rows = [...hub.rows.hot("confirmation").values()].filter(
     (row) => row.person === person || seesAll(role),
   );
-  return { confirmations: rows.map((row) => confirmationView(row, hub.clock.now())) };
+  return { confirmations: rows.map((row) => confirmationView(row, hub.stampMs())) };
 }
 
 export function confirmation(parts: DeskParts, request: DeskRequest): ConfirmationView {
-  return confirmationView(findConfirmation(parts, request), parts.hub.clock.now());
+  return confirmationView(findConfirmation(parts, request), parts.hub.stampMs());
 }
 
 /** By its own id, by the conversation that waits for it, or by the job it lets go. */

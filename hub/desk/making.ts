@@ -105,7 +105,7 @@ export async function printSubmitted(
     row.confirmation === undefined ? undefined : hub.rows.get("confirmation", row.confirmation);
   return {
     job: { id: row.id, state: row.state },
-    ...(asked === undefined ? {} : { confirmation: confirmationView(asked, hub.clock.now()) }),
+    ...(asked === undefined ? {} : { confirmation: confirmationView(asked, hub.stampMs()) }),
   };
 }
 
@@ -123,7 +123,7 @@ export const print = (parts: DeskParts, request: DeskRequest): PrintView =>
   viewPrint(parts, printRow(parts, paramOf(request, "id")));
 
 const viewPrint = ({ hub }: DeskParts, row: PrintRow): PrintView =>
-  printView(hub.rows, row, hub.soft.printer(row.printer), hub.clock.now());
+  printView(hub.rows, row, hub.soft.printer(row.printer), hub.stampMs());
 
 function printRow({ hub }: DeskParts, id: string): PrintRow {
   const row = hub.rows.get("print", id);
@@ -183,7 +183,7 @@ export async function jobAdded(
     row.confirmation === undefined ? undefined : hub.rows.get("confirmation", row.confirmation);
   return {
     job: { id: row.id, state: row.state },
-    ...(asked === undefined ? {} : { confirmation: confirmationView(asked, hub.clock.now()) }),
+    ...(asked === undefined ? {} : { confirmation: confirmationView(asked, hub.stampMs()) }),
   };
 }
 
@@ -252,7 +252,7 @@ function commandConfirmation(
     summary: `Run ${name}: ${summary}`,
     hazardClass: hazard,
     hazards: [`the command's hazard class is ${hazard}`],
-    expiresAtMs: hub.clock.now() + LIFE.confirmationMs,
+    expiresAtMs: hub.stampMs() + LIFE.confirmationMs,
   };
 }
 

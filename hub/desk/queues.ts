@@ -118,7 +118,7 @@ function viewQueue(parts: DeskParts, name: string): QueueView {
 
 /** Work that a leader holds in its memory alone is shown as leased, with what is known of it. */
 export function viewWork(parts: DeskParts, row: JobRow): JobView {
-  const view = jobView(parts.hub.rows, row, parts.hub.clock.now());
+  const view = jobView(parts.hub.rows, row, parts.hub.stampMs());
   if (row.kind !== "work") return view;
   const worker = parts.queues?.workers.holderOf(row.id);
   const progress = parts.queues?.workers.progressOf(row.id);

@@ -234,7 +234,7 @@ export async function tokenMade(
   const id = newId(hub, "tok");
   const { replay: _, ...by } = byOf(request); // the secret is shown once: a repeat makes another
   const expiresAtMs =
-    expiresInS === undefined ? {} : { expiresAtMs: hub.clock.now() + expiresInS * 1_000 };
+    expiresInS === undefined ? {} : { expiresAtMs: hub.stampMs() + expiresInS * 1_000 };
   await act(
     hub,
     { type: "tokenMade", token: id, person, role, secretSha256: sha256(secret), ...expiresAtMs },
@@ -263,7 +263,7 @@ export async function joinCodeMade(
     Math.floor(hub.random() * 256),
   );
   const secret = joinSecret(bytes);
-  const expiresAtMs = hub.clock.now() + LIFE.joinCodeMs;
+  const expiresAtMs = hub.stampMs() + LIFE.joinCodeMs;
   const { replay: _, ...by } = byOf(request);
   await act(
     hub,

@@ -195,7 +195,7 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
       for (const node of hub.rows.hot("node").values()) {
         if (node.publicKey === publicKey) return node.state !== "removed";
       }
-      const nowMs = hub.clock.now();
+      const nowMs = hub.stampMs();
       return [...hub.rows.hot("joinCode").values()].some(
         (code) => code.expiresAtMs > nowMs && code.usedByNode === undefined,
       );

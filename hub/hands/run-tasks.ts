@@ -184,6 +184,6 @@ function confirmationFor(
     summary: `Run ${name} (${place} of ${run}): ${summary}`,
     hazardClass: hazard,
     hazards: [`the command's hazard class is ${hazard}`],
-    expiresAtMs: hub.clock.now() + LIFE.confirmationMs,
+    expiresAtMs: hub.stampMs() + LIFE.confirmationMs,
   };
 }

@@ -116,7 +116,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
 
   /** Firing is a fact: what the clock says here is what every hub will know. */
   function fireTimers(): void {
-    for (const key of heap.takeDue(clock.now(), TIMERS_AT_ONCE)) {
+    for (const key of heap.takeDue(hub.stampMs(), TIMERS_AT_ONCE)) {
       const cut = key.indexOf(" ");
       const [run, place] = [key.slice(0, cut), key.slice(cut + 1)];
       const dueMs = timers.get(run)?.get(place);
@@ -262,7 +262,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     if (retry === undefined) return null;
     const { delayMs, delayMaxMs } = retry;
     const backoff = { firstMs: delayMs, factor: 2, maxMs: delayMaxMs, jitter: 0.5 };
-    return clock.now() + Math.round(backoffMs(backoff, attempt, hub.random));
+    return hub.stampMs() + Math.round(backoffMs(backoff, attempt, hub.random));
   }
 
   async function run(): Promise<void> {
@@ -296,7 +296,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     const firstMs = heap.firstMs();
     return firstMs === undefined
       ? SWEEP_MS
-      : Math.max(0, Math.min(SWEEP_MS, firstMs - clock.now()));
+      : Math.max(0, Math.min(SWEEP_MS, firstMs - hub.stampMs()));
   }
 
   /** The hub's other work gets its turn between two of these. */
