@@ -31,6 +31,7 @@ import * as nodes from "./domains/nodes.ts";
 import * as people from "./domains/people.ts";
 import * as prints from "./domains/prints.ts";
 import * as queues from "./domains/queues.ts";
+import * as firing from "./domains/schedule-firing.ts";
 import * as schedules from "./domains/schedules.ts";
 import * as runPatches from "./domains/run-patches.ts";
 import * as runs from "./domains/runs.ts";
@@ -116,8 +117,8 @@ const HANDLERS: Handlers = {
   schedulePaused: schedules.schedulePaused,
   scheduleResumed: schedules.scheduleResumed,
   scheduleDeleted: schedules.scheduleDeleted,
-  scheduleFired: schedules.scheduleFired,
-  schedulePassed: schedules.schedulePassed,
+  scheduleFired: firing.scheduleFired,
+  schedulePassed: firing.schedulePassed,
   webhookMade: webhooks.webhookMade,
   webhookDeleted: webhooks.webhookDeleted,
   webhookProgressed: webhooks.webhookProgressed,
