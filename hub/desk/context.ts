@@ -14,7 +14,7 @@ import type { By, Hub } from "../hub.ts";
 import type { RegistryLoop } from "../registry/loop.ts";
 import type { RegistryWatches } from "../registry/watching.ts";
 import type { Calendar } from "../schedules/calendar.ts";
-import type { AgentLink, DeskCallOptions, DeskRequest, OrderedStore } from "../ports.ts";
+import type { AgentLink, BlobStore, DeskCallOptions, DeskRequest, OrderedStore } from "../ports.ts";
 import type { Operations } from "../cluster/operate.ts";
 import type { PreparedBackup } from "../backup/make-backup.ts";
 import type { ClusterState } from "../cluster/state.ts";
@@ -56,6 +56,8 @@ export interface DeskParts {
   readonly models: Models;
   readonly calls: Calls;
   readonly stop: PressStop;
+  /** Outputs of runs that are too large for their rows. */
+  readonly blobs?: Pick<BlobStore, "read" | "size">;
   /** GANTRY_EGRESS_ALLOW; left out: nothing. */
   readonly egressAllow?: readonly string[];
   readonly link: () => AgentLink;

@@ -64,6 +64,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runs: runs.runs,
   run: runs.run,
   runTimeline: runs.runTimeline,
+  runOutput: runs.runOutput,
   runPatches: runs.runPatches,
   runCancelled: runs.runCancelled,
   runPaused: runs.runPaused,

@@ -2,16 +2,18 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Reply } from "@gantry/shared/contract/commands.ts";
-import type { PatchRules, RunCommandBody, RunDraft } from "@gantry/shared/contract/run-commands.ts";
+import type { RunCommandBody, RunDraft } from "@gantry/shared/contract/run-commands.ts";
 import type { ReplayMode, TicketRow } from "@gantry/shared/contract/run-rows.ts";
 import type { ApprovalView, RunStart, RunView } from "@gantry/shared/contract/schemas/runs.ts";
-import { HAZARD_POLICY } from "@gantry/shared/contract/roles.ts";
+import { patchRules } from "../hands/patch-rules.ts";
 import { act, newId, propose, refusal } from "../hub.ts";
-import { planFor, readGraph } from "../ledger/domains/plans.ts";
+import { planFor, planOf, readGraph } from "../ledger/domains/plans.ts";
 import { checkSize } from "../ledger/domains/workflows.ts";
 import type { RunRow } from "../ledger/run-row.ts";
+import { isObject, type Json } from "../workflow/json-value.ts";
 import type { AppliedPatch } from "../workflow/patches/patch-types.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
+import { nodesOf } from "../workflow/view.ts";
 import { actorOf, byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
 import { approvalView, runSummary, runView } from "./run-views.ts";
 import { isoTime } from "./views.ts";
@@ -183,6 +185,43 @@ export function runTimeline(parts: DeskParts, request: DeskRequest): unknown {
   return { entries, ...(place < row.entries ? { next: String(place) } : {}) };
 }
 
+/** Of a run, its body's frames while they are there, or a blob. */
+export async function runOutput(parts: DeskParts, request: DeskRequest): Promise<unknown> {
+  const row = runRow(parts, request);
+  const place = String(request.query["place"]);
+  const { rows } = parts.hub;
+  const recorded = rows.get("recorded", `${row.id}/${place}`);
+  const node = nodesOf(planOf(rows, row.state.graph), row.state).find(
+    (each) => each.place === place,
+  );
+  if (node === undefined && recorded === undefined)
+    throw new GantryError("not_found", `${row.id} has nothing at ${place}`);
+  const kept = recorded !== undefined && "output" in recorded ? recorded.output : null;
+  const output = node === undefined || node.output === null ? kept : node.output;
+  const blob = blobIn(output);
+  if (blob === undefined) return { place, output };
+  if (parts.blobs === undefined) throw new GantryError("not_found", "There is no blob store here");
+  const bytes: Uint8Array[] = [];
+  for (let offset = 0; offset < blob.sizeBytes;) {
+    const piece = await parts.blobs.read(blob.sha256, offset, BLOB_PIECE_BYTES);
+    if (piece.length === 0) throw new GantryError("data_damaged", `${blob.sha256} is too short`);
+    bytes.push(piece);
+    offset += piece.length;
+  }
+  const text = Buffer.concat(bytes).toString("utf8");
+  return { place, output: JSON.parse(text) as unknown, sha256: blob.sha256 };
+}
+
+const BLOB_PIECE_BYTES = 1_048_576;
+
+/** As hub/hands/run-calls.ts has made it. */
+function blobIn(output: Json): { readonly sha256: string; readonly sizeBytes: number } | undefined {
+  if (!isObject(output)) return undefined;
+  const { $blob: sha256, sizeBytes } = output;
+  if (typeof sha256 !== "string" || typeof sizeBytes !== "number") return undefined;
+  return { sha256, sizeBytes };
+}
+
 export function runPatches(parts: DeskParts, request: DeskRequest): unknown {
   const row = runRow(parts, request);
   const patches: unknown[] = [];
@@ -283,7 +322,7 @@ export const runPatched: Order = async (parts, request, { signal }) => {
     type: "runPatched" as const,
     run,
     by,
-    rules: patchRules(parts),
+    rules: patchRules(parts.hub, parts.egressAllow ?? []),
     ...body,
     ...seen,
   };
@@ -298,7 +337,7 @@ export const runPatchReverted: Order = (parts, request, { signal }) => {
     type: "runPatchReverted" as const,
     run,
     role,
-    rules: patchRules(parts),
+    rules: patchRules(parts.hub, parts.egressAllow ?? []),
     ...body,
   };
   return patched(parts, request, command, signal);
@@ -315,22 +354,6 @@ async function patched(
   const { id, state } = runRow(parts, request);
   const run = { id, state: state.state };
   return { run, revision: state.revision, ...(ticket === undefined ? {} : { approval: ticket }) };
-}
-
-/** As they are now: they go into the command, so that every hub judges by the same. */
-export function patchRules({
-  hub,
-  egressAllow = [],
-}: Pick<DeskParts, "hub" | "egressAllow">): PatchRules {
-  const commands = [...hub.rows.hot("node").values()].flatMap((node) => node.capabilities.commands);
-  const hazardous = commands.filter(({ hazard }) => HAZARD_POLICY[hazard].confirms);
-  const names = new Set(hazardous.map(({ name }) => `command:${name}`));
-  return {
-    hosts: egressAllow,
-    agentHosts: [],
-    agentCapabilities: [],
-    hazardous: [...names].toSorted(),
-  };
 }
 
 // ── approvals ───────────────────────────────────────────────────────────────────────────────────

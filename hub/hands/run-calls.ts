@@ -9,10 +9,11 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import type { Outbound, OutboundReply } from "../adapters/outbound.ts";
-import { act, byHub, type Hub } from "../hub.ts";
+import { act, byHub, type Hub, propose } from "../hub.ts";
 import type { BlobStore } from "../ports.ts";
-import type { Json, JsonObject } from "../workflow/json-value.ts";
+import { isObject, type Json, type JsonObject } from "../workflow/json-value.ts";
 import type { Models } from "./models.ts";
+import { patchRules } from "./patch-rules.ts";
 
 type NodeOf<T extends WorkflowNode["type"]> = Extract<WorkflowNode, { type: T }>;
 
@@ -24,6 +25,8 @@ const AGAIN = new Set([408, 425, 429]);
 export interface RunCallParts {
   readonly hub: Hub;
   readonly outbound: Outbound;
+  /** GANTRY_EGRESS_ALLOW. */
+  readonly egressAllow: readonly string[];
   readonly models: Pick<Models, "generate">;
   readonly blobs: {
     readonly store: BlobStore;
@@ -33,6 +36,8 @@ export interface RunCallParts {
 
 export interface RunCall {
   readonly run: string;
+  readonly place: string;
+  readonly attempt: number;
   readonly idempotencyKey: string;
   readonly values: JsonObject;
 }
@@ -130,12 +135,48 @@ export async function askModel(
     () => {},
     limited,
   );
-  if (node.schema === undefined) return { text: generated.text };
+  if (node.schema === undefined && node.patches === "no") return { text: generated.text };
+  const given = read(generated.text, node.schema !== undefined);
+  return node.patches === "no" ? given : proposePatch(parts, call, given, signal);
+}
+
+/** What is said in JSON is JSON; where that was not asked for, anything else is text. */
+function read(text: string, mustBeJson: boolean): Json {
   try {
-    return JSON.parse(generated.text) as Json;
+    return JSON.parse(text) as Json;
   } catch (cause) {
+    if (!mustBeJson) return { text };
     throw new GantryError("model_failed", "The model's answer is not JSON", { cause });
   }
+}
+
+/**
+ * RC3. An agent proposes a patch by an output with `patch: {operations, reason}`; what became of it is
+ * `patched` in the output. The first proposal of an attempt counts, also when the turn is done again.
+ */
+async function proposePatch(
+  { hub, egressAllow }: RunCallParts,
+  { run, place, attempt, idempotencyKey }: RunCall,
+  given: Json,
+  signal: AbortSignal,
+): Promise<Json> {
+  const patch = isObject(given) ? given["patch"] : undefined;
+  if (!isObject(given) || !isObject(patch)) return given;
+  const { operations, reason } = patch;
+  const body = {
+    type: "runPatched" as const,
+    run,
+    by: { kind: "agent" as const, place },
+    operations: Array.isArray(operations) ? operations : [],
+    reason: typeof reason === "string" ? reason : "",
+    rules: patchRules(hub, egressAllow),
+  };
+  const replay = { key: `${idempotencyKey} patch ${attempt}`, requestSha256: "" };
+  const reply = await propose(hub, body, { ...byHub(hub), replay }, signal);
+  if (!reply.ok)
+    return { ...given, patched: { refused: reply.error.code, why: reply.error.message } };
+  const { revision, ticket } = reply.value as { revision: number; ticket?: string }; // domains/run-patches.ts
+  return { ...given, patched: ticket === undefined ? { revision } : { approval: ticket } };
 }
 
 /** RC1. The output as facts may carry it. */

@@ -213,7 +213,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
         new FinalFault("outcome_unknown", "Its machine was lost in the middle"),
       );
     }
-    const call = { run: row.id, idempotencyKey, values };
+    const call = { run: row.id, place, attempt, idempotencyKey, values };
     await slots.take(both);
     try {
       return await done(row, effect, await callOne(node, call, both), both);

@@ -135,7 +135,7 @@ export function makeHands(parts: HandsParts): Hands {
       return (await outbound.send(request, asked)).status;
     },
   });
-  const runs = makeRunHands({ hub, outbound, models, blobs });
+  const runs = makeRunHands({ hub, outbound, egressAllow: parts.egressAllow, models, blobs });
   const watches = makeRegistryWatches(hub, signal);
   const keepAlive: RegistryLoop["keepAlive"] = (name, token) => registry.keepAlive(name, token);
   const calendar = makeCronCalendar();
@@ -155,6 +155,7 @@ export function makeHands(parts: HandsParts): Hands {
     models,
     calls,
     stop,
+    blobs: blobs.store,
     egressAllow: parts.egressAllow,
     link,
     ledgerStore: core.ledgerStore,

@@ -161,6 +161,11 @@ export const ROUTES = {
   runs: get("/api/runs", "viewer", "Runs, the newest first; state=, workflow=, parent="),
   run: get("/api/runs/:id", "viewer", "One run with its nodes and its result"),
   runTimeline: get("/api/runs/:id/timeline", "viewer", "What happened to it, in order"),
+  runOutput: get(
+    "/api/runs/:id/output",
+    "viewer",
+    "What one node gave, whole, also where it is kept as a blob; place=",
+  ),
   runPatches: get("/api/runs/:id/patches", "viewer", "Its patches: who, why, what"),
   runEvents: {
     ...get("/api/runs/:id/events", "viewer", "Its live events; Last-Event-ID is a log position"),

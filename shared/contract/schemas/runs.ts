@@ -159,6 +159,15 @@ export const RUN_SCHEMAS = {
       }),
     ),
   },
+  runOutput: {
+    query: z.object({ place: z.string().min(1).max(1_000) }),
+    reply: z.object({
+      place: z.string(),
+      output: z.unknown(),
+      /** Where it is kept as a blob. */
+      sha256: z.string().optional(),
+    }),
+  },
   runPatches: {
     reply: z.object({
       patches: z.array(

@@ -1,0 +1,283 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT } from "@gantry/shared/base/policy.ts";
+import { sha256 } from "@gantry/shared/base/digest.ts";
+import type { Graph } from "@gantry/shared/contract/workflow.ts";
+import type { OutboundReply, OutboundRequest } from "../adapters/outbound.ts";
+import { graph, http, kept, runOf, started, value } from "../ledger/testing/flows.ts";
+import { command } from "../ledger/testing/rig.ts";
+import type { BlobStore } from "../ports.ts";
+import { type FakeHub, makeFakeHub } from "../registry/testing/fake-hub.ts";
+import { makeRunHands } from "./runs.ts";
+
+const ends: AbortController[] = [];
+afterEach(() => {
+  for (const end of ends.splice(0)) end.abort(new GantryError("stopping", "the test is over"));
+});
+
+type Answer = OutboundReply | GantryError | Promise<OutboundReply>;
+const ok = (body: string): OutboundReply => ({
+  status: 200,
+  headers: { "content-type": "application/json" },
+  bytes: Buffer.from(body),
+});
+
+interface Scene extends FakeHub {
+  readonly sent: readonly OutboundRequest[];
+  readonly prompts: readonly string[];
+  readonly blobs: ReadonlyMap<string, string>;
+  answer: (request: OutboundRequest) => Answer;
+  say: string;
+  /** Another leader takes over: what was under way here is forgotten. */
+  reign(): AbortController;
+}
+
+function makeScene(flow: Graph, facts: object = {}): Scene {
+  const fake = makeFakeHub();
+  const sent: OutboundRequest[] = [];
+  const prompts: string[] = [];
+  const blobs = new Map<string, string>();
+  const store = {
+    async write() {
+      let text = "";
+      return {
+        async write(bytes: Uint8Array) {
+          text += Buffer.from(bytes).toString();
+        },
+        async finish() {
+          blobs.set(sha256(text), text);
+          return { sha256: sha256(text), sizeBytes: text.length };
+        },
+        async abort() {},
+      };
+    },
+  } as Pick<BlobStore, "write"> as BlobStore; // all that outputs use of it
+  const hands = makeRunHands({
+    hub: fake.hub,
+    outbound: {
+      async send(request) {
+        sent.push(request);
+        const reply = await scene.answer(request);
+        if (reply instanceof GantryError) throw reply;
+        return reply;
+      },
+    },
+    egressAllow: [],
+    models: {
+      async generate(_wanted, request) {
+        prompts.push(request.messages.map(({ content }) => content).join("|"));
+        return { generated: { text: scene.say } } as never; // all that a turn reads of it
+      },
+    },
+    blobs: { store, spread: async () => {} },
+  });
+  const scene: Scene = {
+    ...fake,
+    sent,
+    prompts,
+    blobs,
+    answer: () => ok("{}"),
+    say: "hello",
+    reign() {
+      const end = new AbortController();
+      ends.push(end);
+      void hands.run(end.signal);
+      return end;
+    },
+  };
+  fake.rig.act(kept(flow));
+  fake.rig.act(started(facts));
+  return scene;
+}
+
+const nextLeader = async (scene: Scene, old: AbortController): Promise<void> => {
+  old.abort(new GantryError("stale_term", "another hub leads"));
+  await scene.clock.pass(10);
+  scene.reign();
+  await scene.clock.pass(10);
+};
+
+describe("what runs owe", () => {
+  it("is read off the rows and done, with facts of one turn in one command", async () => {
+    const nodes = { a: http(), b: http(), c: http(), end: value("${nodes.a.output.body.n}") };
+    const scene = makeScene(graph(nodes, ["a>end", "b>end", "c>end"]));
+    scene.answer = () => ok('{"n": 1}');
+    scene.reign();
+    await scene.clock.pass(10);
+    expect(runOf(scene.rig).state).toMatchObject({ state: "done" });
+    expect(scene.sent).toHaveLength(3);
+    const facts = scene.proposed.flatMap((one) =>
+      one.type === "runsAdvanced" ? [one.facts.length] : [],
+    );
+    expect(facts.reduce((sum, count) => sum + count, 0)).toBe(3);
+    expect(facts.length).toBeLessThan(3);
+  });
+
+  it("is done again by the next leader, under the same key, and counts once", async () => {
+    const scene = makeScene(graph({ a: http() }));
+    const first = Promise.withResolvers<OutboundReply>();
+    scene.answer = () => first.promise;
+    const old = scene.reign();
+    await scene.clock.pass(10);
+    scene.answer = () => ok('"second"');
+    await nextLeader(scene, old);
+    first.resolve(ok('"late"'));
+    await scene.clock.pass(10);
+    expect(scene.sent).toHaveLength(2);
+    const keys = scene.sent.map(({ headers }) => headers["idempotency-key"]);
+    expect(keys).toEqual([keys[0], keys[0]]);
+    expect(runOf(scene.rig).state.output).toMatchObject({ a: { body: "second" } });
+  });
+
+  it("of a `once` node is in the log before it begins, and not begun by the next leader (RH2)", async () => {
+    const scene = makeScene(graph({ door: http({ effect: "once" }) }));
+    scene.answer = (): Promise<OutboundReply> => {
+      const taken = scene.proposed.some((one) => JSON.stringify(one).includes('"taken"'));
+      expect(taken).toBe(true);
+      return new Promise(() => {});
+    };
+    const old = scene.reign();
+    await scene.clock.pass(10);
+    expect(scene.sent).toHaveLength(1);
+    await nextLeader(scene, old);
+    expect(scene.sent).toHaveLength(1);
+    expect(runOf(scene.rig).state.root.state).toEqual([8]); // NODE.unknown
+  });
+
+  it("of a `once` node that surely did not happen is a failure, else unknown", async () => {
+    const refused = new GantryError("unreachable", "no", { cause: { code: "ECONNREFUSED" } });
+    const cut = new GantryError("unreachable", "no", { cause: { code: "ECONNRESET" } });
+    for (const [error, state] of [
+      [refused, "failed"],
+      [cut, "running"],
+    ] as const) {
+      const scene = makeScene(graph({ door: http({ effect: "once" }) }));
+      scene.answer = () => error;
+      scene.reign();
+      await scene.clock.pass(10);
+      expect([error.cause, runOf(scene.rig).state.state]).toEqual([error.cause, state]);
+    }
+  });
+
+  it("in time is told when it is due: the timer lost with the process is found by the next leader", async () => {
+    const scene = makeScene(
+      graph({ wait: { type: "timer", delayMs: 60_000 }, end: value(1) }, ["wait>end"]),
+    );
+    const old = scene.reign();
+    await scene.clock.pass(30_000, 1_000);
+    await nextLeader(scene, old);
+    expect(runOf(scene.rig).state.state).toBe("running");
+    await scene.clock.pass(31_000, 1_000);
+    expect(runOf(scene.rig).state.state).toBe("done");
+  });
+
+  it("is tried again after a pause that the log knows, and not where it is of no use", async () => {
+    const retry = { attempts: 3, delayMs: 1_000, delayMaxMs: 1_000 };
+    const scene = makeScene(
+      graph({ a: http({ retry }), b: http({ retry, url: "http://b.test/" }) }),
+    );
+    scene.answer = ({ url }) =>
+      url.includes("b.test")
+        ? new GantryError("egress_denied", "not listed")
+        : scene.sent.filter((one) => !one.url.includes("b.test")).length < 3
+          ? new GantryError("timeout", "late")
+          : ok("{}");
+    scene.reign();
+    await scene.clock.pass(5_000, 200);
+    expect(scene.sent.filter(({ url }) => url.includes("b.test"))).toHaveLength(1);
+    expect(runOf(scene.rig).state).toMatchObject({
+      state: "failed",
+      fault: { code: "egress_denied" },
+    });
+  });
+
+  it("no more is stopped (RH3)", async () => {
+    const scene = makeScene(graph({ a: http() }));
+    scene.answer = () => new Promise(() => {});
+    scene.reign();
+    await scene.clock.pass(10);
+    scene.rig.apply(command({ type: "runCancelled", run: "run_1", reason: "late" }));
+    await scene.clock.pass(10);
+    const before = scene.proposed.length;
+    await scene.clock.pass(1_000);
+    expect(scene.proposed).toHaveLength(before);
+    expect(runOf(scene.rig).state.state).toBe("cancelled");
+  });
+
+  it("gives a large output to the blob store, and its name to the run (RC1)", async () => {
+    const scene = makeScene(graph({ a: http() }));
+    const body = JSON.stringify("x".repeat(LIMIT.runOutputBytes.max));
+    scene.answer = () => ok(body);
+    scene.reign();
+    await scene.clock.pass(10);
+    const output = runOf(scene.rig).state.root.output[0] as { $blob: string; sizeBytes: number };
+    expect(JSON.parse(scene.blobs.get(output.$blob) ?? "{}")).toMatchObject({ status: 200 });
+    expect(scene.rig.rows.get("order", "runBlobs/0")).toBe(output.$blob);
+  });
+
+  it("a replay owes is answered from what was recorded: nothing reaches the world (RH4)", async () => {
+    const flow = graph({ a: http(), wait: { type: "timer", delayMs: 60_000 } }, ["a>wait"]);
+    const scene = makeScene(flow);
+    scene.answer = () => ok('"then"');
+    scene.reign();
+    await scene.clock.pass(61_000, 1_000);
+    scene.answer = () => ok('"now"');
+    const replayOf = { run: "run_1", mode: "freeze" as const };
+    scene.rig.act(started({ run: "run_2", replayOf }));
+    await scene.clock.pass(10);
+    expect(runOf(scene.rig, "run_2").state).toMatchObject({ state: "done" });
+    const [then, now] = [runOf(scene.rig), runOf(scene.rig, "run_2")].map(
+      (row) => row.state.root.output[0],
+    );
+    expect(now).toEqual(then);
+    expect(scene.sent).toHaveLength(1);
+  });
+});
+
+describe("agents", () => {
+  const think = (facts: object): Graph =>
+    graph(
+      {
+        think: { type: "agent", prompt: "About ${inputs.it}?", system: "Be brief", ...facts },
+        end: value(1),
+      },
+      ["think>end"],
+    );
+
+  it("take a turn of a model, as text or as JSON of their schema", async () => {
+    const scene = makeScene(think({}), { inputs: { it: "beds" } });
+    scene.reign();
+    await scene.clock.pass(10);
+    expect(scene.prompts).toEqual(["Be brief|About beds?"]);
+    expect(runOf(scene.rig).state.root.output[0]).toEqual({ text: "hello" });
+    const other = makeScene(think({ schema: { type: "object" } }), { inputs: { it: "x" } });
+    other.say = "no JSON";
+    other.reign();
+    await other.clock.pass(10);
+    expect(runOf(other.rig).state).toMatchObject({
+      state: "failed",
+      fault: { code: "model_failed" },
+    });
+  });
+
+  it("propose a patch, which is applied, waits for a person, or is refused, as their node says (RC3)", async () => {
+    const operations = [
+      { op: "addNode", id: "more", node: value("more") },
+      { op: "addEdge", edge: { from: "end", to: "more" } },
+    ];
+    const outcomes: unknown[] = [];
+    for (const patches of ["apply", "ask", "no"]) {
+      const scene = makeScene(think({ patches }), { inputs: { it: "x" } });
+      scene.say = JSON.stringify({ text: "better", patch: { operations, reason: "it was short" } });
+      scene.reign();
+      await scene.clock.pass(10);
+      const { root, revision, state } = runOf(scene.rig).state;
+      outcomes.push([state, revision, (root.output[0] as { patched?: object }).patched]);
+    }
+    expect(outcomes).toEqual([
+      ["done", 1, { revision: 1 }],
+      ["done", 0, { approval: expect.stringMatching(/^apr_/) }],
+      ["done", 0, undefined],
+    ]);
+  });
+});
