@@ -204,7 +204,7 @@ test.each<readonly [string, unknown, string, string]>([
     "/nodes/a/while",
   ],
   ["rounds within rounds", rounds(3), "too_many_rounds", "/nodes/a/body/nodes/a/maxRounds"],
-  ["bodies nine deep", nested(9), "too_deep", `${"/nodes/a/body".repeat(9)}`],
+  ["bodies nine deep", nested(9), "too_deep", "/nodes/a/body".repeat(9)],
   ["bodies five hundred deep", nested(500), "too_deep", ""],
   ["5,001 nodes", many(5_001), "too_many_nodes", ""],
   ["20,402 edges", layers(), "too_many_edges", ""],

@@ -65,6 +65,8 @@ export interface Work {
   /** Nodes that may be able to move. */
   readonly agenda: { readonly cell: Cell; readonly index: number }[];
   readonly fuel: Fuel;
+  /** Results and frames that were copied in this `advance`, and may be written to. */
+  own: Set<object> | undefined;
 }
 
 export function beginWork(plan: Plan, run: RunState, nowMs: number): Work {
@@ -78,6 +80,7 @@ export function beginWork(plan: Plan, run: RunState, nowMs: number): Work {
     effects: [],
     agenda: [],
     fuel: { left: LIMIT.runSteps.max },
+    own: undefined,
   };
 }
 
@@ -174,7 +177,9 @@ function putCell(work: Work, cell: Cell): Cell {
   if (around !== null) {
     const { id } = nodeOf(around, index);
     const more = moreOf(around, id);
-    setMore(around, id, { ...more, frames: { ...more.frames, [key]: cell.frame } });
+    const frames = ownFrames(work, more.frames);
+    frames[key] = cell.frame;
+    setMore(around, id, { ...more, frames });
   }
   work.cells.set(prefix, cell);
   return cell;
@@ -186,7 +191,7 @@ export function closeCell(work: Work, cell: Cell): void {
   if (around === null || body.hasUndo) return;
   const { id } = nodeOf(around, index);
   const more = moreOf(around, id);
-  const frames = { ...more.frames };
+  const frames = ownFrames(work, more.frames);
   delete frames[key];
   setMore(around, id, { ...more, frames });
   work.cells.delete(prefix);
@@ -209,6 +214,31 @@ export interface Ending {
 /** It is neither over nor about to be. */
 export const isLive = ({ run }: Work): boolean =>
   (run.state === "running" || run.state === "paused") && run.ending === null;
+
+/** A map of ten thousand items does not copy its lists ten thousand times in one go. */
+function owned<T extends object>(work: Work, value: T, copy: (value: T) => T): T {
+  if (work.own?.has(value) === true) return value;
+  const made = copy(value);
+  work.own ??= new Set();
+  work.own.add(made);
+  return made;
+}
+
+export function withResult(
+  work: Work,
+  results: readonly Json[],
+  at: number,
+  result: Json,
+): readonly Json[] {
+  const made = owned(work, results as Json[], (list) => list.slice()); // the run's own is copied
+  made[at] = result;
+  return made;
+}
+
+type Frames = Record<number, Frame>;
+
+const ownFrames = (work: Work, frames: Readonly<Frames> = {}): Frames =>
+  owned(work, frames, (before) => ({ ...before }));
 
 export interface Spot {
   readonly cell: Cell;

@@ -20,6 +20,7 @@ import {
   placeOf,
   setMore,
   stateAt,
+  withResult,
   type Work,
 } from "./draft.ts";
 import { beginNode } from "./begin.ts";
@@ -135,8 +136,7 @@ function bodyDone(work: Work, cell: Cell, around: Cell, output: Json): void {
   const more = moreOf(around, id);
   if (node.type === "loop") setMore(around, id, { ...more, state: output, next: cell.key + 1 });
   else {
-    const results = (more.results ?? []).slice();
-    results[cell.key] = output;
+    const results = withResult(work, more.results ?? [], cell.key, output);
     setMore(around, id, { ...more, results, ended: (more.ended ?? 0) + 1 });
   }
   work.agenda.push({ cell: around, index: cell.index });

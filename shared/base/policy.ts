@@ -161,7 +161,7 @@ export const LIMIT = {
   /** Of one expression or function; a step is about 20 to 100 ns. */
   celSteps: { max: 50_000, whenFull: "the node fails with cel_too_costly" },
   /** Of one fact: what a run computes by itself before it lets others have a turn. */
-  runSteps: { max: 100_000, whenFull: "the rest is a `continue` of its own" },
+  runSteps: { max: 20_000, whenFull: "the rest is a `continue` of its own" },
   /** Of JSON, of what an executor gives. */
   runOutputBytes: { max: 4_096, whenFull: "it becomes a blob, and the run holds its name" },
   /** Characters and 8 for each value, of what the engine itself computes: it cannot write blobs. */

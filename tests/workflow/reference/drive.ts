@@ -17,6 +17,7 @@ import {
 } from "../../../hub/workflow/engine-types.ts";
 import type { Json } from "../../../hub/workflow/json-value.ts";
 import { owed } from "../../../hub/workflow/owed.ts";
+import { frozenFaults } from "../../../hub/workflow/patching.ts";
 import type { Plan } from "../../../hub/workflow/plan.ts";
 import { nodesOf } from "../../../hub/workflow/view.ts";
 
@@ -28,6 +29,8 @@ export interface Way {
   readonly unrest: boolean;
   /** How often the run goes through its JSON, as it does at a crash: 0 to 1. */
   readonly crashes: number;
+  /** Nodes that are put into the graph while it runs, after others that may be over or not. */
+  readonly patches?: boolean;
 }
 
 export interface Driven {
@@ -36,13 +39,16 @@ export interface Driven {
   /** Facts the engine was told, without stale words to the whole run. */
   readonly log: readonly Fact[];
   readonly endings: number;
+  /** What patches brought, with their position in the log. */
+  readonly added: ReadonlyMap<string, number>;
 }
 
 const STEPS_MAX = 3_000;
 
 export function drive(graph: unknown, outcomes: number, order: number, way: Way): Driven {
   const random = seededRandom(order);
-  const plan = compile(graph);
+  let plan = compile(graph);
+  const added = new Map<string, number>();
   const begun = start(plan, "run", INPUTS, NOW);
   let { run } = begun;
   let endings = endingsIn(begun);
@@ -50,18 +56,46 @@ export function drive(graph: unknown, outcomes: number, order: number, way: Way)
   let owing = owed(plan, run);
   for (let step = 0; step < STEPS_MAX && !isRunOver(run.state); step += 1) {
     if (random() < way.crashes) run = JSON.parse(JSON.stringify(run)) as RunState; // a RunState's own
-    const fact = nextFact(plan, run, owing, log, outcomes, random, way);
+    const patched = way.patches === true && random() < 0.1 ? patchOf(plan, run, random) : undefined;
+    const fact = patched ?? nextFact(plan, run, owing, log, outcomes, random, way);
     const after = advance(plan, run, fact, NOW);
-    const isToAll = ["paused", "resumed", "cancelled", "continued"].includes(fact.kind);
+    const isToAll = ["paused", "resumed", "cancelled", "continued", "patched"].includes(fact.kind);
     if (after.stale !== undefined) expect(after.run).toBe(run);
     if (after.stale === undefined || !isToAll) log.push(fact);
+    if (fact.kind === "patched" && after.stale === undefined) {
+      for (const { id } of fact.plan.root.nodes) {
+        if (!plan.root.indexOf.has(id)) added.set(id, log.length);
+      }
+      plan = fact.plan;
+    }
     const owingAfter = owed(plan, after.run);
     checkEffects(after, owing, owingAfter, fact);
     endings += endingsIn(after);
     run = after.run;
     owing = owingAfter;
   }
-  return { plan, run, log, endings };
+  return { plan, run, log, endings, added };
+}
+
+/** One more node, after some of those that are there. */
+function patchOf(plan: Plan, run: RunState, random: Random): Fact | undefined {
+  const flow = plan.root.nodes.filter(({ isUndo }) => !isUndo);
+  const before = flow.filter(() => random() < 0.3).slice(0, 3);
+  const id = `p${run.revision}`;
+  const values = before.map((node) => `\${nodes.${node.id}.output}`);
+  const node =
+    random() < 0.7
+      ? { type: "task", capability: "any", with: { values } }
+      : { type: "function", function: "sum", with: { of: [1, ...values] } };
+  const on = (): object => (random() < 0.7 ? {} : { on: random() < 0.5 ? "failed" : "always" });
+  const next = compile({
+    ...plan.graph,
+    nodes: { ...plan.graph.nodes, [id]: node },
+    edges: [...plan.graph.edges, ...before.map((other) => ({ from: other.id, to: id, ...on() }))],
+  });
+  const faults = frozenFaults(plan, run, next);
+  if (faults.length > 0) throw new Error(`a new node is refused: ${JSON.stringify(faults)}`);
+  return { kind: "patched", plan: next, revision: run.revision + 1 };
 }
 
 const endingsIn = ({ effects }: Advanced): number =>

@@ -25,8 +25,8 @@ function plain(value: Json): Json {
   return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member)]));
 }
 
-function agree({ plan, run, log }: Driven): void {
-  const expected = reference(plan.graph, INPUTS, log, NOW);
+function agree({ plan, run, log, added }: Driven): void {
+  const expected = reference(plan.graph, INPUTS, log, NOW, added);
   expect(run.state).toBe(expected.state);
   expect(plain(run.output)).toEqual(plain(expected.output));
   // Where a graph is cut off, what the engine itself would have done with the very same fact is open.
@@ -88,6 +88,14 @@ test("every run ends once and as the reference says", () => {
 
 test("with pauses, cancels, late and doubled facts and crashes it ends so too", () => {
   forSeeds(0.7, (seed) => void check(seed, { unrest: true, crashes: 0.2 }));
+});
+
+test("patched while it runs it ends as the graph it has become", () => {
+  let patches = 0;
+  forSeeds(0.4, (seed) => {
+    patches += check(seed, { unrest: true, crashes: 0.1, patches: true }).run.revision;
+  });
+  expect(patches).toBeGreaterThan(RUNS * 0.2);
 });
 
 test("replaying any prefix of the log gives the same run, and from there the same end", () => {

@@ -42,8 +42,10 @@ export function reference(
   inputs: Readonly<Record<string, Json>>,
   log: readonly Fact[],
   nowMs: number,
+  /** Nodes of the root that a patch brought, with the position of the patch. */
+  added: ReadonlyMap<string, number> = new Map(),
 ): Verdict {
-  return new Reference(graph, inputs, log, nowMs).verdict();
+  return new Reference(graph, inputs, log, nowMs, added).verdict();
 }
 
 class Reference {
@@ -51,13 +53,16 @@ class Reference {
   readonly #inputs: Readonly<Record<string, Json>>;
   readonly #log: readonly Fact[];
   readonly #nowMs: number;
+  readonly #added: ReadonlyMap<string, number>;
 
   constructor(
     graph: Graph,
     inputs: Readonly<Record<string, Json>>,
     log: readonly Fact[],
     nowMs: number,
+    added: ReadonlyMap<string, number>,
   ) {
+    this.#added = added;
     this.#graph = graph;
     this.#inputs = inputs;
     this.#log = log;
@@ -187,7 +192,9 @@ class Reference {
       const known = places.get(prefix + id);
       if (known !== undefined) return known;
       const scope: Scope = { vars, node: of, around };
-      const outcome = this.#node(graph, id, node, prefix, scope, from, until, places);
+      const addedAt = prefix === "" ? (this.#added.get(id) ?? 0) : 0;
+      const since = Math.max(from, addedAt);
+      const outcome = this.#node(graph, id, node, prefix, scope, since, until, places);
       const shown =
         until !== NEVER && !isOver(outcome) && outcome.state !== "unknown"
           ? { ...outcome, state: "cancelled", endAt: until }
