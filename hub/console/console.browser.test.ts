@@ -277,6 +277,37 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
     expect(sent.map(({ body }) => body)).toEqual([JSON.stringify({ to: "hub-2" })]);
   }, 30_000);
 
+  it("shows what runs by the clock, with the next times as its zone has them, and what became of the last", async () => {
+    await using at = await bench();
+    const page = await at.open("schedules");
+    const table = page.getByRole("region", { name: "Schedules" });
+    await table.getByText("0 4 * * * · America/Los_Angeles").waitFor();
+    await table.getByRole("button", { name: "Run now: Morning round" }).click();
+    await page.getByText("Morning round was started").waitFor();
+    await table.getByRole("button", { name: "Resume: Sweep" }).click();
+    await page.getByText("Sweep goes on").waitFor();
+    const sent = at.hub.heard.filter(({ method }) => method === "POST").map(({ path }) => path);
+    expect(sent).toEqual(["/api/schedules/sch_morning/run", "/api/schedules/sch_sweep/resume"]);
+    await table.getByRole("link", { name: "Morning round" }).click();
+    const next = page.getByRole("region", { name: "Next times" }).last();
+    await next.getByText("2030-03-10 04:00:00-07:00").waitFor();
+    await page.getByText("It has spent its budget of the day").waitFor();
+    await page.getByText("one run for all that were missed").waitFor();
+  }, 30_000);
+
+  it("[M24] shows who is told of events, how much arrived and failed, and has dead letters tried again", async () => {
+    await using at = await bench();
+    const page = await at.open("webhooks");
+    const table = page.getByRole("region", { name: "Webhooks" });
+    await table.getByText("The receiver answered 500").waitFor();
+    const cells = await table.getByRole("row").last().getByRole("cell").allTextContents();
+    expect(cells.slice(2, 5)).toEqual(["41", "2", "2"]);
+    await table.getByRole("button", { name: "Deliver again: whk_store" }).click();
+    await page.getByText("Dead letters are tried again").waitFor();
+    const sent = at.hub.heard.filter(({ method }) => method === "POST").map(({ path }) => path);
+    expect(sent).toEqual(["/api/webhooks/whk_store/redeliver"]);
+  }, 30_000);
+
   it("[K20] reads everything again after a gap", async () => {
     await using at = await bench();
     const page = await at.open("flags");

@@ -21,6 +21,8 @@ import { MachinesPage } from "./pages/machines.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { PrintPage } from "./pages/print.tsx";
 import { PrintsPage } from "./pages/prints.tsx";
+import { SchedulePage, SchedulesPage } from "./pages/schedules.tsx";
+import { WebhooksPage } from "./pages/webhooks.tsx";
 import { LiveBanner, LiveDot } from "./ui/live.tsx";
 import { Navigation, Tabs, TITLES } from "./ui/navigation.tsx";
 import { Button, ProblemNote } from "./ui/parts.tsx";
@@ -105,6 +107,14 @@ function PageOf({ place }: { readonly place: Place }) {
       );
     case "jobs":
       return <JobsPage tab={query["tab"]} after={query["after"]} />;
+    case "schedules":
+      return id === undefined ? (
+        <SchedulesPage after={query["after"]} />
+      ) : (
+        <SchedulePage key={id} id={id} />
+      );
+    case "webhooks":
+      return <WebhooksPage />;
     case "conversations":
       return <ConversationsPage after={query["after"]} />;
     case "events":

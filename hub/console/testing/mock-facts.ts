@@ -6,7 +6,10 @@ import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmat
 import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
 import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
+import type { ScheduleView } from "@gantry/shared/contract/schemas/schedules.ts";
+import type { WebhookView } from "@gantry/shared/contract/schemas/webhooks.ts";
 import type { Costs, MachineView } from "../src/core/views.ts";
+import { SCHEDULES, WEBHOOKS } from "./mock-clockwork.ts";
 
 export interface Facts {
   devices: DeviceView[];
@@ -17,6 +20,8 @@ export interface Facts {
   conversations: { id: string; title: string; changedAt: string; messages: MessageView[] }[];
   flags: { key: string; value: unknown; revision: number }[];
   costs: Costs;
+  schedules: readonly ScheduleView[];
+  webhooks: readonly WebhookView[];
 }
 
 const SHA = "9f2c4e5a1b7d8033c1e6f0a4d2b59c7e8841f6a0b3d7c2e19584a6f0e3b1d7c5";
@@ -163,6 +168,8 @@ const talk: MessageView[] = [
 export function workshop(): Facts {
   const error = { code: "command_failed", message: "slice ended with exit code 2" };
   return {
+    schedules: SCHEDULES,
+    webhooks: WEBHOOKS,
     devices: [
       device("ender", {
         phase: "printing",
@@ -266,6 +273,8 @@ export function workshop(): Facts {
 }
 
 export const empty = (): Facts => ({
+  schedules: [],
+  webhooks: [],
   devices: [],
   prints: [],
   jobs: [],

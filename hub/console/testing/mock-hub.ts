@@ -8,6 +8,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import type { EventType, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
+import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
 
 export const MOCK_TOKEN = "gt_mock_0123456789abcdef";
@@ -155,6 +156,7 @@ export class MockHub {
   #read(path: string): unknown {
     const { devices, prints, jobs, confirmations, machines, conversations, flags, costs } =
       this.facts;
+    const { schedules, webhooks } = this.facts;
     const [, , area, id] = path.split("/");
     const talk = conversations.find((row) => row.id === id);
     switch (area ?? "") {
@@ -184,6 +186,15 @@ export class MockHub {
             ...this.#pending(talk),
           }
         );
+      case "schedules": {
+        if (id === undefined) return { enabled: true, schedules };
+        const part = path.split("/")[4];
+        if (part === "next") return { zone: "America/Los_Angeles", next: NEXT_TIMES };
+        if (part === "history") return { firings: FIRINGS };
+        return schedules.find((row) => row.id === id);
+      }
+      case "webhooks":
+        return { webhooks };
       case "flags":
         return { flags };
       case "analytics":

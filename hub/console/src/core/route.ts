@@ -9,6 +9,8 @@ export const PAGES = [
   "confirmations",
   "prints",
   "jobs",
+  "schedules",
+  "webhooks",
   "conversations",
   "events",
   "machines",

@@ -16,6 +16,8 @@ export const TITLES: Readonly<Record<Page, string>> = {
   confirmations: "Confirmations",
   prints: "Prints",
   jobs: "Jobs",
+  schedules: "Schedules",
+  webhooks: "Webhooks",
   conversations: "Conversations",
   events: "Events",
   machines: "Machines",
@@ -25,11 +27,14 @@ export const TITLES: Readonly<Record<Page, string>> = {
   audit: "Audit",
 };
 
+/** Others have no right to what is on them. */
+const OPERATORS: ReadonlySet<Page> = new Set(["audit", "webhooks"]);
+
 export function Navigation({ page, isOpen }: { readonly page: Page; readonly isOpen: boolean }) {
   const me = useConsole(({ session }) => (session.kind === "in" ? session.me : undefined));
   const waiting = useWaiting();
   const pages = PAGES.filter(
-    (name) => name !== "audit" || mayAct(me?.role ?? "viewer", "operator"),
+    (name) => !OPERATORS.has(name) || mayAct(me?.role ?? "viewer", "operator"),
   );
   return (
     <nav class={isOpen ? "nav open" : "nav"} id="nav" aria-label="Main">
