@@ -81,9 +81,9 @@ export async function runsStarted(
 ): Promise<unknown> {
   const { runs } = request.body as { runs: readonly (RunStart & { workflow: string })[] };
   const { role } = actorOf(request);
-  const drafts = runs.map(({ graph: _, ...start }) => ({
+  const drafts = runs.map(({ workflow, inputs, fidelity }) => ({
     run: newId(hub, "run"),
-    ...definedOf(start),
+    ...definedOf({ workflow, inputs, fidelity }),
   }));
   const body = { type: "runsStarted" as const, role, runs: drafts };
   const { results } = (await act(hub, body, byOf(request), signal)) as {

@@ -6,6 +6,7 @@
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { RunFact } from "@gantry/shared/contract/run-commands.ts";
+import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { act, byHub, type Hub } from "../hub.ts";
 
 const FACTS_MAX = 4_096;
@@ -79,9 +80,13 @@ export function makeRunOutbox(
     push: (fact) => add(fact, undefined),
     record: (fact) =>
       new Promise((resolve, reject) => {
-        if (signal.aborted) reject(signal.reason as Error);
-        signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
-        add(fact, resolve);
+        const leave = (): void => reject(reasonOf(signal));
+        if (signal.aborted) return leave();
+        signal.addEventListener("abort", leave, { once: true });
+        add(fact, () => {
+          signal.removeEventListener("abort", leave);
+          resolve();
+        });
       }),
   };
 }

@@ -234,16 +234,63 @@ describe("what runs owe", () => {
   });
 });
 
-describe("agents", () => {
-  const think = (facts: object): Graph =>
-    graph(
-      {
-        think: { type: "agent", prompt: "About ${inputs.it}?", system: "Be brief", ...facts },
-        end: value(1),
-      },
-      ["think>end"],
-    );
+const think = (facts: object): Graph =>
+  graph(
+    {
+      think: { type: "agent", prompt: "About ${inputs.it}?", system: "Be brief", ...facts },
+      end: value(1),
+    },
+    ["think>end"],
+  );
 
+describe("tasks", () => {
+  const task = graph(
+    {
+      cad: {
+        type: "task",
+        capability: "cad:render",
+        queue: "cad",
+        with: { size: "${inputs.size}" },
+      },
+    },
+    [],
+    { output: "${nodes.cad.output}" },
+  );
+
+  it("of a program's own kind wait in its queue, once, whoever leads, and take its answer", async () => {
+    const scene = makeScene(task, { inputs: { size: 3 } });
+    const old = scene.reign();
+    await scene.clock.pass(10);
+    await nextLeader(scene, old);
+    const jobs = [...scene.rig.rows.hot("job").values()];
+    expect(jobs).toMatchObject([
+      {
+        kind: "work",
+        queue: "cad",
+        by: "ada",
+        input: { data: { capability: "cad:render", with: { size: 3 } } },
+      },
+    ]);
+    const [job] = jobs;
+    const end = { job: job?.id ?? "", token: 1, result: { file: "x.stl" } };
+    scene.rig.act({ type: "jobsEnded", ends: [end] });
+    scene.publish();
+    await scene.clock.pass(2_000);
+    expect(runOf(scene.rig).state).toMatchObject({ state: "done", output: { file: "x.stl" } });
+  });
+
+  it("are cancelled with their run", async () => {
+    const scene = makeScene(task, { inputs: { size: 3 } });
+    scene.reign();
+    await scene.clock.pass(10);
+    const [job] = [...scene.rig.rows.hot("job").keys()];
+    scene.rig.act({ type: "runCancelled", run: "run_1", reason: "late" });
+    await scene.clock.pass(2_000);
+    expect(scene.rig.rows.get("job", job ?? "")?.state).toBe("cancelled");
+  });
+});
+
+describe("agents", () => {
   it("take a turn of a model, as text or as JSON of their schema", async () => {
     const scene = makeScene(think({}), { inputs: { it: "beds" } });
     scene.reign();

@@ -40,7 +40,8 @@ export async function startOutside(): Promise<Outside> {
       }
       const status = path.startsWith("/status/") ? Number(path.slice("/status/".length)) : 200;
       reply.writeHead(status, { "content-type": "application/json" });
-      reply.end(JSON.stringify({ path, n: asked.length }));
+      const big = path === "/big" ? { big: "x".repeat(20_000) } : {};
+      reply.end(JSON.stringify({ path, n: asked.length, ...big }));
     })();
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -50,10 +51,7 @@ export async function startOutside(): Promise<Outside> {
     url: `http://127.0.0.1:${port}`,
     asked,
     hold(prefix) {
-      let go = (): void => {};
-      const wait = new Promise<void>((resolve) => {
-        go = resolve;
-      });
+      const { promise: wait, resolve: go } = Promise.withResolvers<void>();
       const hold = { prefix, arrived: 0, wait };
       holds.push(hold);
       return {

@@ -13,6 +13,8 @@ type Json = any; // eslint-disable-line typescript/no-explicit-any
 const PATIENCE_MS = 60_000;
 const fn = (value: unknown): object => ({ type: "function", function: "value", with: { value } });
 
+const call = (url: string, facts: object = {}): object => ({ type: "http", url, ...facts });
+
 interface Scene extends AsyncDisposable {
   readonly a: Appliance;
   readonly outside: Outside;
@@ -117,7 +119,6 @@ describe("a run", () => {
   it("calls listed addresses alone, with its key, and tries again where told to", async () => {
     await using scene = await openScene();
     const { a, outside } = scene;
-    const call = (url: string, facts: object = {}): object => ({ type: "http", url, ...facts });
     const graph = {
       nodes: {
         ok: call(`${outside.url}/a?n=\${inputs.n}`, { method: "POST", body: { n: "${inputs.n}" } }),
@@ -280,10 +281,7 @@ describe("many runs", () => {
 function openStream(a: Appliance, id: string): Json {
   const stop = new AbortController();
   let text = "";
-  let isOpen = (): void => {};
-  const opened = new Promise<void>((resolve) => {
-    isOpen = resolve;
-  });
+  const { promise: opened, resolve: isOpen } = Promise.withResolvers<void>();
   void (async () => {
     const reply = await fetch(`${a.url}/api/runs/${id}/events?since=0`, {
       headers: { authorization: `Bearer ${a.token}` },
@@ -399,6 +397,22 @@ describe("a replay", () => {
     expect(again).toMatchObject({ state: "done", result: run.result, replayOf: id });
     expect(outside.asked).toHaveLength(asked);
     expect((await a.api("GET", "/api/approvals")).body.approvals).toEqual([]);
+  });
+});
+
+describe("a large output", () => {
+  it("is a blob that the run names, and is given whole", async () => {
+    await using scene = await openScene();
+    const { a } = scene;
+    const nodes = {
+      call: { type: "http", url: `${scene.outside.url}/big`, method: "POST", body: "x" },
+    };
+    const id = await start(a, { nodes });
+    const run = await over(a, id);
+    expect(nodeOf(run, "call").output.$blob).toMatch(/^[0-9a-f]{64}$/);
+    const { status, body } = await a.api("GET", `/api/runs/${id}/output?place=call`);
+    expect([status, body.output.body.big.length]).toEqual([200, 20_000]);
+    expect((await a.api("GET", `/api/runs/${id}/output?place=none`)).status).toBe(404);
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Graph } from "@gantry/shared/contract/workflow.ts";
-import { type LedgerRig, makeLedgerRig } from "../testing/rig.ts";
+import { command, type LedgerRig, makeLedgerRig } from "../testing/rig.ts";
 import { advanced, graph, http, kept, live, runOf, started, value } from "../testing/flows.ts";
 
 function begun(flow: Graph, facts: object = {}): LedgerRig {
@@ -182,12 +182,13 @@ describe("subworkflows", () => {
   });
 });
 
+const asked = (facts: object): Graph =>
+  graph({ ask: { type: "approval", question: "Ship?", ...facts }, yes: value("shipped") }, [
+    "ask>yes",
+  ]);
+const ticketOf = (rig: LedgerRig): string => Object.values(runOf(rig).tickets)[0] ?? "";
+
 describe("approvals", () => {
-  const asked = (facts: object): Graph =>
-    graph({ ask: { type: "approval", question: "Ship?", ...facts }, yes: value("shipped") }, [
-      "ask>yes",
-    ]);
-  const ticketOf = (rig: LedgerRig): string => Object.values(runOf(rig).tickets)[0] ?? "";
   const decide = (rig: LedgerRig, approve: boolean, role = "maker"): object => ({
     type: "ticketDecided",
     ticket: ticketOf(rig),
@@ -343,7 +344,7 @@ describe("workflows", () => {
   it("that do not compile are refused with place and hint", () => {
     const rig = makeLedgerRig();
     const circle = graph({ a: value(1), b: value(2) }, ["a>b", "b>a"]);
-    const [reply] = rig.apply({ atMs: 1, actor: "ada", requestId: "r", ...kept(circle) } as never);
+    const [reply] = rig.apply(command(kept(circle)));
     expect(reply).toMatchObject({ ok: false, error: { code: "workflow_invalid" } });
     const { faults } = (reply as { error: ErrorRecord }).error.details as {
       faults: readonly { hint: string; pointer: string }[];

@@ -19,19 +19,18 @@ export const http = (facts: object = {}): object => ({
   ...facts,
 });
 
-/** `edges`: `a>b` or `a>b:on`. */
-export function graph(
+/** `a>b` or `a>b:on`. */
+function edge(text: string): Edge {
+  const [ends = "", on] = text.split(":");
+  const [from = "", to = ""] = ends.split(">");
+  return { from, to, ...(on === undefined ? {} : { on }) };
+}
+
+export const graph = (
   nodes: Readonly<Record<string, object>>,
   edges: readonly string[] = [],
   facts: object = {},
-): Graph {
-  const read = (text: string): Edge => {
-    const [ends = "", on] = text.split(":");
-    const [from = "", to = ""] = ends.split(">");
-    return { from, to, ...(on === undefined ? {} : { on }) };
-  };
-  return graphSchema.parse({ nodes, edges: edges.map(read), ...facts });
-}
+): Graph => graphSchema.parse({ nodes, edges: edges.map(edge), ...facts });
 
 export const kept = (flow: Graph, facts: object = {}): CommandBody => ({
   type: "workflowKept",
