@@ -5,6 +5,7 @@
 // EV2. A graph fails if a node in it fails that nothing goes on from; all else goes on to its end all
 //      the same, and its effects count.
 
+import { canonicalJson } from "@gantry/shared/base/canonical.ts";
 import type { Edge, Graph, WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import { bind } from "../../../hub/workflow/cel/evaluate.ts";
 import { CelFault } from "../../../hub/workflow/cel/fault.ts";
@@ -32,6 +33,8 @@ export interface Came {
   readonly effects: readonly string[];
   /** How often the world was asked at all. */
   readonly calls: number;
+  /** Graphs that failed, bodies too: the engine cuts them short, so there the order counts. */
+  readonly failures: number;
 }
 
 interface End {
@@ -52,6 +55,7 @@ interface Run {
   readonly nowMs: number;
   readonly effects: string[];
   calls: number;
+  failures: number;
 }
 
 const SKIPPED: End = { state: "skipped", output: null, take: "" };
@@ -59,13 +63,14 @@ const FAILED: End = { state: "failed", output: null, take: "" };
 const done = (output: Json, take = ""): End => ({ state: "done", output, take });
 
 export function evaluate(graph: Graph, inputs: JsonObject, world: World, nowMs: number): Came {
-  const run: Run = { inputs, world, nowMs, effects: [], calls: 0 };
+  const run: Run = { inputs, world, nowMs, effects: [], calls: 0, failures: 0 };
   const { state, output } = ofGraph(run, graph, "", {}, null);
   return {
     state: state === "done" ? "done" : "failed",
     output: state === "done" ? output : null,
     effects: run.effects.toSorted(),
     calls: run.calls,
+    failures: run.failures,
   };
 }
 
@@ -91,8 +96,9 @@ function ofGraph(
     const isHandled = outs.some(({ on }) => on === "failed" || on === "always");
     if (end.state === "failed" && !isHandled) hasFailed = true;
   }
-  if (hasFailed) return FAILED;
-  return guarded(() => done(outputOf(run, graph, undo, sight)));
+  const end = hasFailed ? FAILED : guarded(() => done(outputOf(run, graph, undo, sight)));
+  if (end.state === "failed") run.failures += 1;
+  return end;
 }
 
 function outputOf(
@@ -170,14 +176,14 @@ function begun(
         mediaType: node.mediaType,
         value: values["value"] ?? null,
       };
-      run.effects.push(JSON.stringify([place, output]));
+      run.effects.push(canonicalJson([place, output]));
       return done(output);
     }
     case "timer":
-      run.effects.push(JSON.stringify([place, node.delayMs]));
+      run.effects.push(canonicalJson([place, node.delayMs]));
       return done({ dueMs: run.nowMs + (node.delayMs ?? 0) });
     case "approval": {
-      run.effects.push(JSON.stringify([place, values]));
+      run.effects.push(canonicalJson([place, values]));
       const said = run.world(node, place, values);
       const isHandled = graph.edges.some(
         ({ from, on }) => from === id && (on === "rejected" || on === "always"),
@@ -196,7 +202,7 @@ function begun(
     case "task":
     case "subworkflow": {
       run.calls += 1;
-      if (node.effect !== "pure") run.effects.push(JSON.stringify([place, values]));
+      if (node.effect !== "pure") run.effects.push(canonicalJson([place, values]));
       const said = run.world(node, place, values);
       return said === null ? FAILED : done(said.output);
     }

@@ -1,6 +1,7 @@
 // The optimizer against what it must not change, on random workflows with effects in them.
 // SIM_BUDGET_S gives it more of them; 10,000 took about a minute on a machine at rest.
 
+import { canonicalJson } from "@gantry/shared/base/canonical.ts";
 import { between, seededRandom } from "@gantry/shared/base/prng.ts";
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import type { Graph } from "@gantry/shared/contract/workflow.ts";
@@ -10,32 +11,32 @@ import { advance, start } from "../../../hub/workflow/engine.ts";
 import { type Effect, type Fact, isRunOver } from "../../../hub/workflow/engine-types.ts";
 import { isArray, isObject, type Json, type JsonObject } from "../../../hub/workflow/json-value.ts";
 import { isEffectFree } from "../../../hub/workflow/optimizer/certain.ts";
-import { optimize, type Optimized } from "../../../hub/workflow/optimizer/optimize.ts";
+import { optimize } from "../../../hub/workflow/optimizer/optimize.ts";
 import { PASSES } from "../../../hub/workflow/optimizer/pass.ts";
 import { reachedFrom, viewOf } from "../../../hub/workflow/optimizer/view.ts";
 import { owed } from "../../../hub/workflow/owed.ts";
 import { type Came, evaluate, type World } from "./evaluate.ts";
 import { INPUTS, randomWorkflow } from "./random-workflow.ts";
 
-const RUNS = 1_500;
+const RUNS = 3_000;
 const PINNED = 20_261_122;
 const NOW = 1_700_000_000_000;
 const budgetS = Number(process.env["SIM_BUDGET_S"] ?? 0) / 3;
 
 /** A pure call comes out by what it is, everything else by its place as well. */
 const worldOf =
-  (seed: number, failures: number): World =>
+  (seed: number, failures: number, pureFailures: number): World =>
   (node, place, values) => {
     const { title: _title, cache: _cache, ...what } = node;
     const isPure = node.effect === "pure";
-    const key = JSON.stringify([
+    const key = canonicalJson([
       seed,
       isPure ? "" : place,
       isPure ? { ...what, body: null } : node.type,
       values,
     ]);
     const draw = parseInt(sha256(key).slice(0, 8), 16) % 1_000;
-    if (draw < failures) return null;
+    if (draw < (isPure ? pureFailures : failures)) return null;
     if (node.type === "approval") {
       return { output: { approved: true, by: ["eve"], reason: "yes", timedOut: false } };
     }
@@ -164,8 +165,6 @@ interface Tally {
   done: number;
   failed: number;
   withEffects: number;
-  /** OP3: plain fails, and the optimized one does not make the call that failed. */
-  spared: number;
   callsBefore: number;
   callsAfter: number;
   readonly passes: Map<string, number>;
@@ -181,14 +180,12 @@ function check(seed: number, tally: Tally): void {
   tally.graphs += 1;
   for (const { pass } of optimized.steps) tally.passes.set(pass, (tally.passes.get(pass) ?? 0) + 1);
   expect(byName(orderOf(optimized.graph))).toEqual(byName(orderOf(graph))); // OP2
-  const world = worldOf(seed, pickFailures(seed));
+  const failures = pickFailures(seed);
+  const isSparing = optimized.steps.some(({ pass }) => pass === "predicate-pushdown");
+  const world = worldOf(seed, failures, isSparing ? 0 : failures); // OP3
   const [before, after] = [graph, optimized.graph].map((one) => evaluate(one, INPUTS, world, NOW));
   if (before === undefined || after === undefined) throw new Error("two in, two out");
   if (optimized.steps.length > 0) tally.changed += 1;
-  if (isSpared(optimized, before, after)) {
-    tally.spared += 1;
-    return;
-  }
   expect(after.state).toBe(before.state);
   expect(after.output).toEqual(before.output);
   expect(after.effects).toEqual(before.effects); // OP2: as a multiset
@@ -201,11 +198,6 @@ function check(seed: number, tally: Tally): void {
 
 const pickFailures = (seed: number): number => (seed % 3 === 0 ? 0 : seed % 3 === 1 ? 30 : 200);
 
-const isSpared = ({ steps }: Optimized, before: Came, after: Came): boolean =>
-  before.state === "failed" &&
-  after.state === "done" &&
-  steps.some(({ pass }) => pass === "predicate-pushdown");
-
 function compareEngine(
   graph: Graph,
   optimized: Graph,
@@ -217,7 +209,7 @@ function compareEngine(
   expect([before.state, after.state]).toEqual([came.state, came.state]);
   expect(plain(after.output)).toEqual(plain(came.output));
   expect(plain(before.output)).toEqual(plain(came.output));
-  if (came.state === "done") expect(after.effects).toEqual(before.effects);
+  if (came.failures === 0) expect(after.effects).toEqual(before.effects);
 }
 
 test("[A19] an optimized workflow gives what the plain one gives, with the same effects in the same order", () => {
@@ -227,7 +219,6 @@ test("[A19] an optimized workflow gives what the plain one gives, with the same 
     done: 0,
     failed: 0,
     withEffects: 0,
-    spared: 0,
     callsBefore: 0,
     callsAfter: 0,
     passes: new Map(),
@@ -249,6 +240,5 @@ test("[A19] an optimized workflow gives what the plain one gives, with the same 
   expect(tally.done).toBeGreaterThan(RUNS / 5);
   expect(tally.failed).toBeGreaterThan(RUNS / 20);
   expect(tally.withEffects).toBeGreaterThan(RUNS / 4);
-  expect(tally.spared).toBeLessThan(tally.graphs / 50);
   expect(tally.callsAfter).toBeLessThan(tally.callsBefore);
 }, 600_000);

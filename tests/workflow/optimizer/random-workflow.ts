@@ -29,16 +29,23 @@ export const INPUTS = {
     "odd one",
     { kind: "gear", n: "many" },
   ],
+  stock: [
+    { kind: "gear", n: 1 },
+    { kind: "bolt", n: 5 },
+    { kind: "gear", n: 9 },
+    { kind: "bolt", n: 2 },
+  ],
 };
 
 const DECLARED = {
   n: { type: "number" },
   text: { type: "string" },
   parts: { type: "list" },
+  stock: { type: "list" },
 };
 
 export function randomWorkflow(random: Random): GraphDraft {
-  const graph = randomBody(random, 0, between(random, 3, 10));
+  const graph = randomBody(random, 0, between(random, 4, 11));
   if (chance(random, 0.7)) graph.inputs = DECLARED;
   return graph;
 }
@@ -68,12 +75,16 @@ function addNode(random: Random, graph: GraphDraft, depth: number, id: string): 
       ...(chance(random, 0.2) ? { title: id } : {}),
     };
     const isSame = chance(random, 0.7);
-    for (const edge of graph.edges.filter(({ to }) => to === twin)) {
-      if (isSame || !isRead(graph.nodes[twin], String(edge["from"])))
-        graph.edges.push({ ...edge, to: id });
-    }
-    if (isSame) return;
-    if (graph.nodes[twin]?.["type"] === "join" || graph.edges.every(({ to }) => to !== id)) return;
+    const copied = graph.edges.filter(
+      ({ from, to }) => to === twin && (isSame || isRead(graph.nodes[twin], String(from))),
+    );
+    const more = isSame
+      ? []
+      : earlier.filter(
+          (from) => chance(random, 0.3) && !copied.some((edge) => edge["from"] === from),
+        );
+    for (const edge of copied) graph.edges.push({ ...edge, to: id });
+    for (const from of more.slice(-2)) graph.edges.push({ from, to: id });
     return;
   }
   const isRow = chance(random, 0.35);
@@ -103,7 +114,9 @@ function labelOf(random: Random, source: Draft): string | undefined {
     return chance(random, 0.9) ? pick(random, ["yes", "no"]) : "always";
   if (source["type"] === "approval" && chance(random, 0.3))
     return pick(random, ["approved", "rejected"]);
-  return chance(random, 0.9) ? undefined : pick(random, ["failed", "always", "skipped", "done"]);
+  return chance(random, 0.85)
+    ? undefined
+    : pick(random, ["failed", "always", "skipped", "skipped", "done"]);
 }
 
 function readsOf(random: Random, before: readonly string[], depth: number): readonly string[] {
@@ -116,16 +129,16 @@ function readsOf(random: Random, before: readonly string[], depth: number): read
 function randomNode(random: Random, depth: number, before: readonly string[]): Draft {
   const values = readsOf(random, before, depth);
   const draw = random();
-  if (draw < 0.2) return randomFunction(random, before, values);
-  if (draw < 0.48) return pureCall(random, values);
-  if (draw < 0.66) return effect(random, values);
+  if (draw < 0.18) return randomFunction(random, before, values);
+  if (draw < 0.43) return pureCall(random, values);
+  if (draw < 0.6) return effect(random, values);
   if (draw < 0.74) return branch(random, before);
-  if (draw < 0.79) return { type: "join" };
-  if (draw < 0.82) return { type: "approval", question: "go on?" };
+  if (draw < 0.78) return { type: "join" };
+  if (draw < 0.81) return { type: "approval", question: "go on?" };
   if (draw < 0.84) return { type: "timer", delayMs: between(random, 1, 3) * 1_000 };
   if (draw < 0.87) return { type: "artifact", name: "notes", value: { values } };
   if (depth >= 2) return pureCall(random, values);
-  return draw < 0.95 ? map(random, depth) : loop(random, depth);
+  return draw < 0.97 ? map(random, depth) : loop(random, depth);
 }
 
 function randomFunction(
@@ -183,7 +196,7 @@ const effect = (random: Random, values: readonly string[]): Draft =>
 
 function branch(random: Random, before: readonly string[]): Draft {
   const last = before.at(-1);
-  const whens = ["true", "false", "1 < 2", "inputs.n > 2", "size('ab') == 3", "1 / 0 > 2"];
+  const whens = ["true", "false", "1 < 2", "size('ab') == 3", "inputs.n > 2", "1 / 0 > 2"];
   if (last !== undefined) whens.push(`get(nodes.${last}.output, "n", 0) > 4`);
   return {
     type: "branch",
@@ -204,7 +217,14 @@ function map(random: Random, depth: number): Draft {
   for (const node of Object.values(body.nodes)) addVars(random, node, ["item", "index"]);
   return {
     type: "map",
-    over: pick(random, ["inputs.parts", "inputs.parts", "[1, 2, 3]", "[]", "inputs.text"]),
+    over: pick(random, [
+      "inputs.stock",
+      "inputs.stock",
+      "inputs.stock",
+      "inputs.parts",
+      "[1, 2, 3]",
+      "inputs.text",
+    ]),
     body,
     tolerate: pick(random, [0, 0, 0, 1]),
   };
