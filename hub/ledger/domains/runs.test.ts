@@ -188,15 +188,15 @@ const asked = (facts: object): Graph =>
   ]);
 const ticketOf = (rig: LedgerRig): string => Object.values(runOf(rig).tickets)[0] ?? "";
 
-describe("approvals", () => {
-  const decide = (rig: LedgerRig, approve: boolean, role = "maker"): object => ({
-    type: "ticketDecided",
-    ticket: ticketOf(rig),
-    approve,
-    reason: "seen",
-    role,
-  });
+const decide = (rig: LedgerRig, approve: boolean, role = "maker"): object => ({
+  type: "ticketDecided",
+  ticket: ticketOf(rig),
+  approve,
+  reason: "seen",
+  role,
+});
 
+describe("approvals", () => {
   it("need the role, and two different people where two are asked (TK2)", () => {
     const rig = begun(asked({ approvals: 2, role: "safety" }));
     const yes = decide(rig, true, "safety") as never;
