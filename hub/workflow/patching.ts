@@ -56,7 +56,7 @@ const edgesFrom = (body: Body, { outs, id }: PlanNode): readonly (readonly strin
 /** Takes the new graph; nodes that are gone had not begun. */
 export function patch(work: Work, plan: Plan, revision: number): Stale | undefined {
   const { run, root } = work;
-  if (run.state === "undoing") return "run_undoing";
+  if (run.state === "undoing" || run.ending !== null) return "run_undoing";
   if (revision !== run.revision + 1) return "old_revision";
   run.revision = revision;
   run.graph = plan.hash;

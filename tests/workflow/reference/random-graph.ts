@@ -140,7 +140,8 @@ function loop(random: Random, recipe: Recipe, depth: number): Record<string, unk
 
 /** Some nodes of a body read what only it sees. */
 function withVars(random: Random, graph: Draft, vars: readonly string[]): Draft {
-  for (const node of Object.values(graph.nodes)) {
+  for (const [id, node] of Object.entries(graph.nodes)) {
+    if (id.endsWith("-undo")) continue;
     const seen = vars.filter(() => chance(random, 0.4)).map((name) => `\${${name}}`);
     if (node["type"] === "task") node["with"] = { ...(node["with"] as object), seen };
     const { of } = (node["with"] ?? {}) as { readonly of?: readonly unknown[] };

@@ -73,7 +73,14 @@ function forSeeds(share: number, property: (seed: number) => void): void {
   });
   const random = seededRandom(PINNED);
   const endMs = performance.now() + budgetS * 1_000 * share;
-  while (performance.now() < endMs) property(between(random, 0, 1_000_000_000));
+  while (performance.now() < endMs) {
+    const seed = between(random, 0, 1_000_000_000);
+    try {
+      property(seed);
+    } catch (error) {
+      throw new Error(`seed ${seed}`, { cause: error });
+    }
+  }
 }
 
 test("every run ends once and as the reference says", () => {

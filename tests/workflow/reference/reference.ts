@@ -339,13 +339,18 @@ class Reference {
     from: number,
     until: number,
   ): Outcome {
-    const handles = graph.edges.some(
-      (e) => e.from === id && (e.on === "rejected" || e.on === "always"),
-    );
+    // A patch that came later changes nothing of what it meant then.
+    const handles = (at: number): boolean =>
+      graph.edges.some(
+        (e) =>
+          e.from === id &&
+          (e.on === "rejected" || e.on === "always") &&
+          (place.includes("/") || (this.#added.get(e.to) ?? 0) <= at),
+      );
     const by: string[] = [];
     let escalated = false;
     const end = (approved: boolean, reason: string, timedOut: boolean, endAt: number): Outcome =>
-      approved || handles
+      approved || handles(endAt)
         ? {
             state: "done",
             output: { approved, by: [...by], reason, timedOut },
