@@ -326,6 +326,16 @@ test("retried from a node it keeps what came before, and does the rest under new
   expect(one.run()).toMatchObject({ state: "done", fault: null, output: { c: "C" }, retries: 1 });
 });
 
+test("what was set back by a retry and has not begun again may be patched", () => {
+  const one = runOf(graph({ a: task(), b: task(), c: task() }, ["a b", "b c"]));
+  one.finish("a");
+  one.finish("b");
+  one.fail("c");
+  one.tell({ kind: "retriedFrom", node: "b" });
+  const better = graph({ a: task(), b: task(), c: task({ with: { n: 2 } }) }, ["a b", "b c"]);
+  expect(frozenFaults(one.plan(), one.run(), compile(better))).toEqual([]);
+});
+
 test("a map that is retried gives its items new keys and refuses the old ones", () => {
   const body = graph({ s: task() });
   const one = runOf(graph({ each: { type: "map", over: "[1]", body } }));

@@ -4,7 +4,7 @@
 // PA1. History is frozen: nothing of a node that has begun is changed, and no edge is put before it
 //      or taken away from it. New edges may leave it.
 
-import { type Cell, newFrame, type Work } from "./draft.ts";
+import { type Cell, moreIn, newFrame, type Work } from "./draft.ts";
 import { type WorkflowFault, workflowFault } from "./fault.ts";
 import { type Frame, isOver, NODE, type RunState, type Stale } from "./engine-types.ts";
 import { isSame, type Json } from "./json-value.ts";
@@ -15,7 +15,7 @@ import type { Body, Plan, PlanNode } from "./plan.ts";
 /** What a patch changes that it may not (PA1); empty if it may be applied. */
 export function frozenFaults(before: Plan, run: RunState, after: Plan): readonly WorkflowFault[] {
   return before.root.nodes.flatMap((node) => {
-    if (!hasBegun(run.root, node.index)) return [];
+    if (!hasBegun(run.root, node)) return [];
     const index = after.root.indexOf.get(node.id);
     const next = index === undefined ? undefined : after.root.nodes[index];
     const pointer = formatPointer(["nodes", node.id]);
@@ -42,8 +42,10 @@ export function frozenFaults(before: Plan, run: RunState, after: Plan): readonly
 const frozen = (pointer: string, message: string): WorkflowFault =>
   workflowFault("frozen", pointer, message);
 
-const hasBegun = (frame: Frame, index: number): boolean =>
-  frame.state[index] !== NODE.pending || (frame.attempt[index] ?? 0) > frame.base;
+/** One that was set back by a retry has not. */
+const hasBegun = (frame: Frame, { id, index }: PlanNode): boolean =>
+  frame.state[index] !== NODE.pending ||
+  (frame.attempt[index] ?? 0) > (moreIn(frame, id).since ?? frame.base);
 
 const idIn = (body: Body, index: number): string => body.nodes[index]?.id ?? "";
 
