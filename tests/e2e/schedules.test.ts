@@ -16,9 +16,15 @@ const EVENT = { type: "event", name: "tick" } as const;
 const soon = (ms: number): string => new Date(Date.now() + ms).toISOString();
 
 async function firings(at: Asked, schedule: string): Promise<readonly Fired[]> {
-  const { body } = await at.api("GET", "/api/events?format=json&types=schedule.fired");
-  const events = body.events as { subject: string; data: Fired }[];
-  return events.filter(({ subject }) => subject === schedule).map(({ data }) => data);
+  const found: Fired[] = [];
+  for (let since: number | undefined = 0; since !== undefined;) {
+    const path = `/api/events?format=json&types=schedule.fired&since=${since}`;
+    const { body } = await at.api("GET", path);
+    const events = body.events as { subject: string; data: Fired }[];
+    found.push(...events.filter(({ subject }) => subject === schedule).map(({ data }) => data));
+    since = body.next as number | undefined;
+  }
+  return found;
 }
 
 async function make(at: Asked, facts: Record<string, unknown>): Promise<string> {
