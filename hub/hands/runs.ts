@@ -36,6 +36,8 @@ import { makeRunTasks, type RunTasks } from "./run-tasks.ts";
 
 type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
 
+/** One for all: an abort without a reason makes a DOMException and its stack, for each run that changes. */
+const WOKEN = new GantryError("cancelled", "There is something to do");
 const LOOKS_AT_ONCE = 1_000;
 const TIMERS_AT_ONCE = 1_000;
 const SWEEP_MS = 60_000; // everything that owes something is woken by a row or a timer; this is for a clock that jumps
@@ -73,7 +75,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
 
   function touch(run: string): void {
     dirty.add(run);
-    wakeUp.abort();
+    if (!wakeUp.signal.aborted) wakeUp.abort(WOKEN);
   }
 
   function look(id: string): void {

@@ -12,7 +12,7 @@
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
-import type { TimelineItem } from "@gantry/shared/contract/run-rows.ts";
+import type { RunUsage, TimelineItem } from "@gantry/shared/contract/run-rows.ts";
 import { advance, start } from "../../workflow/engine.ts";
 import {
   type Advanced,
@@ -23,9 +23,11 @@ import {
   type Stale,
 } from "../../workflow/engine-types.ts";
 import type { JsonObject } from "../../workflow/json-value.ts";
-import { appendOrder, type Context } from "../context.ts";
+import type { Context } from "../context.ts";
 import type { RunRow } from "../run-row.ts";
 import { planOf, refsIn } from "./plans.ts";
+import { indexEnd, indexStart, unindexEnd } from "./run-index.ts";
+import { addUsage, FREE_RUN } from "./run-sums.ts";
 import { closeTicket, syncTickets } from "./ticket-rows.ts";
 import { resolveWorkflow } from "./workflows.ts";
 
@@ -54,7 +56,7 @@ export interface Turn {
   prepare(origin: RunOrigin, definition: string, inputs: JsonObject): Prepared;
   begin(prepared: Prepared): void;
   /** The engine's word, and all that follows from it. A run that is over is `run_over`. */
-  step(run: string, fact: Fact, by?: string): Stale | undefined;
+  step(run: string, fact: Fact, by?: string, usage?: RunUsage): Stale | undefined;
   /** A run that is over moves again. */
   revive(row: RunRow, fact: Fact): Stale | undefined;
   /** Once, at the end: runs that changed, in the order in which they did first. */
@@ -90,18 +92,18 @@ export function makeTurn(context: Context): Turn {
   }
 
   function begin({ row, advanced }: Prepared): void {
-    if (row.parent === undefined) {
-      appendOrder(context, "runs", row.id);
-      if (row.workflow !== "") appendOrder(context, `runs/of/${row.workflow}`, row.id);
-    } else appendOrder(context, `runs/below/${row.parent.run}`, row.id);
-    take(row, advanced, { what: "started" }, true);
+    take(indexStart(context, row), advanced, { what: "started" }, true);
   }
 
-  function stepOne(id: string, fact: Fact, by?: string): Stale | undefined {
-    const row = rows.hot("run").get(id);
-    if (row === undefined) return "run_over";
-    const advanced = advance(planOf(rows, row.state.graph), row.state, fact, nowMs);
+  function stepOne(id: string, fact: Fact, by?: string, usage?: RunUsage): Stale | undefined {
+    const before = rows.hot("run").get(id);
+    if (before === undefined) return "run_over";
+    const advanced = advance(planOf(rows, before.state.graph), before.state, fact, nowMs);
     if (advanced.stale !== undefined) return advanced.stale;
+    const row =
+      usage === undefined
+        ? before
+        : { ...before, usage: addUsage(before.usage ?? FREE_RUN, usage) };
     if (row.fidelity === "full" && row.replayOf === undefined) record(row.id, fact);
     take(row, advanced, itemOf(fact, by), false);
     return undefined;
@@ -132,7 +134,7 @@ export function makeTurn(context: Context): Turn {
     const mayClose = isAbout && Object.keys(row.tickets).length > 0;
     if (owesTickets || mayClose) next = syncTickets(context, next, planOf(rows, state.graph));
     next = stopChildren(next, effects, item);
-    if (next.fidelity === "full" || isNew || isOver) next = tell(next, item, isOver);
+    if (next.fidelity === "full") next = tell(next, item, isOver);
     if (isOver) endRun(next);
     else rows.put("run", next.id, next);
     const before = row.state;
@@ -150,8 +152,7 @@ export function makeTurn(context: Context): Turn {
       by: command.actor,
       items,
     });
-    if (row.fidelity === "full" && item.place !== undefined)
-      context.emit("run.node", row.id, { run: row.id, ...item });
+    if (item.place !== undefined) context.emit("run.node", row.id, { run: row.id, ...item });
     return { ...row, entries: row.entries + 1 };
   }
 
@@ -159,14 +160,12 @@ export function makeTurn(context: Context): Turn {
   function endRun(row: RunRow): void {
     const over: RunRow = { ...row, children: {}, tickets: {} };
     rows.cool("run", row.id, over);
+    indexEnd(context, over);
     for (const ticket of row.asked ?? []) closeTicket(context, ticket);
     for (const child of Object.values(row.children))
       queue.push({ run: child, fact: { kind: "cancelled", reason: "the run above it is over" } });
     const { parent, state } = over;
-    if (parent === undefined) {
-      appendOrder(context, `runs/${state.state}`, row.id);
-      return;
-    }
+    if (parent === undefined) return;
     const { place, attempt } = parent;
     const fact: Fact =
       state.state === "done"
@@ -258,6 +257,7 @@ export function makeTurn(context: Context): Turn {
     const advanced = advance(planOf(rows, row.state.graph), row.state, fact, nowMs);
     if (advanced.stale !== undefined) return advanced.stale;
     rows.remove("run", row.id); // W2: it was cold
+    unindexEnd(context, row.id);
     take(row, advanced, itemOf(fact, command.actor), false);
     drain();
     return undefined;
@@ -270,8 +270,8 @@ export function makeTurn(context: Context): Turn {
       begin(prepared);
       drain();
     },
-    step(run, fact, by) {
-      const stale = stepOne(run, fact, by);
+    step(run, fact, by, usage) {
+      const stale = stepOne(run, fact, by, usage);
       drain();
       return stale;
     },
