@@ -1,6 +1,6 @@
 // Add and complete, end to end: our queues beside BullMQ on Redis, on this machine, in turns.
 //
-//   node bench/queues.ts [rounds]      prints one JSON document
+//   node bench/queues.ts [rounds] [jobs]      prints one JSON document
 //
 // One producer process, one worker process, one server process; 256 bytes a job; nothing is kept of a
 // job that is done; each job is on the disk before it is acknowledged (ours and `always`), or within a
@@ -19,16 +19,19 @@ import { join } from "node:path";
 import { freePort } from "../tests/support/appliance.ts";
 import { startCluster } from "../tests/support/cluster.ts";
 import { enrolNode } from "../tests/support/enrol.ts";
+import { cpuSecondsOf } from "./cluster/load.ts";
 import { machine } from "./floors.ts";
 import { medianOf, pause, percentileOf, rounded } from "./measure.ts";
 import type { Order, Reach } from "./queues/side.ts";
 
-const JOBS = 20_000;
+const JOBS = Number(process.argv[3] ?? 20_000);
 const SINGLES = 400;
 const WARM_JOBS = 2_000;
 
 interface System extends AsyncDisposable {
   readonly reach: Reach;
+  /** Of the server. */
+  readonly pid: number;
 }
 
 async function startGantry(): Promise<System> {
@@ -38,6 +41,7 @@ async function startGantry(): Promise<System> {
   await hub.api("PUT", "/api/queues/bench", { keepDone: false });
   return {
     reach: { kind: "gantry", enrolled, token: cluster.token },
+    pid: hub.pid,
     [Symbol.asyncDispose]: () => cluster[Symbol.asyncDispose](),
   };
 }
@@ -60,6 +64,7 @@ async function startRedis(appendfsync: "always" | "everysec", bullmqDir: string)
   await untilOpen(port);
   return {
     reach: { kind: "bullmq", port, folder: bullmqDir },
+    pid: redis.pid ?? -1,
     async [Symbol.asyncDispose]() {
       const ended = once(redis, "exit");
       redis.kill("SIGTERM");
@@ -83,11 +88,20 @@ async function untilOpen(port: number): Promise<void> {
   throw new Error("redis-server does not answer");
 }
 
-interface Round {
+interface Rates {
   readonly addPerS: number;
   readonly endToEndPerS: number;
+}
+
+/** ms. */
+interface Times {
   readonly toHandler: readonly number[];
   readonly toEnd: readonly number[];
+}
+
+interface Round extends Rates, Times {
+  /** Of server, producer, worker: with the waits taken out, what a quiet machine would need. */
+  readonly cpuUsPerJob: readonly number[];
 }
 
 async function startSide(role: "producer" | "worker", reach: Reach): Promise<ChildProcess> {
@@ -121,10 +135,14 @@ async function measure(start: () => Promise<System>): Promise<Round> {
   const producer = await startSide("producer", system.reach);
   try {
     await order(producer, { type: "many", count: WARM_JOBS });
+    const cpu = (): number[] =>
+      [system.pid, producer.pid ?? -1, worker.pid ?? -1].map(cpuSecondsOf);
+    const before = cpu();
     const rates = await order(producer, { type: "many", count: JOBS });
+    const cpuUsPerJob = cpu().map((s, place) => ((s - (before[place] ?? 0)) * 1e6) / JOBS);
     await order(producer, { type: "single", count: 50 });
     const times = await order(producer, { type: "single", count: SINGLES });
-    return { ...rates, ...times } as Round; // side.ts
+    return { ...(rates as Rates), ...(times as Times), cpuUsPerJob }; // side.ts
   } finally {
     for (const side of [producer, worker]) side.kill("SIGKILL");
   }
@@ -143,6 +161,12 @@ function summary(rounds: readonly Round[]): object {
   return {
     endToEndPerS: rate(({ endToEndPerS }) => endToEndPerS),
     addPerS: rate(({ addPerS }) => addPerS),
+    cpuUsPerJob: Object.fromEntries(
+      ["server", "producer", "worker"].map((name, place) => [
+        name,
+        rounded(medianOf(rounds.map(({ cpuUsPerJob }) => cpuUsPerJob[place] ?? 0))),
+      ]),
+    ),
     addToHandler: rounds.map(({ toHandler }) => spread(toHandler)),
     addToCompleted: rounds.map(({ toEnd }) => spread(toEnd)),
   };
@@ -172,7 +196,9 @@ const loads: number[] = [];
 for (let round = 0; round < rounds; round += 1) {
   for (const [name, start] of Object.entries(systems())) {
     loads.push(rounded(loadavg()[0] ?? 0));
-    found.set(name, [...(found.get(name) ?? []), await measure(start)]);
+    const one = await measure(start);
+    found.set(name, [...(found.get(name) ?? []), one]);
+    process.stderr.write(`${name}: ${Math.round(one.endToEndPerS)} jobs/s end to end\n`);
   }
 }
 const report = Object.fromEntries([...found].map(([name, all]) => [name, summary(all)]));

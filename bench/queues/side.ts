@@ -50,7 +50,8 @@ async function openProducer(reach: Reach): Promise<Producer> {
   }
   const { Queue, QueueEvents } = bullmqOf(reach);
   const connection = { host: "127.0.0.1", port: reach.port };
-  const queue = new Queue(QUEUE, { connection });
+  // Its stream of events forgets what is older than 10,000 by default: a slow reader would miss ends.
+  const queue = new Queue(QUEUE, { connection, streams: { events: { maxLen: 1_000_000 } } });
   const events = new QueueEvents(QUEUE, { connection });
   await Promise.all([queue.waitUntilReady(), events.waitUntilReady()]);
   return {

@@ -64,6 +64,8 @@ const BEGINS: ReadonlySet<CommandBody["type"]> = new Set([
   "jobAdded",
   "jobLeased",
   "jobRequeued",
+  "jobsAdded",
+  "jobsLeased",
   "sessionOpened",
   "lockAcquired",
   "flagSet",

@@ -45,7 +45,9 @@ function checkLaws(rig: LedgerRig): void {
     expect(hasBegun && asked !== undefined && asked.state !== "consumed").toBe(false);
   }
   for (const queue of ["high", "normal", "low"] as const) {
-    const open = [...rows.hot("job").values()].filter((row) => row.class === queue).length;
+    const open = [...rows.hot("job").values()].filter(
+      (row) => row.class === queue && row.kind !== "work",
+    ).length;
     expect(rows.get("count", `open/${queue}`) ?? 0).toBe(open);
   }
 }

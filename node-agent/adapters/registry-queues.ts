@@ -279,7 +279,7 @@ function gatherer<T, R>(
   function soon(): void {
     if (isSoon || underWay >= UNDER_WAY_MAX || waiting.length === 0) return;
     isSoon = true;
-    setImmediate(() => {
+    queueMicrotask(() => {
       isSoon = false;
       void send();
     });

@@ -147,6 +147,14 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: { limit },
     load: async () => (await import("./commands/jobs.ts")).jobs,
   },
+  queues: {
+    summary: "named queues: how far behind, paused, dead work",
+    usage: ["", "NAME", "pause|resume NAME", "requeue|drop NAME [--preview]"],
+    words: ["pause", "resume", "requeue", "drop"],
+    wordsMax: 2,
+    options: { preview: bool("only say how many it would be") },
+    load: async () => (await import("./commands/queues.ts")).queues,
+  },
   exec: {
     summary: "run an allow-listed command and wait for its end",
     usage: ["COMMAND [--arg NAME=VALUE]..."],

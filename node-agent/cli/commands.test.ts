@@ -19,6 +19,18 @@ afterEach(async () => {
 const CONFIRMED = { job: { id: "prt_1", state: "ready" } };
 const TOKEN = { id: "tok_1", token: "gt_new", person: "Ada", role: "maker" };
 const FLAG = { key: "a.b", value: { on: true }, revision: 7 };
+const QUEUE = {
+  name: "mail",
+  isPaused: false,
+  policy: {},
+  ready: 4,
+  parked: 2,
+  delayed: 0,
+  waiting: 1,
+  leased: 3,
+  dead: 1,
+  lagMs: 1_500,
+};
 const JOBS = { jobs: [jobView({ dead: true })] };
 const SUMS = {
   total_cost_usd: 0,
@@ -158,6 +170,17 @@ describe("every command of the hub", () => {
     ["jobs job_1", "GET /api/jobs/job_1", jobView({ result: { x: 1 } }), '"x": 1'],
     ["jobs requeue job_1", "POST /api/jobs/job_1/requeue", jobView(), "job_1"],
     ["jobs cancel job_1", "POST /api/jobs/job_1/cancel", jobView(), "job_1"],
+    ["queues", "GET /api/queues", { queues: [QUEUE] }, "mail"],
+    ["queues mail", "GET /api/queues/mail", QUEUE, "2 by limits"],
+    ["queues pause mail", "POST /api/queues/mail/pause", QUEUE, "starts nothing more"],
+    ["queues resume mail", "POST /api/queues/mail/resume", QUEUE, "goes on"],
+    ["queues requeue mail", "POST /api/jobs/dead", { count: 3, jobs: [] }, "3 are tried again"],
+    [
+      "queues drop mail --preview",
+      "POST /api/jobs/dead",
+      { count: 3, jobs: [] },
+      "3 would be dropped",
+    ],
     ["jobs drop job_1", "DELETE /api/jobs/job_1", { ok: true }, "job_1 is dropped"],
     ["exec echo --arg n=3 --arg text=hi", "POST /api/exec", jobView({ result: "hi 3" }), "hi 3"],
     ["schedule", "GET /api/schedules", { enabled: true, schedules: [SCHEDULE] }, "0 4 * * *"],

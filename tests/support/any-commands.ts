@@ -318,6 +318,43 @@ const bodies = fc.oneof(
   ),
   fenced("job", fc.record({ type: type("jobLeaseLost"), job: few("job"), token, retryAtMs: atMs })),
   body(fc.record({ type: oneOf("jobCancelled", "jobRequeued", "jobDropped"), job: few("job") })),
+  body(
+    fc.tuple(few("job"), few("job"), fc.boolean()).map(([one, other, isFamily]) => ({
+      type: "jobsAdded" as const,
+      queue: "mail",
+      jobs: [
+        { job: `w_${one}`, data: 1, attemptsMax: 2, ...(isFamily ? { waits: "go" as const } : {}) },
+        ...(one === other
+          ? []
+          : [{ job: `w_${other}`, data: 2, ...(isFamily ? { parent: `w_${one}` } : {}) }]),
+      ],
+    })),
+  ),
+  body(
+    fc.tuple(few("job"), token, fc.boolean()).map(([id, its, isLost]) => ({
+      type: "jobsEnded" as const,
+      ends: [
+        isLost
+          ? { job: `w_${id}`, token: its, lost: true as const, retryAtMs: START_MS }
+          : { job: `w_${id}`, token: its, result: 1 },
+      ],
+    })),
+  ),
+  body(
+    fc.tuple(oneOf("cancel", "requeue", "drop"), few("job")).map(([wish, id]) => ({
+      type: "jobsDirected" as const,
+      wish,
+      jobs: [`w_${id}`],
+    })),
+  ),
+  body(
+    fc.boolean().map((keepDone) => ({
+      type: "queueSet" as const,
+      queue: "mail",
+      policy: { keepDone },
+    })),
+  ),
+  body(fc.record({ type: type("queuePaused"), queue: type("mail"), isPaused: fc.boolean() })),
   body(fc.record({ type: type("flagSet"), key: few("flag"), value: fc.jsonValue() })),
   body(fc.record({ type: type("flagDeleted"), key: few("flag"), ifRevision: fc.nat(20) })),
   { weight: 12, arbitrary: body(runBodies) },
