@@ -105,5 +105,5 @@ function inputOf(node: Node, inputs: Graph["inputs"]): string | undefined {
   const rule = Object.hasOwn(inputs, step.name) ? inputs[step.name] : undefined;
   if (rule === undefined || (rule.required === false && rule.default === undefined))
     return undefined;
-  return rule.type;
+  return rule.default === undefined || typeof rule.default === rule.type ? rule.type : "any";
 }

@@ -114,13 +114,13 @@ describe("the passes, one by one", () => {
         b: { type: "branch", cases: [{ when: "1 < 2", take: "yes" }], otherwise: "no" },
         yes: value(1),
         no: value(2),
-        then: value("${nodes.no.output}"),
+        later: value("${nodes.no.output}"),
         tell: { type: "http", method: "POST", url: "https://x.org/" },
       },
       edges: [
         { from: "b", to: "yes", on: "yes" },
         { from: "b", to: "no", on: "no" },
-        { from: "no", to: "then" },
+        { from: "no", to: "later" },
         { from: "b", to: "tell", on: "no" },
       ],
     };

@@ -233,7 +233,7 @@ function ofLoop(
   place: string,
   sight: Sight,
 ): End {
-  let state = node.start === undefined ? null : fill(run, node.start as Json, sight);
+  let state = node.start === undefined ? null : fill(run, node.start, sight);
   for (let round = 0; ; round += 1) {
     const vars = { state, round };
     const goes = read(run, node.while, { ends: new Map(), vars, around: sight });
@@ -299,5 +299,5 @@ function nodeIn(node: Node, sight: Sight): Read<Env> | undefined {
 function stepIn(node: Node): { readonly of: Node; readonly name: string } | undefined {
   if (node.kind === "member") return { of: node.of, name: node.name };
   if (node.kind !== "index" || node.key.kind !== "literal") return undefined;
-  return { of: node.of, name: String(node.key.value) };
+  return typeof node.key.value === "string" ? { of: node.of, name: node.key.value } : undefined;
 }

@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 import { compile, tryCompile } from "../../../hub/workflow/compile.ts";
 import { advance, start } from "../../../hub/workflow/engine.ts";
 import { type Effect, type Fact, isRunOver } from "../../../hub/workflow/engine-types.ts";
-import { isArray, isObject, type Json, type JsonObject } from "../../../hub/workflow/json-value.ts";
+import { isArray, isObject, type Json } from "../../../hub/workflow/json-value.ts";
 import { isEffectFree } from "../../../hub/workflow/optimizer/certain.ts";
 import { optimize } from "../../../hub/workflow/optimizer/optimize.ts";
 import { PASSES } from "../../../hub/workflow/optimizer/pass.ts";
