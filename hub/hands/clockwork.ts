@@ -217,7 +217,7 @@ function startOf(hub: Hub, { target }: ScheduleRow): ScheduleStart {
       const fact = factNow(hub, target.work);
       const hazard = fact?.hazard ?? before;
       const job = newId(hub, "job");
-      const draft = { job, ...work, effect: fact?.effect ?? work.effect };
+      const draft = { ...work, job, effect: fact?.effect ?? work.effect };
       if (!HAZARD_POLICY[hazard].confirms) return { type: "job", draft };
       const confirmation = {
         id: newId(hub, "cfm"),

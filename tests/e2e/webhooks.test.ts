@@ -1,6 +1,7 @@
 // Webhooks on real processes, with receivers that are slow, away or unwilling.
 
 import { createHmac } from "node:crypto";
+import type { ServerResponse } from "node:http";
 import { expect, test } from "vitest";
 import { startAppliance, until } from "../support/appliance.ts";
 import { startCluster } from "../support/cluster.ts";
@@ -144,6 +145,31 @@ test("a receiver that never answers delays no other one, and prefixes and * choo
   expect(all.received.some(({ body }) => /"webhook\./.test(body))).toBe(false);
   const none = await app.api("POST", "/api/webhooks", { url: quick.url, types: ["nothing.such"] });
   expect(none).toMatchObject({ status: 400, body: { code: "bad_request" } });
+});
+
+test("more events than are kept in memory for a slow receiver: it gets them all, once and in order", async () => {
+  await using app = await startAppliance({ parts: ["hub"], env });
+  await using receiver = await startReceiver();
+  const held: ServerResponse[] = [];
+  receiver.answer = (response) => void held.push(response);
+  await hook(app, receiver.url);
+  const EVENTS = 1_200; // more than LIVE_MAX of hub/hands/webhooks.ts
+  await setFlag(app, 0);
+  await until("the first to be there", () => receiver.received.length === 1);
+  for (let number = 1; number < EVENTS; number += 50) {
+    await Promise.all(
+      Array.from({ length: Math.min(50, EVENTS - number) }, (_, place) =>
+        setFlag(app, number + place),
+      ),
+    );
+  }
+  receiver.answer = (response) => void response.writeHead(204).end();
+  for (const response of held) response.writeHead(204).end();
+  await until("all of them", () => receiver.ids().length >= EVENTS, 60_000);
+  // A first try that was given up meanwhile is made again, under its own id.
+  expect(receiver.ids()).toHaveLength(EVENTS);
+  const positions = receiver.ids().map((id) => Number(id.split(".")[1]));
+  expect(positions).toEqual(positions.toSorted((a, b) => a - b));
 });
 
 test("nothing is sent to where it may not: unlisted addresses, and listed ones that send it on", async () => {
