@@ -308,7 +308,7 @@ describe("history stays", () => {
     },
   );
 
-  it("[A71] names the node that a patch reaches too late, and lets new ones follow it", () => {
+  it("names the node that a patch reaches too late, and lets new ones follow it", () => {
     const run = runOf(CHAIN, { a: "done", b: "done" });
     const late = judge(run, [{ op: "setNode", id: "b", at: "/with/value", value: 9 }]);
     if (late.kind !== "refused") throw new Error("not refused");
@@ -406,6 +406,11 @@ describe("who may add what", () => {
       "once_not_allowed",
     ],
     ["a hazardous capability", add("d", task("print:mk4")), "hazard_not_allowed"],
+    [
+      "another workflow, which may hold any hazard",
+      add("d", { type: "subworkflow", workflow: "print-now" }),
+      "type_not_allowed",
+    ],
     ["a capability not on its list", add("d", task("weld")), "capability_not_allowed"],
     ["a host not on its list", add("d", http("https://a.example.net/")), "host_not_allowed"],
     [
@@ -548,7 +553,7 @@ describe("who may add what", () => {
 });
 
 describe("how much a patch may set off", () => {
-  it("[A12] agents add so many nodes to one run and no more", () => {
+  it("agents add so many nodes to one run and no more", () => {
     let run = runOf();
     run = patched(run, many(0), { author: agent() });
     run = patched(run, many(250), { author: agent() });

@@ -54,7 +54,7 @@ describe("a library patch", () => {
 });
 
 describe("batches (LP1)", () => {
-  it("[A47] are made at 100, or after 5 s", () => {
+  it("are made at 100, or after 5 s", () => {
     const one = addToBatch<number>(emptyBatch, [1], 1_000);
     expect(one).toEqual({ batch: { items: [1], dueMs: 6_000 }, ready: [] });
     expect(takeDue(one.batch, 5_999).ready).toEqual([]);

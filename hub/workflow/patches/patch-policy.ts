@@ -82,7 +82,7 @@ export function patchPolicy(parts: PolicyParts): PatchPolicy {
   return {
     byRole: { viewer: none, operator, maker, safety, admin: safety },
     agent: {
-      types: maker.types,
+      types: new Set([...maker.types].filter((type) => type !== "subworkflow")), // it may hold any hazard
       capabilities: parts.agentCapabilities,
       hosts: parts.agentHosts,
       openHosts: false,
