@@ -12,7 +12,6 @@
 // RH3. What is owed no more is stopped, wherever it is.
 // RH4. A replay never reaches the world: every branch here that does comes after the one for replays.
 
-import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { type ErrorCode, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { RunFact } from "@gantry/shared/contract/run-commands.ts";
@@ -23,6 +22,7 @@ import { makeDueHeap } from "../schedules/due-heap.ts";
 import { owed } from "../workflow/owed.ts";
 import type { Effect } from "../workflow/engine-types.ts";
 import type { Json } from "../workflow/json-value.ts";
+import { retryAtMs } from "../workflow/retry.ts";
 import {
   askModel,
   callHttp,
@@ -244,12 +244,12 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   }
 
   function failed(row: RunRow, effect: EffectOf<"dispatch">, error: unknown): RunFact {
-    const { place, attempt, node } = effect;
+    const { place, attempt } = effect;
     const { code, message } = toErrorRecord(error);
     if (!(error instanceof GantryError))
       hub.log.error({ run: row.id, place, text: String(error) }, "a node of a run failed");
     const isFinal = error instanceof FinalFault || FINAL.has(code);
-    const retryAtMs = isFinal ? null : retryAt(node, attempt);
+    const retryAtMs = isFinal ? null : retryAt(row.id, place);
     return [
       row.id,
       "failed",
@@ -260,11 +260,11 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     ];
   }
 
-  function retryAt({ retry }: WorkflowNode, attempt: number): number | null {
-    if (retry === undefined) return null;
-    const { delayMs, delayMaxMs } = retry;
-    const backoff = { firstMs: delayMs, factor: 2, maxMs: delayMaxMs, jitter: 0.5 };
-    return hub.stampMs() + Math.round(backoffMs(backoff, attempt, hub.random));
+  function retryAt(id: string, place: string): number | null {
+    const row = rows.hot("run").get(id);
+    if (row === undefined) return null;
+    const plan = planOf(rows, row.state.graph);
+    return retryAtMs(plan, row.state, place, clock.now(), hub.random()) ?? null;
   }
 
   async function run(): Promise<void> {

@@ -23,6 +23,7 @@ import {
   type Stale,
 } from "../../workflow/engine-types.ts";
 import type { JsonObject } from "../../workflow/json-value.ts";
+import { retryAtMs } from "../../workflow/retry.ts";
 import type { Context } from "../context.ts";
 import type { RunRow } from "../run-row.ts";
 import { planOf, refsIn } from "./plans.ts";
@@ -170,12 +171,22 @@ export function makeTurn(context: Context): Turn {
     const fact: Fact =
       state.state === "done"
         ? { kind: "finished", place, attempt, output: state.output }
-        : { kind: "failed", place, attempt, fault: faultOf(state) };
+        : { kind: "failed", place, attempt, fault: faultOf(state), ...retryOf(over) };
     queue.push({ run: parent.run, fact });
     const above = rows.hot("run").get(parent.run);
     if (above?.children[place] !== row.id) return;
     const { [place]: _, ...children } = above.children;
     rows.put("run", above.id, { ...above, children });
+  }
+
+  /** A cancelled child is not tried again. The draw is of the child's id: there is no chance in here. */
+  function retryOf({ id, parent, state }: RunRow): { readonly retryAtMs?: number } {
+    const above = parent === undefined ? undefined : rows.hot("run").get(parent.run);
+    if (parent === undefined || above === undefined || state.state !== "failed") return {};
+    const draw = Number.parseInt(sha256(id).slice(0, 8), 16) / 2 ** 32;
+    const plan = planOf(rows, above.state.graph);
+    const atMs = retryAtMs(plan, above.state, parent.place, nowMs, draw);
+    return atMs === undefined ? {} : { retryAtMs: atMs };
   }
 
   /** RT4. A child's own end has taken it off the list before (endRun). */

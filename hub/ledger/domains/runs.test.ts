@@ -150,6 +150,27 @@ describe("subworkflows", () => {
     expect(live(rig)).toBe(0);
   });
 
+  it("are tried again as their node says, each time as a run of its own", () => {
+    const rig = makeLedgerRig();
+    rig.act(kept(call, { name: "below" }));
+    const retry = { attempts: 2, delayMs: 1_000, delayMaxMs: 1_000 };
+    rig.act(kept(graph({ sub: { type: "subworkflow", workflow: "below", retry } })));
+    rig.act(started());
+    const childOf = (): string => Object.values(runOf(rig).children)[0] ?? "";
+    const first = childOf();
+    const fault = { code: "timeout", message: "late" };
+    rig.act(advanced([first, "failed", "call", 1, fault, null]));
+    expect(runOf(rig).children).toEqual({});
+    const dueMs = runOf(rig).state.root.more["sub"]?.dueMs ?? 0;
+    expect(dueMs).toBeGreaterThan(0);
+    rig.act(advanced(["run_1", "due", "sub", dueMs]));
+    const second = childOf();
+    expect([second === "", second === first]).toEqual([false, false]);
+    rig.act(advanced([second, "failed", "call", 1, fault, null]));
+    expect(runOf(rig).state).toMatchObject({ state: "failed", fault: { code: "timeout" } });
+    expect(live(rig)).toBe(0);
+  });
+
   it("stand for the version that was there when the run was started", () => {
     const rig = makeLedgerRig();
     rig.act(
