@@ -121,9 +121,9 @@ async function* linesOf(request: Request): AsyncGenerator<string> {
   let rest = "";
   for await (const chunk of readChunks(request, BODY_BYTES_MAX)) {
     const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = parts.pop() ?? "";
-    if (rest.length > LINE_BYTES)
+    if (parts.some((part) => part.length > LINE_BYTES))
       throw new GantryError("too_large", `A line is over ${LINE_BYTES} characters`);
+    rest = parts.pop() ?? "";
     for (const part of parts) if (part.trim() !== "") yield part;
   }
   if (rest.trim() !== "") yield rest;
