@@ -1,82 +1,38 @@
 // The console as a person uses it: the built files in Debian's Chromium, against the mock hub.
-// Builds first, into a folder of its own, so that what is tested is what is in the tree.
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
-import type { Browser, BrowserContext, Page } from "playwright-core";
-import { build } from "vite";
+import type { Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PAGES } from "./src/core/route.ts";
-import { hasChromium, launchChromium } from "./testing/chromium.ts";
+import {
+  type Bench,
+  type BenchOptions,
+  faultsOf,
+  openBench,
+  openStage,
+  type Stage,
+} from "./testing/bench.ts";
+import { hasChromium } from "./testing/chromium.ts";
 import { empty, type Facts, workshop } from "./testing/mock-facts.ts";
-import { MOCK_TOKEN, MockHub } from "./testing/mock-hub.ts";
+import { MOCK_TOKEN } from "./testing/mock-hub.ts";
+import { engine } from "./testing/mock-runs.ts";
 
 const isMissing = !hasChromium();
 if (isMissing) {
   console.warn("SKIPPED: the console in a browser. Install Debian's package: apt install chromium");
 }
 
-/** A hub, a browser profile and every line that the browser complained with. */
-interface Bench extends AsyncDisposable {
-  readonly hub: MockHub;
-  readonly address: string;
-  readonly context: BrowserContext;
-  readonly complaints: string[];
-  /** A tab on this page, logged in. */
-  open(place: string): Promise<Page>;
-}
+let stage: Stage;
 
-let browser: Browser;
-let dist: string;
-
-async function bench(
+const bench = (
   facts: Facts = workshop(),
-  options: { scheme?: "light" | "dark"; width?: number } = {},
-): Promise<Bench> {
-  const hub = new MockHub(facts, dist);
-  const address = await hub.listen();
-  const context = await browser.newContext({
-    colorScheme: options.scheme ?? "light",
-    viewport: { width: options.width ?? 1_280, height: 844 },
-    reducedMotion: "reduce",
-  });
-  context.setDefaultTimeout(8_000);
-  const complaints: string[] = [];
-  context.on("weberror", (error) => complaints.push(error.error().message));
-  context.on("console", (line) => {
-    if (line.type() === "error") complaints.push(line.text());
-  });
-  const open = async (place: string): Promise<Page> => {
-    const page = await context.newPage();
-    await page.goto(`${address}/#token=${MOCK_TOKEN}`);
-    await page.getByRole("heading", { level: 1, name: "Overview" }).waitFor();
-    await page.goto(`${address}/#/${place}`);
-    await page.getByText("Live", { exact: true }).waitFor();
-    return page;
-  };
-  const dispose = async (): Promise<void> => {
-    await context.close();
-    await hub[Symbol.asyncDispose]();
-  };
-  return { hub, address, context, complaints, open, [Symbol.asyncDispose]: dispose };
-}
+  options: Pick<BenchOptions, "scheme" | "width"> = {},
+): Promise<Bench> => openBench(stage, { facts, engine: engine(), ...options });
 
 describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)", () => {
   beforeAll(async () => {
-    dist = mkdtempSync(join(tmpdir(), "gantry-console-"));
-    await build({
-      configFile: join(import.meta.dirname, "vite.config.ts"),
-      logLevel: "error",
-      build: { outDir: dist },
-    });
-    browser = await launchChromium();
+    stage = await openStage();
   }, 60_000);
-  afterAll(async () => {
-    await browser.close();
-    rmSync(dist, { recursive: true });
-  });
+  afterAll(() => stage?.[Symbol.asyncDispose]());
 
   it("[K20] loads from the hub alone, and no token stays in the address or in the page", async () => {
     await using at = await bench();
@@ -143,7 +99,7 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
 
   it("[K21] two browsers see the same change of a device and of a print in under a second", async () => {
     await using at = await bench();
-    const other = await browser.newContext();
+    const other = await stage.browser.newContext();
     const [first, second] = [await at.open("overview"), await other.newPage()];
     await second.goto(`${at.address}/#token=${MOCK_TOKEN}`);
     await second.getByText("Live", { exact: true }).waitFor();
@@ -330,15 +286,8 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
         const link = `.nav a[aria-current][href="#/${place.split(/[/?]/)[0]}"]`;
         await page.locator(link).waitFor({ state: "attached" });
         await expect.poll(() => page.getByText("Loading").count()).toBe(0);
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        const faults = violations
-          .filter(({ impact }) => impact === "serious" || impact === "critical")
-          .map(({ id, nodes }) => `${place}: ${id} ${nodes[0]?.html}`);
-        expect(faults).toEqual([]);
-        const overflow = await page.evaluate(
-          () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-        );
-        expect(`${place} overflows by ${overflow}`).toBe(`${place} overflows by 0`);
+        const faults = await faultsOf(page, ["serious", "critical"]);
+        expect({ place, faults }).toEqual({ place, faults: [] });
       }
       expect(at.complaints).toEqual([]);
     },

@@ -7,6 +7,7 @@ import { joinFeed } from "./live/link.ts";
 import { usePlace } from "./live/place.ts";
 import { resume } from "./live/session.ts";
 import { closeNotice, useConsole } from "./live/store.ts";
+import { ApprovalsPage } from "./pages/approvals.tsx";
 import { AskPage } from "./pages/ask.tsx";
 import { AuditPage } from "./pages/audit.tsx";
 import { ClusterPage } from "./pages/cluster.tsx";
@@ -23,6 +24,9 @@ import { PrintPage } from "./pages/print.tsx";
 import { PrintsPage } from "./pages/prints.tsx";
 import { SchedulePage, SchedulesPage } from "./pages/schedules.tsx";
 import { WebhooksPage } from "./pages/webhooks.tsx";
+import { QueuesPage } from "./pages/queues.tsx";
+import { RunPage } from "./pages/run.tsx";
+import { RunsPage } from "./pages/runs.tsx";
 import { LiveBanner, LiveDot } from "./ui/live.tsx";
 import { Navigation, Tabs, TITLES } from "./ui/navigation.tsx";
 import { Button, ProblemNote } from "./ui/parts.tsx";
@@ -105,6 +109,21 @@ function PageOf({ place }: { readonly place: Place }) {
       ) : (
         <PrintPage key={id} id={id} />
       );
+    case "approvals":
+      return <ApprovalsPage tab={query["tab"]} after={query["after"]} />;
+    case "runs":
+      return id === undefined ? (
+        <RunsPage
+          state={query["state"]}
+          workflow={query["workflow"]}
+          parent={query["parent"]}
+          after={query["after"]}
+        />
+      ) : (
+        <RunPage key={id} id={id} from={query["from"]} />
+      );
+    case "queues":
+      return <QueuesPage id={id} tab={query["tab"]} after={query["after"]} />;
     case "jobs":
       return <JobsPage tab={query["tab"]} after={query["after"]} />;
     case "schedules":

@@ -10,6 +10,7 @@ import type { EventType, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
+import { actOnEngine, type EngineFacts, noEngine, readEngine } from "./mock-runs.ts";
 
 export const MOCK_TOKEN = "gt_mock_0123456789abcdef";
 
@@ -31,6 +32,7 @@ export interface Heard {
 
 export class MockHub {
   readonly facts: Facts;
+  readonly engine: EngineFacts;
   /** Every API request but the feed's, in order. */
   readonly heard: Heard[] = [];
   /** The Last-Event-ID of each opening of the feed. */
@@ -47,8 +49,13 @@ export class MockHub {
   readonly #dist: string;
 
   /** `dist`: the folder of the built console. */
-  constructor(facts: Facts, dist: string = join(import.meta.dirname, "..", "dist")) {
+  constructor(
+    facts: Facts,
+    dist: string = join(import.meta.dirname, "..", "dist"),
+    engine: EngineFacts = noEngine(),
+  ) {
     this.facts = facts;
+    this.engine = engine;
     this.#dist = dist;
   }
 
@@ -124,8 +131,13 @@ export class MockHub {
       await this.#query(JSON.parse(body), response);
       return;
     }
+    const ofEngine =
+      method === "GET"
+        ? readEngine(this.engine, url.pathname, url.searchParams)
+        : actOnEngine(this.engine, url.pathname, body, (type, id) => this.emit(type, id));
     const answer =
-      method === "GET" ? this.#read(url.pathname) : this.#act(method, url.pathname, body);
+      ofEngine ??
+      (method === "GET" ? this.#read(url.pathname) : this.#act(method, url.pathname, body));
     if (answer === undefined) problem(response, 404, "not_found", "There is no such thing");
     else json(response, 200, answer);
   }

@@ -27,12 +27,20 @@ describe("events of the feed", () => {
 
   it("[K21] each type of event names what must be read again", () => {
     for (const type of EVENT_TYPES) {
-      const paths = stalePaths(type);
+      const paths = stalePaths(type, "id");
       expect(paths.length).toBeGreaterThan(1);
-      for (const path of paths) expect(path).toMatch(/^\/api\/[a-z/]+$/);
+      for (const path of paths) expect(path).toMatch(/^\/api\/[a-z/]+\??$/);
     }
-    expect(stalePaths("print.changed")).toContain("/api/fabrication/jobs");
-    expect(stalePaths("device.changed")).toContain("/api/devices");
-    expect(stalePaths("conversation.changed")).toContain("/api/conversations");
+    expect(stalePaths("print.changed", "x")).toContain("/api/fabrication/jobs");
+    expect(stalePaths("device.changed", "x")).toContain("/api/devices");
+    expect(stalePaths("conversation.changed", "x")).toContain("/api/conversations");
+  });
+
+  it("a node of one run makes neither the list of runs nor another run stale", () => {
+    const paths = stalePaths("run.node", "run_7");
+    const isStale = (path: string): boolean => paths.some((prefix) => path.startsWith(prefix));
+    expect(isStale("/api/runs/run_7/timeline?limit=500")).toBe(true);
+    expect(isStale("/api/runs/run_8")).toBe(false);
+    expect(isStale("/api/runs?limit=50")).toBe(false);
   });
 });

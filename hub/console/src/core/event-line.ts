@@ -55,7 +55,10 @@ export function eventLine(value: unknown, receivedAtMs: number): EventLine | und
 const PRINTS = "/api/fabrication/jobs";
 const CONFIRMATIONS = "/api/confirmation";
 const MACHINES = ["/api/registry", "/api/cluster", "/api/devices"];
+const SCHEDULES = ["/api/schedules"];
+const WEBHOOKS = ["/api/webhooks"];
 
+/** Beginnings of paths; those with a `:id` are about the subject of the event alone. */
 const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "node.enrolled": MACHINES,
   "node.registered": MACHINES,
@@ -74,11 +77,26 @@ const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "confirmation.notice": [CONFIRMATIONS],
   "confirmation.closed": [CONFIRMATIONS, PRINTS, "/api/jobs", "/api/conversations"],
   "print.changed": [PRINTS, "/api/devices"],
-  "job.changed": ["/api/jobs"],
+  "job.changed": ["/api/jobs", "/api/queues"],
+  "queue.changed": ["/api/queues", "/api/jobs"],
+  "schedule.changed": SCHEDULES,
+  "schedule.fired": SCHEDULES,
+  "schedule.missed": SCHEDULES,
+  "schedule.event": SCHEDULES,
+  "webhook.changed": WEBHOOKS,
+  "webhook.dead": WEBHOOKS,
   "flag.changed": ["/api/flags"],
   "token.changed": ["/api/me"],
+  "workflow.changed": ["/api/workflows"],
+  "run.changed": ["/api/runs?", "/api/runs/:id"],
+  "run.node": ["/api/runs/:id"],
+  "run.patched": ["/api/runs/:id"],
+  "approval.changed": ["/api/approvals"],
   "stop.pressed": ["/api/devices", PRINTS],
 };
 
-/** Beginnings of the paths whose answers an event of this type may have changed. */
-export const stalePaths = (type: EventType): readonly string[] => [...STALE[type], "/api/audit"];
+/** Beginnings of the paths whose answers an event of this type about `subject` may have changed. */
+export const stalePaths = (type: EventType, subject: string): readonly string[] => [
+  ...STALE[type].map((path) => path.replace(":id", encodeURIComponent(subject))),
+  "/api/audit",
+];

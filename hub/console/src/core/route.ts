@@ -7,7 +7,10 @@ export const PAGES = [
   "overview",
   "ask",
   "confirmations",
+  "approvals",
   "prints",
+  "runs",
+  "queues",
   "jobs",
   "schedules",
   "webhooks",
@@ -23,7 +26,7 @@ export type Page = (typeof PAGES)[number];
 
 export interface Place {
   readonly page: Page;
-  /** The one thing shown: a conversation, a print, a job. */
+  /** The one thing shown: a conversation, a print, a run, a queue. */
   readonly id?: string;
   /** How it is shown: filter, cursor, tab. */
   readonly query: Readonly<Record<string, string>>;

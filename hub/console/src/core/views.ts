@@ -7,6 +7,14 @@ import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmat
 import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
 import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
+import type { QueueView } from "@gantry/shared/contract/schemas/queues.ts";
+import type {
+  ApprovalView,
+  RUN_SCHEMAS,
+  RunSummary,
+} from "@gantry/shared/contract/schemas/runs.ts";
+import type { WorkflowView } from "@gantry/shared/contract/schemas/workflows.ts";
+import type { infer as Infer } from "zod";
 
 export interface Me {
   readonly person: string;
@@ -26,6 +34,29 @@ export interface PrintPage {
 export interface JobPage {
   readonly jobs: readonly JobView[];
   readonly next?: string;
+}
+
+export interface RunPage {
+  readonly runs: readonly RunSummary[];
+  readonly next?: string;
+}
+
+export type RunTimeline = Infer<typeof RUN_SCHEMAS.runTimeline.reply>;
+export type RunPatches = Infer<typeof RUN_SCHEMAS.runPatches.reply>;
+export type RunPatch = RunPatches["patches"][number];
+
+export interface ApprovalPage {
+  readonly approvals: readonly ApprovalView[];
+  readonly next?: string;
+}
+
+export interface WorkflowPage {
+  readonly workflows: readonly WorkflowView[];
+  readonly next?: string;
+}
+
+export interface QueueList {
+  readonly queues: readonly QueueView[];
 }
 
 export interface ConfirmationList {

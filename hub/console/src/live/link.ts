@@ -89,7 +89,7 @@ function onEvent(type: string, id: string | undefined, data: unknown): void {
       return;
     case "ledger":
       remember(event.line);
-      refresh(stalePaths(event.line.type));
+      refresh(stalePaths(event.line.type, event.line.subject));
   }
 }
 

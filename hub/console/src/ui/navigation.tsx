@@ -3,18 +3,24 @@
 
 import { mayAct } from "@gantry/shared/contract/roles.ts";
 import { formatPlace, PAGES, type Page } from "../core/route.ts";
-import type { ConfirmationList } from "../core/views.ts";
+import type { ApprovalPage, ConfirmationList } from "../core/views.ts";
 import { useResource } from "../live/resources.ts";
 import { logOut } from "../live/session.ts";
 import { useConsole } from "../live/store.ts";
 import { Badge, Button } from "./parts.tsx";
 import { ThemeButton } from "./theme.tsx";
 
+/** The page and the count beside its name share one reading. */
+export const OPEN_APPROVALS = "/api/approvals";
+
 export const TITLES: Readonly<Record<Page, string>> = {
   overview: "Overview",
   ask: "Ask",
   confirmations: "Confirmations",
+  approvals: "Approvals",
   prints: "Prints",
+  runs: "Runs",
+  queues: "Queues",
   jobs: "Jobs",
   schedules: "Schedules",
   webhooks: "Webhooks",
@@ -33,6 +39,7 @@ const OPERATORS: ReadonlySet<Page> = new Set(["audit", "webhooks"]);
 export function Navigation({ page, isOpen }: { readonly page: Page; readonly isOpen: boolean }) {
   const me = useConsole(({ session }) => (session.kind === "in" ? session.me : undefined));
   const waiting = useWaiting();
+  const asked = useAsked();
   const pages = PAGES.filter(
     (name) => !OPERATORS.has(name) || mayAct(me?.role ?? "viewer", "operator"),
   );
@@ -42,6 +49,7 @@ export function Navigation({ page, isOpen }: { readonly page: Page; readonly isO
         <a key={name} href={formatPlace(name)} aria-current={name === page ? "page" : undefined}>
           {TITLES[name]}
           {name === "confirmations" && waiting > 0 && <Badge tone="warn">{waiting}</Badge>}
+          {name === "approvals" && asked !== "" && <Badge tone="warn">{asked}</Badge>}
         </a>
       ))}
       <div class="nav-foot">
@@ -95,6 +103,13 @@ export function Tabs({ page, isOpen, onMenu }: TabsProps) {
 function useWaiting(): number {
   const list = useResource<ConfirmationList>("/api/confirmations");
   return list.value?.confirmations.filter(({ state }) => state === "pending").length ?? 0;
+}
+
+/** How many questions of runs are open, as far as the first page of them says. */
+function useAsked(): string {
+  const { approvals = [], next } = useResource<ApprovalPage>(OPEN_APPROVALS).value ?? {};
+  if (approvals.length === 0) return "";
+  return next === undefined ? String(approvals.length) : `${approvals.length}+`;
 }
 
 function Sign({ shape }: { readonly shape: string }) {

@@ -51,6 +51,12 @@ export function Badge({ tone = "plain", children }: { tone?: Tone; children: Com
 
 const STATE_TONES: Readonly<Record<string, Tone>> = {
   awaiting: "warn",
+  running: "info",
+  waiting: "warn",
+  undoing: "warn",
+  approved: "good",
+  rejected: "bad",
+  open: "warn",
   ready: "info",
   leased: "info",
   printing: "info",

@@ -1,0 +1,147 @@
+// One node and one edge of a drawn graph.
+
+import type { Point } from "../core/graph-layout.ts";
+import { countWords, type RunNodeState, type TopNode } from "../core/run-graph.ts";
+import { signPath } from "./run-sign.tsx";
+
+/** In the units of the drawing, which are CSS pixels at scale 1. */
+export const NODE = { width: 196, height: 56 } as const;
+/** Characters that fit beside the sign; the whole name is in the label and in the panel. */
+const NAME_MAX = 21;
+const NOTE_MAX = 25;
+
+export interface EdgeFacts {
+  readonly from: string;
+  readonly to: string;
+  readonly on: string | undefined;
+  /** It was gone along. */
+  readonly isTaken: boolean;
+  readonly isPatched: boolean;
+}
+
+export interface GraphNodeProps {
+  readonly top: TopNode;
+  readonly at: Point;
+  readonly isChosen: boolean;
+  readonly isEntry: boolean;
+  readonly showsPatches: boolean;
+  readonly onChoose: () => void;
+}
+
+export function GraphNode({ top, at, isChosen, isEntry, showsPatches, onChoose }: GraphNodeProps) {
+  const { id, node, inside, patches } = top;
+  const isMarked = showsPatches && patches.length > 0;
+  const marks = patches.length === 1 ? `patch ${patches[0]}` : `patches ${patches.join(", ")}`;
+  const folded = inside === undefined ? "" : foldedWords(inside.items, node.type);
+  const label = [id, node.type, folded, node.state, ...(patches.length > 0 ? [marks] : [])];
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    onChoose();
+  };
+  return (
+    <g
+      class={`node is-${node.state} ${isChosen ? "chosen" : ""} ${isMarked ? "patched" : ""}`}
+      transform={`translate(${at.x - NODE.width / 2} ${at.y - NODE.height / 2})`}
+      role="button"
+      tabindex={isEntry ? 0 : -1}
+      aria-pressed={isChosen}
+      aria-label={label.filter((part) => part !== "").join(", ")}
+      data-node={id}
+      onClick={onChoose}
+      onKeyDown={onKeyDown}
+    >
+      <title>{inside === undefined ? id : `${id}: ${countWords(inside.counts)}`}</title>
+      {inside !== undefined && (
+        <rect class="node-fold" x={5} y={5} width={NODE.width} height={NODE.height} rx={8} />
+      )}
+      <rect class="node-box" width={NODE.width} height={NODE.height} rx={8} />
+      <path class="node-sign" d={signPath(node.state)} transform="translate(12 19) scale(1.15)" />
+      <text class="node-name" x={42} y={24}>
+        {cut(id, NAME_MAX)}
+      </text>
+      <text class="node-note" x={42} y={43}>
+        {cut(noteOf(node.type, node.state, node.attempt, folded), NOTE_MAX)}
+      </text>
+      {isMarked && (
+        <g transform={`translate(${NODE.width - 8} 0)`} class="node-patch">
+          <rect
+            x={-8.5 * marks.length * 0.72 - 6}
+            y={-9}
+            width={8.5 * marks.length * 0.72 + 12}
+            height={18}
+            rx={9}
+          />
+          <text x={0} y={4} text-anchor="end">
+            {marks}
+          </text>
+        </g>
+      )}
+    </g>
+  );
+}
+
+const cut = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+
+export const foldedWords = (items: number, type: string): string => {
+  const noun = type === "loop" ? "round" : "item";
+  return `${items} ${noun}${items === 1 ? "" : "s"}`;
+};
+
+function noteOf(type: string, state: RunNodeState, attempt: number, folded: string): string {
+  const tries = attempt > 1 ? `try ${attempt}` : "";
+  return [state, type, folded, tries].filter((part) => part !== "").join(" · ");
+}
+
+export interface GraphEdgeProps {
+  readonly edge: EdgeFacts;
+  /** In flow coordinates. */
+  readonly way: readonly Point[];
+  readonly isDown: boolean;
+  readonly isMarked: boolean;
+}
+
+export function GraphEdge({ edge, way, isDown, isMarked }: GraphEdgeProps) {
+  if (way.length < 2) return null;
+  const { on, isTaken } = edge;
+  const look = `edge ${isTaken ? "taken" : ""} ${isMarked ? "patched" : ""}`;
+  const middle = labelPoint(way, isDown);
+  return (
+    <g class={look}>
+      <path d={curve(way, isDown)} marker-end="url(#tip)" />
+      {on !== undefined && (
+        <text x={middle.x} y={middle.y} text-anchor="middle">
+          {on}
+        </text>
+      )}
+    </g>
+  );
+}
+
+const turn = ({ x, y }: Point, isDown: boolean): Point => (isDown ? { x: y, y: x } : { x, y });
+
+/** Beside the end of the edge's first stretch, where edges of one node are apart. */
+function labelPoint(way: readonly Point[], isDown: boolean): Point {
+  const [a = { x: 0, y: 0 }, b = a] = way;
+  const share = 0.62;
+  const { x, y } = turn({ x: a.x + (b.x - a.x) * share, y: a.y + (b.y - a.y) * share }, isDown);
+  return { x, y: y - 6 };
+}
+
+const text = ({ x, y }: Point): string => `${x.toFixed(1)} ${y.toFixed(1)}`;
+
+/** Leaves and arrives along the flow. */
+function curve(way: readonly Point[], isDown: boolean): string {
+  const at = (point: Point): string => text(turn(point, isDown));
+  const [first, ...rest] = way;
+  if (first === undefined) return "";
+  let path = `M${at(first)}`;
+  let from = first;
+  for (const to of rest) {
+    const half = Math.max(Math.abs(to.x - from.x) / 2, 12);
+    path += `C${at({ x: from.x + half, y: from.y })} ${at({ x: to.x - half, y: to.y })} ${at(to)}`;
+    from = to;
+  }
+  return path;
+}
