@@ -85,7 +85,7 @@ export function makeQueues(hub: Hub): Queues {
       if (row.state !== "ready" && row.state !== "leased") continue;
       const item = itemOf(row);
       index.add(item, nowMs, row.kind === "work" ? graceUntilMs : 0);
-      adoptLogged(index, row, nowMs);
+      if (row.state === "leased") adoptLogged(index, row, nowMs); // a row keeps its last lease
     }
     return index;
   }

@@ -21,8 +21,8 @@ export const HANDS_MUTANTS: readonly ReplicaMutant[] = [
     edits: [
       {
         file: "hub/hands/duties.ts",
-        from: '    const reply = await propose(\n      hub,\n      { type: "jobLeased"',
-        to: '    tellJob({ ...job, lease: { node: node.id, bootId: node.bootId, token: hub.replica.ledger.position + 1, atMs: 0 } });\n    const reply = await propose(\n      hub,\n      { type: "jobLeased"',
+        from: "    const reply = await propose(hub, body, byHub(hub), signal).catch(",
+        to: "    const early = rows.get('job', job);\n    if (early !== undefined) tellJob({ ...early, lease: { node: node.id, bootId: node.bootId, token: hub.replica.ledger.position + 1, atMs: 0 } });\n    const reply = await propose(hub, body, byHub(hub), signal).catch(",
       },
     ],
     seedsMax: 5,
