@@ -215,6 +215,27 @@ describe("what runs owe", () => {
     expect(scene.rig.rows.get("order", "runBlobs/0")).toBe(output.$blob);
   });
 
+  it("of a pure node with a cache is answered from it within its time, for the same values", async () => {
+    const pure = {
+      effect: "pure",
+      cache: { ttlMs: 5_000 },
+      url: "http://outside.test/${inputs.n}",
+    };
+    const scene = makeScene(graph({ a: http(pure) }), { inputs: { n: 1 } });
+    scene.answer = ({ url }) => ok(JSON.stringify(`${url} ${scene.sent.length}`));
+    scene.reign();
+    await scene.clock.pass(10);
+    const again = async (run: string, n: number): Promise<unknown> => {
+      scene.rig.act(started({ run, inputs: { n } }));
+      await scene.clock.pass(10);
+      return (runOf(scene.rig, run).state.root.output[0] as { body: unknown }).body;
+    };
+    expect(await again("run_2", 1)).toBe("http://outside.test/1 1");
+    expect(await again("run_3", 2)).toBe("http://outside.test/2 2");
+    await scene.clock.pass(5_000);
+    expect(await again("run_4", 1)).toBe("http://outside.test/1 3");
+  });
+
   it("a replay owes is answered from what was recorded: nothing reaches the world (RH4)", async () => {
     const flow = graph({ a: http(), wait: { type: "timer", delayMs: 60_000 } }, ["a>wait"]);
     const scene = makeScene(flow);

@@ -31,6 +31,7 @@ import {
   isOutcomeUnknown,
   type RunCallParts,
 } from "./run-calls.ts";
+import { makeRunCache } from "./run-cache.ts";
 import { makeRunOutbox, type RunOutbox } from "./run-outbox.ts";
 import { makeRunTasks, type RunTasks } from "./run-tasks.ts";
 
@@ -69,6 +70,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   const heap = makeDueHeap();
   const timers = new Map<string, Map<string, number>>();
   const slots = makeSlots(LIMIT.runCalls.max);
+  const cache = makeRunCache(() => clock.monotonic());
   let wakeUp = new AbortController();
   let tasks: RunTasks;
   let outbox: RunOutbox;
@@ -202,6 +204,8 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     both: AbortSignal,
   ): Promise<RunFact> {
     const { place, attempt, node, values, idempotencyKey } = effect;
+    const known = cache.find(node, values);
+    if (known !== undefined) return [row.id, "done", place, attempt, known];
     if (node.type === "task") {
       const { by, role } = row;
       const task = { run: row.id, place, attempt, idempotencyKey, node, values, by, role };
@@ -236,11 +240,13 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
 
   async function done(
     row: RunRow,
-    { place, attempt }: EffectOf<"dispatch">,
+    { place, attempt, node, values }: EffectOf<"dispatch">,
     output: Json,
     both: AbortSignal,
   ): Promise<RunFact> {
-    return [row.id, "done", place, attempt, await fitOutput(parts, row.id, output, both)];
+    const fit = await fitOutput(parts, row.id, output, both);
+    cache.keep(node, values, fit);
+    return [row.id, "done", place, attempt, fit];
   }
 
   function failed(row: RunRow, effect: EffectOf<"dispatch">, error: unknown): RunFact {

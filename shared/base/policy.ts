@@ -104,6 +104,10 @@ export const LIFE = {
   joinCodeMs: 15 * minute,
   /** A question cut off by a crash is asked again if it is younger than this. */
   questionResumeMs: 10 * minute,
+  /** Rows of an ended run are kept this long; then they are read from a compressed pack. */
+  runHotMs: 7 * 24 * hour,
+  /** From then on a run counts as archived; the oldest packs of these are dropped when there is no room. */
+  runHistoryMs: 90 * 24 * hour,
 } as const;
 
 /** Each bound says in `whenFull` what happens at it. */
@@ -194,6 +198,24 @@ export const LIMIT = {
   /** Of one run, those of its children too. */
   runSpawns: { max: 1_000, whenFull: "the subworkflow's node fails with spawn_limit" },
   runPatches: { max: 1_000, whenFull: "409 conflict" },
+  /** Distinct words of one run by which it is found. */
+  runWords: { max: 16, whenFull: "a search does not find the run by its further words" },
+  /** Entries of an index looked at for one page. */
+  runLooks: { max: 2_000, whenFull: "the page ends there; its `next` goes on" },
+  /** Rows of sums that one question about runs may read: days, times workflows, times people. */
+  runSums: { max: 100_000, whenFull: "413 too_large: ask for fewer days" },
+  /** Of faults in one sum; the rest is counted as `other`. */
+  runFaultCodes: { max: 64, whenFull: "further codes are counted as `other`" },
+  /** Rows of ended runs that are not packed, by a sample of them. */
+  runRowBytes: { max: 4_294_967_296, whenFull: "the oldest are packed before their time" },
+  /** Rows of one run; a larger one stays as rows. */
+  runPackedBytes: { max: 33_554_432, whenFull: "the run is not packed" },
+  /** All packs. */
+  runPackBytes: {
+    max: 17_179_869_184,
+    whenFull: "the oldest are dropped: 410 gone, the runs stay in lists and sums",
+  },
+  runCache: { max: 1_000, whenFull: "the oldest output of a pure node is forgotten" },
   runCalls: { max: 256, whenFull: "HTTP and agent nodes wait for one to end" },
   /** Of a graph's canonical JSON. */
   definitionBytes: { max: 1_000_000, whenFull: "413 too_large" },
