@@ -32,6 +32,9 @@ const NEW_COMMANDS: NewCommands = {
   runPatchReverted: 2,
   ticketDecided: 2,
   runBlobKept: 2,
+  runsPacked: 2,
+  runRestored: 2,
+  runPacksDropped: 2,
 };
 
 /** What every one of these hubs can apply. `hubs`: those that hold rows, this one included. */

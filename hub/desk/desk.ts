@@ -11,6 +11,8 @@ import * as making from "./making.ts";
 import { QUEUE_USE_CASES } from "./queues.ts";
 import * as records from "./records.ts";
 import { registryUseCases } from "./registry.ts";
+import * as runArchive from "./run-archive.ts";
+import * as runList from "./run-list.ts";
 import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
 import { webhookUseCases } from "./webhooks.ts";
@@ -61,7 +63,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   workflowUntagged: workflows.workflowUntagged,
   runStarted: runs.runStarted,
   runsStarted: runs.runsStarted,
-  runs: runs.runs,
+  runs: runList.runs,
   run: runs.run,
   runTimeline: runs.runTimeline,
   runOutput: runs.runOutput,
@@ -74,6 +76,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runPatched: runs.runPatched,
   runPatchReverted: runs.runPatchReverted,
   runReplayed: runs.runReplayed,
+  runRestored: runArchive.runRestored,
   approvals: runs.approvals,
   approval: runs.approval,
   approvalGiven: runs.decide(true),

@@ -1,6 +1,7 @@
 // Runs and approvals as people and programs see them. Pure.
 
-import type { TicketRow } from "@gantry/shared/contract/run-rows.ts";
+import { LIFE } from "@gantry/shared/base/policy.ts";
+import type { RunLineRow, TicketRow } from "@gantry/shared/contract/run-rows.ts";
 import type { ApprovalView, RunSummary, RunView } from "@gantry/shared/contract/schemas/runs.ts";
 import { planOf } from "../ledger/domains/plans.ts";
 import type { Rows } from "../ledger/rows.ts";
@@ -23,7 +24,35 @@ export function runSummary({ state, ...row }: RunRow): RunSummary {
     ...(state.fault === null ? {} : { error: state.fault }),
     ...(row.parent === undefined ? {} : { parent: row.parent.run }),
     ...(row.replayOf === undefined ? {} : { replayOf: row.replayOf.run }),
+    ...(row.usage === undefined ? {} : { costUsd: row.usage.costMicroUsd / 1_000_000 }),
+    tier: state.endedMs === null ? "memory" : "hot",
   };
+}
+
+/** As runSummary, of a run that is over. */
+export function lineSummary(line: RunLineRow, nowMs: number): RunSummary {
+  return {
+    id: line.id,
+    ...(line.workflow === "" ? {} : { workflow: line.workflow }),
+    version: line.definition,
+    state: line.state,
+    revision: line.revision,
+    by: line.by,
+    createdAt: isoTime(line.createdAtMs),
+    changedAt: isoTime(line.changedAtMs),
+    endedAt: isoTime(line.endedMs),
+    ...(line.fault === null ? {} : { error: line.fault }),
+    ...(line.parent === undefined ? {} : { parent: line.parent }),
+    ...(line.replayOf === undefined ? {} : { replayOf: line.replayOf }),
+    ...(line.usage === undefined ? {} : { costUsd: line.usage.costMicroUsd / 1_000_000 }),
+    tier: tierOf(line, nowMs),
+  };
+}
+
+/** Where what it did is kept now. */
+function tierOf({ pack, endedMs, backAtMs }: RunLineRow, nowMs: number): RunSummary["tier"] {
+  if (pack === undefined) return "hot";
+  return nowMs - (backAtMs ?? endedMs) < LIFE.runHistoryMs ? "history" : "archive";
 }
 
 export function runView(rows: Rows, row: RunRow): RunView {

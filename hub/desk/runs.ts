@@ -15,7 +15,8 @@ import type { AppliedPatch } from "../workflow/patches/patch-types.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
 import { nodesOf } from "../workflow/view.ts";
 import { actorOf, byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
-import { approvalView, runSummary, runView } from "./run-views.ts";
+import { checkUnpacked, openRun } from "./run-archive.ts";
+import { approvalView, lineSummary, runView } from "./run-views.ts";
 import { isoTime } from "./views.ts";
 
 // ── starting ────────────────────────────────────────────────────────────────────────────────────
@@ -128,48 +129,17 @@ export async function runReplayed(
 
 // ── reading ─────────────────────────────────────────────────────────────────────────────────────
 
-const SCAN_MAX = 10_000; // places looked at for one page of a filtered list
-
-interface RunsQuery {
-  readonly state?: string;
-  readonly workflow?: string;
-  readonly parent?: string;
+export async function run(parts: DeskParts, request: DeskRequest): Promise<RunView> {
+  const { rows } = parts.hub;
+  const { row } = await openRun(parts, request);
+  const line = rows.get("runLine", row.id);
+  const summary = line === undefined ? {} : lineSummary(line, parts.hub.stampMs());
+  return { ...runView(rows, row), ...summary };
 }
-
-export function runs({ hub }: DeskParts, request: DeskRequest): unknown {
-  const { rows } = hub;
-  const query = request.query as RunsQuery;
-  const list = listOf(query);
-  let looked = 0;
-  const { items, next } = pageOf(request, rows.get("count", list) ?? 0, (place) => {
-    looked += 1;
-    if (looked > SCAN_MAX)
-      throw new GantryError("too_large", "Too many runs are unlike that; ask for a smaller list");
-    const id = rows.get("order", `${list}/${place}`);
-    const row = id === undefined ? undefined : rows.get("run", id);
-    return row !== undefined && isLike(row, query) ? runSummary(row) : undefined;
-  });
-  return { runs: items, ...(next === undefined ? {} : { next }) };
-}
-
-/** The narrowest index that holds all of them. */
-function listOf({ state, workflow, parent }: RunsQuery): string {
-  if (parent !== undefined) return `runs/below/${parent}`;
-  if (workflow !== undefined) return `runs/of/${workflow}`;
-  if (state === "done" || state === "failed" || state === "cancelled") return `runs/${state}`;
-  return "runs";
-}
-
-const isLike = (row: RunRow, { state, workflow }: RunsQuery): boolean =>
-  (state === undefined || row.state.state === state) &&
-  (workflow === undefined || row.workflow === workflow);
-
-export const run = (parts: DeskParts, request: DeskRequest): RunView =>
-  runView(parts.hub.rows, runRow(parts, request));
 
 /** The oldest first. */
-export function runTimeline(parts: DeskParts, request: DeskRequest): unknown {
-  const row = runRow(parts, request);
+export async function runTimeline(parts: DeskParts, request: DeskRequest): Promise<unknown> {
+  const { row, get } = await openRun(parts, request);
   const limit = Number(request.query["limit"] ?? 50);
   const start = Number(request.query["after"] ?? 0);
   if (!Number.isSafeInteger(start) || start < 0)
@@ -178,7 +148,7 @@ export function runTimeline(parts: DeskParts, request: DeskRequest): unknown {
   const entries: unknown[] = [];
   let place = start;
   for (; place < row.entries && entries.length < limit; place += 1) {
-    const entry = parts.hub.rows.get("timeline", `${row.id}/${place}`);
+    const entry = get("timeline", String(place));
     if (entry === undefined) continue;
     const { atMs, ...facts } = entry;
     entries.push({ ...facts, at: isoTime(atMs) });
@@ -188,10 +158,10 @@ export function runTimeline(parts: DeskParts, request: DeskRequest): unknown {
 
 /** Of a run, its body's frames while they are there, or a blob. */
 export async function runOutput(parts: DeskParts, request: DeskRequest): Promise<unknown> {
-  const row = runRow(parts, request);
+  const { row, get } = await openRun(parts, request);
   const place = String(request.query["place"]);
   const { rows } = parts.hub;
-  const recorded = rows.get("recorded", `${row.id}/${place}`);
+  const recorded = get("recorded", place);
   const node = nodesOf(planOf(rows, row.state.graph), row.state).find(
     (each) => each.place === place,
   );
@@ -236,11 +206,11 @@ function briefly({ by, createdAtMs, state }: RunRow): readonly unknown[] {
   return [briefEntry(createdAtMs, by, "started"), ...end];
 }
 
-export function runPatches(parts: DeskParts, request: DeskRequest): unknown {
-  const row = runRow(parts, request);
+export async function runPatches(parts: DeskParts, request: DeskRequest): Promise<unknown> {
+  const { row, get } = await openRun(parts, request);
   const patches: unknown[] = [];
   for (let number = 1; number <= row.state.revision; number += 1) {
-    const patch = parts.hub.rows.get("runPatch", `${row.id}/${number}`);
+    const patch = get("runPatch", String(number));
     if (patch !== undefined) patches.push(patchView(patch));
   }
   return { patches };
@@ -263,9 +233,10 @@ const patchView = ({
   ...(patch.approvedBy === undefined ? {} : { approvedBy: patch.approvedBy.name }),
 });
 
-function runRow({ hub }: DeskParts, request: DeskRequest): RunRow {
+function runRow(parts: DeskParts, request: DeskRequest): RunRow {
   const id = paramOf(request, "id");
-  const row = hub.rows.get("run", id);
+  checkUnpacked(parts, id);
+  const row = parts.hub.rows.get("run", id);
   if (row === undefined) throw new GantryError("not_found", `There is no run ${id}`);
   return row;
 }
@@ -302,6 +273,7 @@ export const runResumed: Order = (parts, request, { signal }) =>
   order(parts, request, { type: "runResumed", run: paramOf(request, "id") }, signal);
 
 export const runRetried: Order = (parts, request, { signal }) => {
+  checkUnpacked(parts, paramOf(request, "id"));
   const body = request.body as { node?: string };
   return order(
     parts,

@@ -3,6 +3,7 @@
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { Hub } from "../hub.ts";
+import { PACKS_DROPPED } from "../ledger/domains/run-history.ts";
 import type { BlobStore } from "../ports.ts";
 
 const HOUR_MS = 3_600_000;
@@ -34,6 +35,11 @@ function namedBlobs({ rows }: Hub): ReadonlySet<string> {
   for (let place = 0; place < ofRuns; place += 1) {
     const sha256 = rows.get("order", `runBlobs/${place}`);
     if (sha256 !== undefined) named.add(sha256);
+  }
+  const packs = rows.get("count", "runPacks") ?? 0;
+  for (let number = rows.get("count", PACKS_DROPPED) ?? 0; number < packs; number += 1) {
+    const pack = rows.get("runPack", String(number));
+    if (pack !== undefined) named.add(pack.sha256);
   }
   return named;
 }

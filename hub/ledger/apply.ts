@@ -33,6 +33,7 @@ import * as prints from "./domains/prints.ts";
 import * as queues from "./domains/queues.ts";
 import * as firing from "./domains/schedule-firing.ts";
 import * as schedules from "./domains/schedules.ts";
+import * as runHistory from "./domains/run-history.ts";
 import * as runPatches from "./domains/run-patches.ts";
 import * as runs from "./domains/runs.ts";
 import * as sessions from "./domains/sessions.ts";
@@ -112,6 +113,9 @@ const HANDLERS: Handlers = {
   runPatchReverted: runPatches.runPatchReverted,
   ticketDecided: runs.ticketDecided,
   runBlobKept: runs.runBlobKept,
+  runsPacked: runHistory.runsPacked,
+  runRestored: runHistory.runRestored,
+  runPacksDropped: runHistory.runPacksDropped,
   scheduleMade: schedules.scheduleMade,
   scheduleChanged: schedules.scheduleChanged,
   schedulePaused: schedules.schedulePaused,

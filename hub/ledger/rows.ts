@@ -36,6 +36,9 @@ import type {
 } from "@gantry/shared/contract/rows.ts";
 import type {
   DefinitionRow,
+  RunLineRow,
+  RunPackRow,
+  RunSumRow,
   TicketRow,
   TimelineRow,
   WorkflowRow,
@@ -84,6 +87,12 @@ export interface Tables {
   readonly workflow: WorkflowRow;
   readonly definition: DefinitionRow;
   readonly run: RunRow;
+  /** Of a run that is over. */
+  readonly runLine: RunLineRow;
+  /** `DAY/WORKFLOW/PERSON`. */
+  readonly runSum: RunSumRow;
+  /** By number, from 0. */
+  readonly runPack: RunPackRow;
   /** `RUN/PLACE`: how the world answered, for replays. */
   readonly recorded: RecordedRow;
   readonly ticket: TicketRow;

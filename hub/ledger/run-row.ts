@@ -1,7 +1,7 @@
 // A run as the ledger keeps it: what the engine knows, and who asked for it.
 
 import type { Role } from "@gantry/shared/contract/roles.ts";
-import type { Fidelity, ReplayMode } from "@gantry/shared/contract/run-rows.ts";
+import type { Fidelity, ReplayMode, RunUsage } from "@gantry/shared/contract/run-rows.ts";
 import type { Fault, RunState, Vote } from "../workflow/engine-types.ts";
 import type { Json } from "../workflow/json-value.ts";
 
@@ -17,6 +17,9 @@ export interface RunRow {
   readonly role: Role;
   readonly createdAtMs: number;
   readonly changedAtMs: number;
+  /** Its place among all starts; none for a run below another. */
+  readonly number?: number;
+  readonly usage?: RunUsage;
   /** 0 for one that a person started. */
   readonly depth: number;
   /** The run at the top: itself, if a person started it. */

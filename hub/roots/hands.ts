@@ -28,6 +28,7 @@ import { exposeQueues } from "../metrics.ts";
 import { makeQueues, type Queues } from "../hands/queues.ts";
 import { makeRegistryCalls } from "../hands/registry-calls.ts";
 import { makeWorkers, type Workers } from "../hands/workers.ts";
+import { makeRunHistory, type RunHistory } from "../hands/run-history.ts";
 import { makeRunHands, type RunHands } from "../hands/runs.ts";
 import { makeStop } from "../hands/stop.ts";
 import { makeWebhooks, type Webhooks } from "../hands/webhooks.ts";
@@ -62,6 +63,7 @@ export interface Hands {
   readonly queues: Queues;
   readonly workers: Workers;
   readonly runs: RunHands;
+  readonly runHistory: RunHistory;
   readonly registry: RegistryLoop;
   readonly blobs: ClusterBlobs;
   /** What nodes and registry clients are answered with. */
@@ -136,6 +138,7 @@ export function makeHands(parts: HandsParts): Hands {
     },
   });
   const runs = makeRunHands({ hub, outbound, egressAllow: parts.egressAllow, models, blobs });
+  const runHistory = makeRunHistory({ hub, ledgerStore: core.ledgerStore, blobs });
   const watches = makeRegistryWatches(hub, signal);
   const keepAlive: RegistryLoop["keepAlive"] = (name, token) => registry.keepAlive(name, token);
   const calendar = makeCronCalendar();
@@ -179,5 +182,18 @@ export function makeHands(parts: HandsParts): Hands {
     ...inbox,
     registry: makeRegistryCalls({ hub, keepAlive, watches, workers, signal }),
   };
-  return { desk, ask, duties, clockwork, webhooks, queues, workers, runs, registry, blobs, handler };
+  return {
+    desk,
+    ask,
+    duties,
+    clockwork,
+    webhooks,
+    queues,
+    workers,
+    runs,
+    runHistory,
+    registry,
+    blobs,
+    handler,
+  };
 }

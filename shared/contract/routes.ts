@@ -158,7 +158,11 @@ export const ROUTES = {
     "Start many: one JSON object a line, one answer a line",
     202,
   ),
-  runs: get("/api/runs", "viewer", "Runs, the newest first; state=, workflow=, parent="),
+  runs: get(
+    "/api/runs",
+    "viewer",
+    "Runs, the newest first; state=, workflow=, by=, from=, to=, text=, sort=cost, parent=",
+  ),
   run: get("/api/runs/:id", "viewer", "One run with its nodes and its result"),
   runTimeline: get("/api/runs/:id/timeline", "viewer", "What happened to it, in order"),
   runOutput: get(
@@ -182,6 +186,7 @@ export const ROUTES = {
   ),
   runPatched: post("/api/runs/:id/patch", "maker", "Change its graph; If-Match: REVISION"),
   runPatchReverted: post("/api/runs/:id/revert", "maker", "Take a patch back"),
+  runRestored: post("/api/runs/:id/restore", "maker", "Bring its rows back from the archive"),
   runReplayed: post(
     "/api/runs/:id/replay",
     "maker",

@@ -1,6 +1,6 @@
 // Commands of workflows and runs. What the engine computes is no command: only what came from outside.
 
-import type { Fidelity, ReplayMode } from "./run-rows.ts";
+import type { Fidelity, ReplayMode, RunUsage } from "./run-rows.ts";
 import type { Role } from "./roles.ts";
 import type { Graph } from "./workflow.ts";
 
@@ -28,7 +28,14 @@ export interface RunFault {
 export type RunFact =
   /** An executor began: the intent of a `once` node, on disk before it begins. */
   | readonly [run: string, kind: "taken", place: string, attempt: number]
-  | readonly [run: string, kind: "done", place: string, attempt: number, output: unknown]
+  | readonly [
+      run: string,
+      kind: "done",
+      place: string,
+      attempt: number,
+      output: unknown,
+      usage?: RunUsage,
+    ]
   | readonly [
       run: string,
       kind: "failed",
@@ -125,4 +132,39 @@ export type RunCommandBody =
       readonly role: Role;
     }
   /** Bytes that a run names are in the blob store, and stay there. */
-  | { readonly type: "runBlobKept"; readonly run: string; readonly sha256: string };
+  | { readonly type: "runBlobKept"; readonly run: string; readonly sha256: string }
+  /** The rows of ended runs are in this blob now, on enough hubs, and leave the ledger. */
+  | {
+      readonly type: "runsPacked";
+      readonly sha256: string;
+      readonly sizeBytes: number;
+      /** Places of `runs/ended` below this one hold nothing more to pack. */
+      readonly through: number;
+      readonly runs: readonly PackedRun[];
+    }
+  /** Rows of one run as its pack has them, in one or more commands; the last brings it back. */
+  | {
+      readonly type: "runRestored";
+      readonly run: string;
+      readonly pack: number;
+      readonly rows: readonly PackedRow[];
+      readonly isLast: boolean;
+    }
+  /** The oldest packs, up to and without this number: their runs are no more than their lines. */
+  | { readonly type: "runPacksDropped"; readonly below: number };
+
+/** One run of a pack, in the order in which the blob has them. */
+export interface PackedRun {
+  readonly run: string;
+  /** As its line has it: another end since then means other rows. */
+  readonly ended: number;
+  /** Where answers for replays are. */
+  readonly recorded: readonly string[];
+}
+
+/** `id` without the run's own in front: the place or the number, or empty for the run itself. */
+export type PackedRow = readonly [
+  table: "run" | "timeline" | "recorded" | "runPatch",
+  id: string,
+  row: unknown,
+];

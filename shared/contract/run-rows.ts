@@ -84,3 +84,73 @@ export interface TimelineItem {
   readonly attempt?: number;
   readonly note?: string;
 }
+
+/** What models took for a run. */
+export interface RunUsage {
+  readonly promptTokens: number;
+  readonly completionTokens: number;
+  readonly costMicroUsd: number;
+}
+
+/** A run that is over, as lists, sums and the archive know it. It stays when the run is archived. */
+export interface RunLineRow {
+  readonly id: string;
+  /** Its place in `runs`, in the order of starts; none for a run below another. */
+  readonly number?: number;
+  /** Its place in `runs/ended`, in the order of ends. */
+  readonly ended: number;
+  /** Its second place there, after it came back from the archive. */
+  readonly back?: number;
+  readonly workflow: string;
+  readonly definition: string;
+  readonly fidelity: Fidelity;
+  readonly state: "done" | "failed" | "cancelled";
+  readonly revision: number;
+  readonly by: string;
+  readonly createdAtMs: number;
+  readonly changedAtMs: number;
+  readonly endedMs: number;
+  readonly fault: RunLineFault | null;
+  readonly parent?: string;
+  readonly replayOf?: string;
+  readonly usage?: RunUsage;
+  /** What a search finds it by. */
+  readonly words?: readonly string[];
+  /** Rows of its timeline. */
+  readonly entries: number;
+  /** Since when its rows are kept, if it came back from the archive. */
+  readonly backAtMs?: number;
+  /** Where its rows are: the number of a pack, and the place in it. */
+  readonly pack?: { readonly number: number; readonly place: number };
+}
+
+export interface RunLineFault {
+  readonly code: string;
+  readonly message: string;
+  readonly place?: string;
+}
+
+/** Ended runs of one day, workflow and person, summed up. */
+export interface RunSumRow {
+  /** UTC, `2026-11-21`: of the end. */
+  readonly day: string;
+  readonly workflow: string;
+  readonly person: string;
+  readonly done: number;
+  readonly failed: number;
+  readonly cancelled: number;
+  /** Failed ones by the code of their fault. */
+  readonly faults: Readonly<Record<string, number>>;
+  /** How many took how long: by bucket (hub/ledger/histogram.ts), in ms. */
+  readonly durations: Readonly<Record<string, number>>;
+  /** Runs below others are in this, and in nothing else of the row. */
+  readonly usage: RunUsage;
+}
+
+/** Compressed rows of ended runs, as a blob. */
+export interface RunPackRow {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly runs: number;
+  readonly atMs: number;
+}

@@ -110,6 +110,17 @@ export const runBodies: fc.Arbitrary<CommandBody> = fc.oneof(
   }),
   fc.record({ type: oneOf("runBlobKept"), run, sha256: oneOf("a") }),
   fc.record({
+    type: oneOf("runsPacked"),
+    sha256: oneOf("a", "b"),
+    sizeBytes: fc.nat(100),
+    through: fc.nat(4),
+    runs: fc.array(
+      fc.record({ run, ended: fc.nat(4), recorded: oneOf([], ["call"], ["call", "each[0]/call"]) }),
+      { maxLength: 3 },
+    ),
+  }),
+  fc.record({ type: oneOf("runPacksDropped"), below: fc.nat(3) }),
+  fc.record({
     type: oneOf("workflowTagged"),
     name,
     tag: oneOf("main", "exp"),

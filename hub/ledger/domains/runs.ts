@@ -63,7 +63,9 @@ function prepare(
       details: { retryAfterS: 5, limit: "runs" },
     }); // RN3
   // An id that nobody minted before is not looked for on the disk for each of a batch.
-  if (rows.hot("run").has(draft.run) || (earlier === 0 && rows.get("run", draft.run) !== undefined))
+  const isOver = (): boolean =>
+    rows.get("run", draft.run) !== undefined || rows.get("runLine", draft.run) !== undefined;
+  if (rows.hot("run").has(draft.run) || (earlier === 0 && isOver()))
     throw new GantryError("conflict", `There is a run ${draft.run} already`);
   const inputBytes = Buffer.byteLength(JSON.stringify(draft.inputs));
   if (inputBytes > LIMIT.runInputBytes.max)
@@ -97,7 +99,8 @@ export function runsAdvanced(context: Context, command: CommandOf<"runsAdvanced"
   const turn = makeTurn(context);
   let stale = 0;
   for (const fact of command.facts) {
-    if (turn.step(fact[0], factOf(fact)) !== undefined) stale += 1;
+    const usage = fact[1] === "done" ? fact[5] : undefined;
+    if (turn.step(fact[0], factOf(fact), undefined, usage) !== undefined) stale += 1;
   }
   return { stale, touched: turn.end() };
 }

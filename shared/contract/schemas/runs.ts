@@ -18,6 +18,8 @@ export const RUN_NODE_STATES = [
   "unknown",
 ] as const;
 
+export const RUN_TIERS = ["memory", "hot", "history", "archive"] as const;
+
 const faultSchema = z.object({
   code: z.string(),
   message: z.string(),
@@ -51,6 +53,9 @@ const summary = {
   error: faultSchema.optional(),
   parent: z.string().optional(),
   replayOf: z.string().optional(),
+  costUsd: z.number().optional(),
+  /** Where it is kept: `memory` while it runs, then rows, then compressed packs. */
+  tier: z.enum(RUN_TIERS),
 };
 export const runSummarySchema = z.object(summary);
 export type RunSummary = z.infer<typeof runSummarySchema>;
@@ -134,6 +139,15 @@ export const RUN_SCHEMAS = {
     query: pageQuerySchema.extend({
       state: z.enum(RUN_PHASES).optional(),
       workflow: z.string().max(64).optional(),
+      /** Who started it. */
+      by: z.string().max(120).optional(),
+      /** Started at or after, and before. */
+      from: z.iso.datetime({ offset: true }).optional(),
+      to: z.iso.datetime({ offset: true }).optional(),
+      /** Of runs that are over: all of these words are in name, inputs or fault. */
+      text: z.string().max(200).optional(),
+      /** `cost`: one page of those that are over, the dearest first, without a cursor. */
+      sort: z.enum(["time", "cost"]).default("time"),
       /** The subworkflows of this run. */
       parent: idSchema.optional(),
     }),
@@ -214,6 +228,7 @@ export const RUN_SCHEMAS = {
     body: z.strictObject({ patch: z.number().int().positive(), reason: reason.min(1) }),
     reply: patchedSchema,
   },
+  runRestored: { reply: acceptedSchema },
   runReplayed: {
     body: z.strictObject({
       mode: z.enum(REPLAY_MODES).default("freeze"),

@@ -1,0 +1,126 @@
+// By what runs are found: numbers in the order of starts, numbers in the order of ends, and for each
+// thing that a list may ask for the numbers of those that have it. Every list grows at its end alone,
+// so a cursor stays good.
+//
+//   runs/N                 the N-th start -> run          runs/of/WORKFLOW, runs/by/PERSON -> N
+//   runs/ended/E           the E-th end -> run            runs/STATE, runs/STATE/of/WORKFLOW,
+//   runs/below/RUN         runs below one                 runs/STATE/by/PERSON, runs/word/WORD -> E
+//   runs/cost/POWER/BUCKET -> E, by what a run cost       runs/cost/POWER: how many
+//
+// RX1. The lists of ends hold E's; one counts while the line of that run has the same E. A run that was
+//      retried has left its lists by that, without being looked for in them.
+// RX2. A run below another is in `runs/below` and in `runs/ended`, and in no list beside.
+
+import { LIMIT } from "@gantry/shared/base/policy.ts";
+import type { RunLineRow } from "@gantry/shared/contract/run-rows.ts";
+import type { Json } from "../../workflow/json-value.ts";
+import { appendOrder, type Context } from "../context.ts";
+import { bucketOf } from "../histogram.ts";
+import type { RunRow } from "../run-row.ts";
+import { countRun } from "./run-sums.ts";
+
+const WORD_CHARS_MAX = 40;
+const TEXT_CHARS_MAX = 4_000; // of one run, looked at for words
+
+/** The run with its number, in the lists of starts. */
+export function indexStart(context: Context, row: RunRow): RunRow {
+  if (row.parent !== undefined) {
+    appendOrder(context, `runs/below/${row.parent.run}`, row.id);
+    return row;
+  }
+  const number = appendOrder(context, "runs", row.id);
+  if (row.workflow !== "") appendOrder(context, `runs/of/${row.workflow}`, String(number));
+  appendOrder(context, `runs/by/${row.by}`, String(number));
+  return { ...row, number };
+}
+
+/** Its line, in the lists of ends and in the sums. */
+export function indexEnd(context: Context, row: RunRow): void {
+  const ended = appendOrder(context, "runs/ended", row.id);
+  const line = lineOf(row, ended, context.nowMs);
+  context.rows.cool("runLine", row.id, line);
+  countRun(context, line, 1);
+  if (row.parent !== undefined) return; // RX2
+  for (const list of endLists(line)) appendOrder(context, list, String(ended));
+  const cost = line.usage?.costMicroUsd ?? 0;
+  if (cost === 0) return;
+  const bucket = bucketOf(cost);
+  appendOrder(context, costList(bucket), String(ended));
+  const group = costGroup(bucket);
+  context.rows.cool("count", group, (context.rows.get("count", group) ?? 0) + 1);
+}
+
+/** It moves again. RX1. */
+export function unindexEnd(context: Context, id: string): void {
+  const line = context.rows.get("runLine", id);
+  if (line === undefined) return;
+  countRun(context, line, -1);
+  context.rows.remove("runLine", id);
+}
+
+const COST_GROUP = 32;
+export const COST_GROUPS = 60; // beyond the bucket of 2^53
+export const costGroup = (bucket: number): string => `runs/cost/${Math.floor(bucket / COST_GROUP)}`;
+export const costList = (bucket: number): string => `${costGroup(bucket)}/${bucket}`;
+/** Buckets of a group, the dearest first. */
+export const bucketsOf = (group: number): number[] =>
+  Array.from({ length: COST_GROUP }, (_, index) => (group + 1) * COST_GROUP - 1 - index);
+
+function endLists({ state, workflow, by, words = [] }: RunLineRow): string[] {
+  const of = workflow === "" ? [] : [`runs/${state}/of/${workflow}`];
+  const found = words.map((word) => `runs/word/${word}`);
+  return [`runs/${state}`, ...of, `runs/${state}/by/${by}`, ...found];
+}
+
+function lineOf(row: RunRow, ended: number, nowMs: number): RunLineRow {
+  const { state } = row;
+  const words = row.fidelity === "full" && row.parent === undefined ? wordsOf(row) : [];
+  return {
+    id: row.id,
+    ...(row.number === undefined ? {} : { number: row.number }),
+    ended,
+    workflow: row.workflow,
+    definition: row.definition,
+    fidelity: row.fidelity,
+    state: state.state as RunLineRow["state"], // it is over
+    revision: state.revision,
+    by: row.by,
+    createdAtMs: row.createdAtMs,
+    changedAtMs: row.changedAtMs,
+    endedMs: nowMs,
+    fault: state.fault,
+    ...(row.parent === undefined ? {} : { parent: row.parent.run }),
+    ...(row.replayOf === undefined ? {} : { replayOf: row.replayOf.run }),
+    ...(row.usage === undefined ? {} : { usage: row.usage }),
+    ...(words.length === 0 ? {} : { words }),
+    entries: row.entries,
+  };
+}
+
+/** Of its name, its fault and the strings of its inputs, in this order; at most LIMIT.runWords. */
+function wordsOf({ workflow, state }: RunRow): readonly string[] {
+  const { fault } = state;
+  const texts = [workflow, ...(fault === null ? [] : [fault.code, fault.message])];
+  let chars = 0;
+  const look = (value: Json): void => {
+    if (chars >= TEXT_CHARS_MAX || value === null) return;
+    if (typeof value === "string" || typeof value === "number") {
+      const text = String(value).slice(0, TEXT_CHARS_MAX - chars);
+      chars += text.length + 1;
+      texts.push(text);
+    } else if (typeof value === "object") for (const each of Object.values(value)) look(each);
+  };
+  look(state.inputs);
+  const words = new Set<string>();
+  for (const text of texts) {
+    for (const word of searchWords(text)) {
+      words.add(word);
+      if (words.size === LIMIT.runWords.max) return [...words];
+    }
+  }
+  return [...words];
+}
+
+/** Letters and digits, in lower case. */
+export const searchWords = (text: string): string[] =>
+  (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).map((word) => word.slice(0, WORD_CHARS_MAX));
