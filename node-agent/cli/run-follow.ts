@@ -88,7 +88,7 @@ function say(context: Context, entry: Entry, node: string | undefined): void {
       item.note ?? "",
     ];
     const [time = "", ...rest] = parts.filter((part) => part !== "").map(cleanLine);
-    context.world.stdout.write(`${paint(look, "dim", time)}  ${rest.join("  ")}\n`);
+    context.world.stdout.write(`${paint(look, "dim", time)}  ${rest.join("  ").trimEnd()}\n`);
   }
 }
 

@@ -433,21 +433,30 @@ describe("what is wrong with a workflow", () => {
     const { code, err } = await gantry(a, ["workflow", "validate", path]);
     expect(code).toBe(65);
     expect(err).toMatch(/\/edges\/0/);
+    const flow = { nodes: { a: fn("${inputs.n + 1}"), w: { type: "timer", delayMs: 100 } } };
+    await writeFile(path, JSON.stringify({ ...flow, output: "${nodes.a.output}" }));
+    const ended = await gantry(a, ["run", "start", path, "--inputs", '{"n": 6}', "-f"]);
+    expect([ended.code, ended.err]).toEqual([0, ""]);
+    expect(ended.out).toMatch(/^run_\w+\n.*started\n.*timerFired.*\n.*done\n[^]*\n\n7\n$/);
   });
 });
 
 function gantry(
   a: Appliance,
   args: readonly string[],
-): Promise<{ code: number | null; err: string }> {
+): Promise<{ code: number | null; out: string; err: string }> {
   const child = spawn(
     join(ROOT, "node_modules", ".bin", "node"),
     [join(ROOT, "node-agent", "bin", "gantry.js"), "--hub", a.url, "--token", a.token, ...args],
     { cwd: a.dataDir },
   );
+  let out = "";
   let err = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    out += chunk.toString();
+  });
   child.stderr.on("data", (chunk: Buffer) => {
     err += chunk.toString();
   });
-  return new Promise((resolve) => child.once("exit", (code) => resolve({ code, err })));
+  return new Promise((resolve) => child.once("exit", (code) => resolve({ code, out, err })));
 }
