@@ -26,6 +26,15 @@ describe("queues of one hub", { timeout: PATIENCE_MS }, () => {
   afterAll(() => cluster[Symbol.asyncDispose]());
 
   const open = (): ReturnType<typeof openClient> => openClient(enrolled, { token: cluster.token });
+  const sendLines = (body: string): Promise<Response> =>
+    fetch(`${hub.url}/api/jobs:batch?queue=lines`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${cluster.token}`,
+        "content-type": "application/x-ndjson",
+      },
+      body,
+    });
   const queue = async (name: string): Promise<Record<string, number>> =>
     (await hub.api("GET", `/api/queues/${name}`)).body;
 
@@ -61,19 +70,10 @@ describe("queues of one hub", { timeout: PATIENCE_MS }, () => {
   });
 
   it("take NDJSON, and refuse a batch as a whole with the line that is wrong", async () => {
-    const send = (body: string): Promise<Response> =>
-      fetch(`${hub.url}/api/jobs:batch?queue=lines`, {
-        method: "POST",
-        headers: {
-          authorization: `Bearer ${cluster.token}`,
-          "content-type": "application/x-ndjson",
-        },
-        body,
-      });
-    expect((await send('{"data": 1}\n{"data": 2, "priority": 3}\n')).status).toBe(202);
+    expect((await sendLines('{"data": 1}\n{"data": 2, "priority": 3}\n')).status).toBe(202);
     expect(await queue("lines")).toMatchObject({ ready: 2 });
-    expect((await send('{"data": 1}\n{oops\n')).status).toBe(400);
-    expect((await send('{"data": 1}\n{"datum": 1}\n')).status).toBe(400);
+    expect((await sendLines('{"data": 1}\n{oops\n')).status).toBe(400);
+    expect((await sendLines('{"data": 1}\n{"datum": 1}\n')).status).toBe(400);
     expect(await queue("lines")).toMatchObject({ ready: 2 });
   });
 
