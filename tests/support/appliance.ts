@@ -36,6 +36,8 @@ export interface Appliance extends AsyncDisposable {
   /** What the agents were enrolled with, for tests that look for leaked secrets. */
   readonly joinCodes: readonly string[];
   pid(part: Part): number;
+  /** Resolves when the process that runs now has ended, at once where none does. */
+  ended(part: Part): Promise<void>;
   /** What a part has written so far, for messages of failed tests. */
   output(part: Part): string;
   start(part: Part): Promise<void>;
@@ -135,13 +137,17 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
     agentEndpoint: `tcp://127.0.0.1:${agentPort}`,
     joinCodes,
     pid: (part) => running.get(part)?.pid ?? -1,
+    async ended(part) {
+      const child = running.get(part);
+      if (child !== undefined && !hasEnded(child))
+        await new Promise((resolve) => child.once("exit", resolve));
+    },
     output: (part) => outputs.get(part) ?? "",
     async start(part) {
       if (part === "hub") {
         await launch(part);
         await until("the hub to be ready", async () => {
-          if (running.get("hub")?.exitCode !== null)
-            throw new Error(`the hub ended: ${self.output("hub")}`);
+          if (hasEnded(running.get("hub"))) throw new Error(`the hub ended: ${self.output("hub")}`);
           const reply = await fetch(`${url}/readyz`).catch(() => undefined);
           return reply?.status === 200;
         });
@@ -158,7 +164,7 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
     async kill(part, signal) {
       const child = running.get(part);
       running.delete(part);
-      if (child === undefined || child.exitCode !== null) return child?.exitCode ?? null;
+      if (child === undefined || hasEnded(child)) return child?.exitCode ?? null;
       const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
       child.kill(signal);
       return ended;
@@ -196,6 +202,10 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
   }
   return self;
 }
+
+/** By itself or by a signal. */
+const hasEnded = (child: ChildProcess | undefined): boolean =>
+  child === undefined || child.exitCode !== null || child.signalCode !== null;
 
 /** The simulated printers outlive a killed bridge, as real ones would: ended by their pid files. */
 function endSimulators(dataDir: string): void {

@@ -1,0 +1,122 @@
+// Test equipment, loaded into a hub before its own code (node --import): the power goes at a chosen
+// kind of log entry. What is still to be cut is read from the plan beside it at every write, so a hub
+// that was started again goes on where the last one died.
+//
+//   before   the entry is in memory and nothing of it is on its way to the disk
+//   during   the write was begun; whether it is there is found at the next start
+//   after    it is synced; nobody has applied it, nobody was told
+//   told     it is applied, and whoever waits for it was told
+//
+// CA1. SIGKILL from inside: no handler runs, nothing is flushed, exactly as kill -9 from outside.
+
+import { appendFileSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { isMainThread } from "node:worker_threads";
+
+export const MOMENTS = ["before", "during", "after", "told"] as const;
+export type Moment = (typeof MOMENTS)[number];
+
+/** One line of `PLAN.deaths`. */
+export interface Death {
+  readonly moment: Moment;
+  /** Those of the plan that were in the entry. */
+  readonly kinds: readonly string[];
+}
+
+/** Names the plan: lines of `MOMENT KIND`. Empty or absent: nothing is cut. */
+export const PLAN_VARIABLE = "CRASH_PLAN";
+
+const textOf = (path: string): string => {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+};
+const linesOf = (path: string): string[] =>
+  textOf(path)
+    .split("\n")
+    .filter((line) => line !== "");
+
+export const deathsOf = (plan: string): Death[] =>
+  linesOf(`${plan}.deaths`).map((line) => JSON.parse(line) as Death); // written below
+export const kindsSeen = (plan: string): Set<string> => new Set(linesOf(`${plan}.seen`));
+
+export function cellsLeft(plan: string): string[] {
+  const gone = new Set(
+    deathsOf(plan).flatMap(({ moment, kinds }) => kinds.map((kind) => `${moment} ${kind}`)),
+  );
+  return linesOf(plan).filter((cell) => !gone.has(cell));
+}
+
+const HEADER_BYTES = 29; // of an entry with commands: raft-log-records.ts and entry-codec.ts
+
+/** `runsAdvanced` by the kind of each fact: `runsAdvanced.done`. */
+function kindsIn(key: string, value: Uint8Array): string[] {
+  if (!key.startsWith("l/") || value[1] !== 0 || value.length <= HEADER_BYTES) return [];
+  const commands = JSON.parse(Buffer.from(value).toString("utf8", HEADER_BYTES)) as {
+    type: string;
+    facts?: readonly (readonly [string, string])[];
+  }[];
+  return commands.flatMap(({ type, facts }) =>
+    type === "runsAdvanced" ? (facts ?? []).map(([, kind]) => `${type}.${kind}`) : [type],
+  );
+}
+
+type Write = (this: { location: string }, ...args: unknown[]) => Promise<unknown>;
+
+function install(plan: string): void {
+  const require = createRequire(join(import.meta.dirname, "..", "..", "hub", "main.ts"));
+  const { Level } = require("level") as { Level: { prototype: { put: Write; batch: Write } } };
+  const { put, batch } = Level.prototype;
+  const seen = kindsSeen(plan);
+
+  const die = (death: Death): void => {
+    appendFileSync(`${plan}.deaths`, `${JSON.stringify(death)}\n`);
+    process.kill(process.pid, "SIGKILL"); // CA1
+  };
+
+  async function written(kinds: readonly string[], write: () => Promise<unknown>): Promise<void> {
+    const fresh = kinds.filter((kind) => !seen.has(kind));
+    for (const kind of fresh) seen.add(kind);
+    if (fresh.length > 0) appendFileSync(`${plan}.seen`, `${[...new Set(fresh)].join("\n")}\n`);
+    const inside = new Set(kinds);
+    const cells = cellsLeft(plan).map((cell) => cell.split(" ") as [Moment, string]);
+    const fitting = cells.filter(([, kind]) => inside.has(kind));
+    const moment = fitting[0]?.[0];
+    if (moment === undefined) return void (await write());
+    const death = {
+      moment,
+      kinds: fitting.filter(([each]) => each === moment).map(([, kind]) => kind),
+    };
+    if (moment === "before") die(death);
+    const writing = write();
+    if (moment === "during") die(death);
+    await writing;
+    if (moment === "after") die(death);
+    // Behind what the write's end sets in motion within this turn: applied, answered.
+    setImmediate(() => setImmediate(() => die(death)));
+    return undefined;
+  }
+
+  Level.prototype.put = function (key, value, ...rest) {
+    const kinds = kindsIn(key as string, value as Uint8Array);
+    const write = (): Promise<unknown> => put.call(this, key, value, ...rest);
+    return kinds.length === 0 ? write() : written(kinds, write);
+  };
+  Level.prototype.batch = function (operations, ...rest) {
+    const puts = Array.isArray(operations)
+      ? (operations as { type: string; key: string; value: Uint8Array }[])
+      : [];
+    const kinds = puts.flatMap(({ type, key, value }) =>
+      type === "put" ? kindsIn(key, value) : [],
+    );
+    const write = (): Promise<unknown> => batch.call(this, operations, ...rest);
+    return kinds.length === 0 ? write() : written(kinds, write);
+  };
+}
+
+const plan = process.env[PLAN_VARIABLE];
+const isHub = process.argv[1]?.endsWith("hub.js") === true;
+if (plan !== undefined && isMainThread && isHub) install(plan);
