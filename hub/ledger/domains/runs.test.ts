@@ -2,8 +2,10 @@ import { describe, expect, it } from "vitest";
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Graph } from "@gantry/shared/contract/workflow.ts";
+import { nodesOf } from "../../workflow/view.ts";
 import { command, type LedgerRig, makeLedgerRig } from "../testing/rig.ts";
 import { advanced, graph, http, kept, live, runOf, started, value } from "../testing/flows.ts";
+import { planOf } from "./plans.ts";
 
 function begun(flow: Graph, facts: object = {}): LedgerRig {
   const rig = makeLedgerRig();
@@ -63,6 +65,48 @@ describe("runs", () => {
     expect(live(rig)).toBe(0);
     rig.act(started({ run: "run_2" }));
     expect(live(rig)).toBe(1);
+  });
+
+  it("redelivery counted twice: a join that waits for two is not begun by one that is told twice (RN2)", () => {
+    const nodes = { a: http(), b: http(), c: http(), two: { type: "join", count: 2 }, end: http() };
+    const rig = begun(graph(nodes, ["a>two", "b>two", "c>two", "two>end"]));
+    const stateOf = (id: string): string | undefined => {
+      const { state } = runOf(rig);
+      return nodesOf(planOf(rig.rows, state.graph), state).find(({ place }) => place === id)?.state;
+    };
+    const told = ["run_1", "done", "a", 1, 1] as const;
+    expect(rig.act(advanced(told, told, told))).toMatchObject({ stale: 2 });
+    expect(rig.act(advanced(told))).toMatchObject({ stale: 1 });
+    rig.restart();
+    expect(rig.act(advanced(told))).toMatchObject({ stale: 1 });
+    expect([stateOf("a"), stateOf("two"), stateOf("end")]).toEqual(["done", "pending", "pending"]);
+    rig.act(advanced(["run_1", "done", "c", 1, 3]));
+    expect([stateOf("two"), stateOf("end")]).toEqual(["done", "ready"]);
+    rig.act(advanced(["run_1", "done", "end", 1, 4], ["run_1", "done", "b", 1, 2]));
+    expect(ends(rig)).toBe(1);
+    expect(rig.rows.get("count", "runs/done")).toBe(1);
+  });
+
+  it("random branch order: of many cases that are true the first in the author's list is taken, always", () => {
+    const names = ["z", "10", "2", "1", "a", "constructor", "B", "01", "y"]; // objects would sort some
+    for (const first of names) {
+      const order = [first, ...names.filter((name) => name !== first)];
+      const flow = graph(
+        {
+          choose: { type: "branch", cases: order.map((take) => ({ when: "true", take })) },
+          ...Object.fromEntries(names.map((name) => [`to-${name}`, value(name)])),
+        },
+        names.map((name) => `choose>to-${name}:${name}`),
+      );
+      const rig = begun(flow);
+      rig.act(started({ run: "run_2" }));
+      rig.restart();
+      rig.act(started({ run: "run_3" }));
+      for (const id of ["run_1", "run_2", "run_3"]) {
+        const given = Object.values(runOf(rig, id).state.output as object); // of the nodes that no edge leaves
+        expect(given.filter((each) => each !== null)).toEqual([first]);
+      }
+    }
   });
 
   it("are as they were after a restart, and a replay of the log gives the same bytes", () => {
