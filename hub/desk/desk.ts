@@ -4,6 +4,7 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import { ledgerTimeMs } from "../ledger/context.ts";
 import type { Desk } from "../ports.ts";
+import * as analytics from "./analytics.ts";
 import * as asking from "./asking.ts";
 import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
@@ -82,7 +83,9 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   approvalGiven: runs.decide(true),
   approvalDenied: runs.decide(false),
   audit: records.audit,
-  costs: records.costs,
+  analyticsSummary: analytics.analyticsSummary,
+  analyticsWorkflows: analytics.analyticsWorkflows,
+  costs: analytics.costs,
   events: records.events,
   flags: records.flags,
   flag: records.flag,

@@ -95,46 +95,6 @@ async function entryHolding({ hub, ledgerStore }: DeskParts, position: number): 
   return 0;
 }
 
-export function costs(parts: DeskParts, request: DeskRequest): unknown {
-  const { person, role } = actorOf(request);
-  const rows = [...parts.hub.rows.hot("spend").values()].filter(
-    (row) => row.person === person || seesAll(role),
-  );
-  const sum = (
-    member: "answers" | "cachedAnswers" | "promptTokens" | "completionTokens" | "costMicroUsd",
-  ): number => rows.reduce((total, row) => total + row[member], 0);
-  return {
-    total_cost_usd: sum("costMicroUsd") / 1_000_000,
-    answers: sum("answers"),
-    cached_answers: sum("cachedAnswers"),
-    prompt_tokens: sum("promptTokens"),
-    completion_tokens: sum("completionTokens"),
-    by: rows.map(
-      ({
-        day,
-        person: who,
-        tier,
-        model,
-        answers,
-        cachedAnswers,
-        promptTokens,
-        completionTokens,
-        costMicroUsd,
-      }) => ({
-        day,
-        person: who,
-        tier,
-        model,
-        answers,
-        cached_answers: cachedAnswers,
-        prompt_tokens: promptTokens,
-        completion_tokens: completionTokens,
-        cost_usd: costMicroUsd / 1_000_000,
-      }),
-    ),
-  };
-}
-
 // ── flags ───────────────────────────────────────────────────────────────────────────────────────
 
 const flagView = ({ key, value, revision }: FlagRow): unknown => ({ key, value, revision });

@@ -231,7 +231,9 @@ export const ROUTES = {
   ),
   // records
   audit: get("/api/audit", "operator", "Who did what, hash-chained"),
-  costs: get("/api/analytics/costs", "viewer", "Answers, tokens and money"),
+  analyticsSummary: get("/api/analytics/summary", "viewer", "Runs: how many, how well; from=, to="),
+  analyticsWorkflows: get("/api/analytics/workflows", "viewer", "The same for each workflow"),
+  costs: get("/api/analytics/costs", "viewer", "Answers, runs, tokens and money; from=, to="),
   events: {
     ...get("/api/events", "viewer", "Live events; Last-Event-ID is a log position"),
     stream: "sse",

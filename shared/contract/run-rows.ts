@@ -141,6 +141,8 @@ export interface RunSumRow {
   readonly cancelled: number;
   /** Failed ones by the code of their fault. */
   readonly faults: Readonly<Record<string, number>>;
+  /** All of them together. */
+  readonly tookMs: number;
   /** How many took how long: by bucket (hub/ledger/histogram.ts), in ms. */
   readonly durations: Readonly<Record<string, number>>;
   /** Runs below others are in this, and in nothing else of the row. */

@@ -38,6 +38,7 @@ export function countRun(context: Context, line: RunLineRow, by: 1 | -1): void {
     failed: 0,
     cancelled: 0,
     faults: {},
+    tookMs: 0,
     durations: {},
     usage: FREE_RUN,
   };
@@ -47,15 +48,15 @@ export function countRun(context: Context, line: RunLineRow, by: 1 | -1): void {
         ...before,
         [state]: before[state] + by,
         faults: state === "failed" ? faultsWith(before.faults, line, by) : before.faults,
-        durations: countedIn(before.durations, String(durationBucket(line)), by),
+        tookMs: before.tookMs + by * tookMs(line),
+        durations: countedIn(before.durations, String(bucketOf(tookMs(line))), by),
       };
   const total = usage === undefined ? before.usage : addUsage(before.usage, usage, by);
   rows.cool("runSum", id, { ...after, usage: total });
 }
 
 /** The ledger's time never goes back, so a run does not end before it began. */
-export const durationBucket = ({ endedMs, createdAtMs }: RunLineRow): number =>
-  bucketOf(endedMs - createdAtMs);
+const tookMs = ({ endedMs, createdAtMs }: RunLineRow): number => endedMs - createdAtMs;
 
 function faultsWith(faults: Counts, { fault }: RunLineRow, by: number): Counts {
   const code = fault?.code ?? OTHER;

@@ -21,28 +21,6 @@ export const RECORD_SCHEMAS = {
       }),
     ),
   },
-  costs: {
-    reply: z.object({
-      total_cost_usd: z.number(),
-      answers: z.number(),
-      cached_answers: z.number(),
-      prompt_tokens: z.number(),
-      completion_tokens: z.number(),
-      by: z.array(
-        z.object({
-          day: z.string(),
-          person: z.string(),
-          tier: z.string(),
-          model: z.string(),
-          answers: z.number(),
-          cached_answers: z.number(),
-          prompt_tokens: z.number(),
-          completion_tokens: z.number(),
-          cost_usd: z.number(),
-        }),
-      ),
-    }),
-  },
   events: {
     query: z.object({
       since: z.coerce.number().int().nonnegative().optional(),

@@ -5,6 +5,7 @@
 import type { z } from "zod";
 import type { RouteName } from "../routes.ts";
 import { ACCESS_SCHEMAS } from "./access.ts";
+import { ANALYTICS_SCHEMAS } from "./analytics.ts";
 import { ASKING_SCHEMAS } from "./asking.ts";
 import { CLUSTER_SCHEMAS } from "./cluster.ts";
 import type { RouteSchemas } from "./common.ts";
@@ -23,6 +24,7 @@ import { WORKFLOW_SCHEMAS } from "./workflows.ts";
 import { WEBHOOK_SCHEMAS } from "./webhooks.ts";
 
 const TABLE = {
+  ...ANALYTICS_SCHEMAS,
   ...ASKING_SCHEMAS,
   ...CONFIRMATION_SCHEMAS,
   ...DEVICE_SCHEMAS,
