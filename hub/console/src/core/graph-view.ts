@@ -17,7 +17,7 @@ export interface View {
   readonly scale: number;
 }
 
-export const SCALE = { min: 0.05, max: 2.5, legible: 0.75 } as const;
+export const SCALE = { min: 0.05, max: 2.5, legible: 0.85 } as const;
 const MARGIN = 24;
 
 /** All of it, centred, never larger than life. */

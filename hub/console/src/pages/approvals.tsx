@@ -82,7 +82,6 @@ function ApprovalCard(props: { readonly approval: ApprovalView; readonly isGone:
   return (
     <Card
       title={question}
-      level={3}
       tone={isGone ? "plain" : "warn"}
       aside={
         isGone ? (

@@ -107,7 +107,7 @@ function Standing({ run }: { readonly run: RunView }) {
         ]}
       />
       {run.nodes.length > 0 && (
-        <p>
+        <p class="node-counts">
           {count(run.nodes.length, "node")}: {countWords(countStates(run.nodes))}
         </p>
       )}

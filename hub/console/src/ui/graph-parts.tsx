@@ -1,14 +1,13 @@
 // One node and one edge of a drawn graph.
 
 import type { Point } from "../core/graph-layout.ts";
-import { countWords, type RunNodeState, type TopNode } from "../core/run-graph.ts";
+import type { RunNodeState, TopNode } from "../core/run-graph.ts";
 import { signPath } from "./run-sign.tsx";
 
 /** In the units of the drawing, which are CSS pixels at scale 1. */
 export const NODE = { width: 196, height: 56 } as const;
-/** Characters that fit beside the sign; the whole name is in the label and in the panel. */
-const NAME_MAX = 21;
-const NOTE_MAX = 25;
+/** Room for words beside the sign; longer ones are squeezed, then cut off. Characters that fit. */
+const WORDS = { x: 42, width: NODE.width - 50, nameMax: 18, noteMax: 26 } as const;
 
 export interface EdgeFacts {
   readonly from: string;
@@ -33,7 +32,7 @@ export function GraphNode({ top, at, isChosen, isEntry, showsPatches, onChoose }
   const isMarked = showsPatches && patches.length > 0;
   const marks = patches.length === 1 ? `patch ${patches[0]}` : `patches ${patches.join(", ")}`;
   const folded = inside === undefined ? "" : foldedWords(inside.items, node.type);
-  const label = [id, node.type, folded, node.state, ...(patches.length > 0 ? [marks] : [])];
+  const note = noteOf(node.type, node.state, node.attempt, folded);
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.key !== "Enter" && event.key !== " ") return;
     event.preventDefault();
@@ -46,23 +45,24 @@ export function GraphNode({ top, at, isChosen, isEntry, showsPatches, onChoose }
       role="button"
       tabindex={isEntry ? 0 : -1}
       aria-pressed={isChosen}
-      aria-label={label.filter((part) => part !== "").join(", ")}
+      aria-label={isMarked ? `${id} ${note} ${marks}` : `${id} ${note}`}
       data-node={id}
       onClick={onChoose}
       onKeyDown={onKeyDown}
     >
-      <title>{inside === undefined ? id : `${id}: ${countWords(inside.counts)}`}</title>
       {inside !== undefined && (
         <rect class="node-fold" x={5} y={5} width={NODE.width} height={NODE.height} rx={8} />
       )}
       <rect class="node-box" width={NODE.width} height={NODE.height} rx={8} />
       <path class="node-sign" d={signPath(node.state)} transform="translate(12 19) scale(1.15)" />
-      <text class="node-name" x={42} y={24}>
-        {cut(id, NAME_MAX)}
-      </text>
-      <text class="node-note" x={42} y={43}>
-        {cut(noteOf(node.type, node.state, node.attempt, folded), NOTE_MAX)}
-      </text>
+      <svg x={WORDS.x} width={WORDS.width} height={NODE.height}>
+        <text class="node-name" y={24} {...squeezed(id, WORDS.nameMax)}>
+          {`${id} `}
+        </text>
+        <text class="node-note" y={43} {...squeezed(note, WORDS.noteMax)}>
+          {`${note} `}
+        </text>
+      </svg>
       {isMarked && (
         <g transform={`translate(${NODE.width - 8} 0)`} class="node-patch">
           <rect
@@ -81,8 +81,11 @@ export function GraphNode({ top, at, isChosen, isEntry, showsPatches, onChoose }
   );
 }
 
-const cut = (text: string, most: number): string =>
-  text.length <= most ? text : `${text.slice(0, most - 1)}…`;
+/** Up to a quarter more than fits; what is longer than that runs out of the window of the words. */
+const squeezed = (text: string, most: number) =>
+  text.length > most && text.length <= most * 1.25
+    ? { textLength: WORDS.width, lengthAdjust: "spacingAndGlyphs" as const }
+    : {};
 
 export const foldedWords = (items: number, type: string): string => {
   const noun = type === "loop" ? "round" : "item";
@@ -124,7 +127,7 @@ const turn = ({ x, y }: Point, isDown: boolean): Point => (isDown ? { x: y, y: x
 /** Beside the end of the edge's first stretch, where edges of one node are apart. */
 function labelPoint(way: readonly Point[], isDown: boolean): Point {
   const [a = { x: 0, y: 0 }, b = a] = way;
-  const share = 0.62;
+  const share = 0.5;
   const { x, y } = turn({ x: a.x + (b.x - a.x) * share, y: a.y + (b.y - a.y) * share }, isDown);
   return { x, y: y - 6 };
 }

@@ -22,27 +22,36 @@ export function NextList(props: {
   readonly onChoose: (id: string) => void;
 }) {
   const { run, next, onChoose } = props;
+  // As high while it changes: what is below must not move under a hand.
+  const [isLive] = useState(!isOver(run));
   return (
     <Card title="What runs next">
-      {next.length === 0 ? (
-        <p class="faint">
-          {isOver(run) ? "Nothing: the run is over." : "Nothing waits behind what is under way."}
-        </p>
-      ) : (
-        <ul class="lines">
-          {next.slice(0, NEXT_MAX).map((step) => (
-            <li key={step.id}>
-              <Button look="quiet" onClick={() => onChoose(step.id)}>
-                {step.id}
-              </Button>
-              <span class="faint">
-                <When step={step} isPaused={run.state === "paused"} />
-              </span>
-            </li>
-          ))}
-        </ul>
-      )}
-      {next.length > NEXT_MAX && <p class="faint">and {next.length - NEXT_MAX} more</p>}
+      <div
+        class={isLive ? "next-steps" : ""}
+        tabIndex={isLive ? 0 : -1}
+        role="group"
+        aria-label="Next nodes"
+      >
+        {next.length === 0 ? (
+          <p class="faint">
+            {isOver(run) ? "Nothing: the run is over." : "Nothing waits behind what is under way."}
+          </p>
+        ) : (
+          <ul class="lines">
+            {next.slice(0, NEXT_MAX).map((step) => (
+              <li key={step.id}>
+                <Button look="quiet" onClick={() => onChoose(step.id)}>
+                  {step.id}
+                </Button>
+                <span class="faint">
+                  <When step={step} isPaused={run.state === "paused"} />
+                </span>
+              </li>
+            ))}
+          </ul>
+        )}
+        {next.length > NEXT_MAX && <p class="faint">and {next.length - NEXT_MAX} more</p>}
+      </div>
     </Card>
   );
 }
