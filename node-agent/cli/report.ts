@@ -32,17 +32,18 @@ function adviceOf(details: Readonly<Record<string, unknown>>, hint: string): str
   const { usage } = details;
   if (typeof usage === "string") return usage.split("\n");
   const facts = Object.entries(details)
+    .filter(([name]) => name !== "position") // for programs: where the log refused it
     .filter(([, value]) => typeof value === "string" || typeof value === "number")
     .map(([name, value]) => `${name}: ${String(value)}`);
   return [...facts, ...faultyFields(details["fields"]), ...faults(details["faults"]), hint];
 }
 
-/** Of a workflow or patch: the place in it, what is wrong there, and what helps. */
+/** Of a workflow, patch or configuration: the place in it, what is wrong there, and what helps. */
 function faults(given: unknown): string[] {
   if (!Array.isArray(given)) return [];
-  return given.filter(isObject).map(({ pointer, message, hint }) => {
+  return given.filter(isObject).map(({ pointer, variable, message, hint }) => {
     const help = typeof hint === "string" ? ` (${hint})` : "";
-    return `${String(pointer) || "/"}: ${String(message)}${help}`;
+    return `${String(pointer ?? variable) || "/"}: ${String(message)}${help}`;
   });
 }
 

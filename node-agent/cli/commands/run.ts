@@ -211,7 +211,8 @@ function noteOf({ approvals }: RunView, node: RunView["nodes"][number]): string 
   const ticket = approvals[node.place];
   if (ticket !== undefined) return `gantry approve ${ticket} approve|reject --reason TEXT`;
   if (node.fault !== undefined) return `${node.fault.message} (${node.fault.code})`;
-  if (node.dueAt !== undefined) return `until ${formatTime(node.dueAt)}`;
+  if (node.dueAt !== undefined && node.state === "waiting")
+    return `until ${formatTime(node.dueAt)}`;
   return node.take ?? "";
 }
 
