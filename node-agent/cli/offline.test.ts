@@ -66,7 +66,9 @@ describe("without a hub", () => {
     expect(bad.code).toBe(78);
     expect(bad.out).toContain("GANTRY_LOG_LEVEL is");
     expect(bad.out).toContain("GANTRY_PORT is not known");
-    expect((await rig.gantry(["devices"], { env: { GANTRY_HTTP_PORT: "x" } })).code).toBe(78);
+    const wrong = await rig.gantry(["devices"], { env: { GANTRY_HTTP_PORT: "x" } });
+    expect(wrong.code).toBe(78);
+    expect(wrong.err).toContain("\n  GANTRY_HTTP_PORT: ");
   });
 
   it("gives the owner's token of the data folder only to a hub of this machine", async () => {
