@@ -37,10 +37,12 @@ describe("blobs in files", () => {
     expect(await readdir(join(blobs.dir, "temp"))).toEqual([]);
   });
 
-  it("takes the same content twice", async () => {
+  it("[A22] takes the same content twice and keeps it once", async () => {
     await using blobs = await makeStore();
     await Promise.all([put(blobs.store, "hello world"), put(blobs.store, "hello world")]);
     expect(text(await blobs.store.read(HELLO, 0, 11))).toBe("hello world");
+    const found = await readdir(blobs.dir, { recursive: true, withFileTypes: true });
+    expect(found.filter((each) => each.isFile()).map(({ name }) => name)).toEqual([HELLO]);
   });
 
   it("says not_found for what it does not have", async () => {
@@ -49,7 +51,7 @@ describe("blobs in files", () => {
     await expect(blobs.store.read(HELLO, 0, 1)).rejects.toMatchObject({ code: "not_found" });
   });
 
-  it("finds damage before it gives a byte", async () => {
+  it("[A15] finds damage before it gives a byte", async () => {
     await using blobs = await makeStore();
     await put(blobs.store, "hello world");
     await writeFile(pathOf(blobs.dir, HELLO), "hello w0rld");
@@ -77,7 +79,7 @@ describe("blobs in files", () => {
     await expect(blobs.store.read("../../etc/passwd", 0, 1)).rejects.toThrow(/sha256/);
   });
 
-  it("sweeps what is old and not referenced, and temp files of a crash", async () => {
+  it("[A22] sweeps what is old and not referenced, and temp files of a crash", async () => {
     await using blobs = await makeStore();
     const kept = await put(blobs.store, "kept");
     const old = await put(blobs.store, "old");

@@ -8,6 +8,8 @@ import { graph, http, kept, runOf, started, value } from "../ledger/testing/flow
 import { command } from "../ledger/testing/rig.ts";
 import type { BlobStore } from "../ports.ts";
 import { type FakeHub, makeFakeHub } from "../registry/testing/fake-hub.ts";
+import { optimize } from "../workflow/optimizer/optimize.ts";
+import { type PassName, PASSES } from "../workflow/optimizer/pass.ts";
 import { makeRunHands } from "./runs.ts";
 
 const ends: AbortController[] = [];
@@ -25,9 +27,13 @@ const ok = (body: string): OutboundReply => ({
 interface Scene extends FakeHub {
   readonly sent: readonly OutboundRequest[];
   readonly prompts: readonly string[];
+  /** Of what was begun outside, in this order. */
+  readonly signals: readonly AbortSignal[];
   readonly blobs: ReadonlyMap<string, string>;
   answer: (request: OutboundRequest) => Answer;
   say: string;
+  /** A model's turn ends with this. */
+  turn: Promise<void>;
   /** Another leader takes over: what was under way here is forgotten. */
   reign(): AbortController;
 }
@@ -36,6 +42,7 @@ function makeScene(flow: Graph, facts: object = {}): Scene {
   const fake = makeFakeHub();
   const sent: OutboundRequest[] = [];
   const prompts: string[] = [];
+  const signals: AbortSignal[] = [];
   const blobs = new Map<string, string>();
   const store = {
     async write() {
@@ -55,8 +62,9 @@ function makeScene(flow: Graph, facts: object = {}): Scene {
   const hands = makeRunHands({
     hub: fake.hub,
     outbound: {
-      async send(request) {
+      async send(request, signal) {
         sent.push(request);
+        signals.push(signal);
         const reply = await scene.answer(request);
         if (reply instanceof GantryError) throw reply;
         return reply;
@@ -64,7 +72,9 @@ function makeScene(flow: Graph, facts: object = {}): Scene {
     },
     egressAllow: [],
     models: {
-      async generate(_wanted, request) {
+      async generate(_wanted, request, _onText, signal) {
+        signals.push(signal);
+        await scene.turn;
         prompts.push(request.messages.map(({ content }) => content).join("|"));
         return { generated: { text: scene.say } } as never; // all that a turn reads of it
       },
@@ -75,9 +85,11 @@ function makeScene(flow: Graph, facts: object = {}): Scene {
     ...fake,
     sent,
     prompts,
+    signals,
     blobs,
     answer: () => ok("{}"),
     say: "hello",
+    turn: Promise.resolve(),
     reign() {
       const end = new AbortController();
       ends.push(end);
@@ -113,7 +125,7 @@ describe("what runs owe", () => {
     expect(facts.length).toBeLessThan(3);
   });
 
-  it("is done again by the next leader, under the same key, and counts once", async () => {
+  it("[A14] is done again by the next leader, under the same key, and counts once", async () => {
     const scene = makeScene(graph({ a: http() }));
     const first = Promise.withResolvers<OutboundReply>();
     scene.answer = () => first.promise;
@@ -191,17 +203,48 @@ describe("what runs owe", () => {
     });
   });
 
-  it("no more is stopped (RH3)", async () => {
-    const scene = makeScene(graph({ a: http() }));
+  it("[M4] [A3] no more is stopped: the request and the model's turn end, and nothing is told (RH3)", async () => {
+    const think = { type: "agent", prompt: "?" };
+    const scene = makeScene(graph({ a: http(), think }));
     scene.answer = () => new Promise(() => {});
+    scene.turn = new Promise(() => {});
     scene.reign();
     await scene.clock.pass(10);
+    expect(scene.signals.map(({ aborted }) => aborted)).toEqual([false, false]);
     scene.rig.apply(command({ type: "runCancelled", run: "run_1", reason: "late" }));
+    scene.publish();
     await scene.clock.pass(10);
+    expect(scene.signals.map(({ aborted }) => aborted)).toEqual([true, true]);
     const before = scene.proposed.length;
     await scene.clock.pass(1_000);
     expect(scene.proposed).toHaveLength(before);
     expect(runOf(scene.rig).state.state).toBe("cancelled");
+    const states = scene.rig.events.flatMap(({ type, data }) =>
+      type === "run.changed" ? [(data as { state: string }).state] : [],
+    );
+    expect(states).toEqual(["running", "cancelled"]);
+  });
+
+  it("[M43] is so much at once and no more, however many runs want it", async () => {
+    const calls = Array.from({ length: 10 }, (_, n) => [`c${n}`, http()] as const);
+    const scene = makeScene(graph(Object.fromEntries(calls)));
+    const go = Promise.withResolvers<void>();
+    let [open, most] = [0, 0];
+    scene.answer = async () => {
+      open += 1;
+      most = Math.max(most, open);
+      await go.promise;
+      open -= 1;
+      return ok("1");
+    };
+    for (let n = 2; n <= 100; n += 1) scene.rig.act(started({ run: `run_${n}` }));
+    scene.reign();
+    await scene.clock.pass(100, 10);
+    expect(open).toBe(LIMIT.runCalls.max);
+    go.resolve();
+    await scene.clock.pass(2_000, 20);
+    expect([scene.sent.length, open, most]).toEqual([1_000, 0, LIMIT.runCalls.max]);
+    expect(scene.rig.rows.get("count", "runs/done")).toBe(100);
   });
 
   it("gives a large output to the blob store, and its name to the run (RC1)", async () => {
@@ -215,7 +258,7 @@ describe("what runs owe", () => {
     expect(scene.rig.rows.get("order", "runBlobs/0")).toBe(output.$blob);
   });
 
-  it("of a pure node with a cache is answered from it within its time, for the same values", async () => {
+  it("[A23] of a pure node with a cache is answered from it within its time, for the same values", async () => {
     const pure = {
       effect: "pure",
       cache: { ttlMs: 5_000 },
@@ -263,6 +306,49 @@ const think = (facts: object): Graph =>
     },
     ["think>end"],
   );
+
+describe("what an optimized graph owes", () => {
+  const only = (pass: PassName): { passes: Partial<Record<PassName, boolean>> } => ({
+    passes: Object.fromEntries(PASSES.map((one) => [one, one === pass])),
+  });
+
+  it("[A33] is fewer requests for the same output", async () => {
+    const get = (path: string): object =>
+      http({ url: `http://outside.test/${path}`, effect: "pure" });
+    const flow = graph({ a: get("1"), b: get("1"), c: get("2") }, [], {
+      output: ["${nodes.a.output}", "${nodes.b.output}", "${nodes.c.output}"],
+    });
+    const seen: unknown[] = [];
+    for (const one of [flow, optimize(flow, only("http-coalescing")).graph]) {
+      const scene = makeScene(one);
+      scene.answer = ({ url }) => ok(JSON.stringify(url));
+      scene.reign();
+      await scene.clock.pass(20);
+      const { state, output } = runOf(scene.rig).state;
+      seen.push([scene.sent.length, state, output]);
+    }
+    const answers = ["1", "1", "2"].map((path) => ({ body: `http://outside.test/${path}` }));
+    expect(seen).toMatchObject([
+      [3, "done", answers],
+      [2, "done", answers],
+    ]);
+  });
+
+  it("[A39] is answered from the cache when marked nodes run again", async () => {
+    const flow = graph({ a: http({ effect: "pure" }) });
+    const asked: number[] = [];
+    for (const one of [flow, optimize(flow, only("cache-marks")).graph]) {
+      const scene = makeScene(one);
+      scene.reign();
+      await scene.clock.pass(10);
+      scene.rig.act(started({ run: "run_2" }));
+      await scene.clock.pass(10);
+      expect(runOf(scene.rig, "run_2").state.state).toBe("done");
+      asked.push(scene.sent.length);
+    }
+    expect(asked).toEqual([2, 1]);
+  });
+});
 
 describe("tasks", () => {
   const task = graph(
@@ -328,7 +414,7 @@ describe("agents", () => {
     });
   });
 
-  it("propose a patch, which is applied, waits for a person, or is refused, as their node says (RC3)", async () => {
+  it("[A16] propose a patch, which is applied, waits for a person, or is refused, as their node says (RC3)", async () => {
     const operations = [
       { op: "addNode", id: "more", node: value("more") },
       { op: "addEdge", edge: { from: "end", to: "more" } },

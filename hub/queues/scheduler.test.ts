@@ -48,7 +48,7 @@ describe("turns", () => {
     expect(take(scheduler, 9)).toEqual(["j2", "j4", "j1", "j3"]);
   });
 
-  it("are 16 : 4 : 1 between the classes, so that low never starves", () => {
+  it("[A20] are 16 : 4 : 1 between the classes, so that low never starves", () => {
     const scheduler = filled([
       ...ids(100, { class: 0 }),
       ...ids(100, { class: 1 }, 100),
@@ -105,7 +105,7 @@ describe("limits", () => {
     expect(take(scheduler, 9)).toEqual(["j2"]);
   });
 
-  it("are 64 lanes of two at a time, with all of them busy at once", () => {
+  it("[K80] block nothing: are 64 lanes of two at a time, with all of them busy at once", () => {
     const jobs = Array.from({ length: 640 }, (_, place) =>
       item({ id: `j${place}`, key: `lane-${place % 64}` }),
     );

@@ -131,7 +131,7 @@ describe("runs and workflows at the command line", () => {
     expect(await rig.gantry(argv)).toMatchObject({ code: 77, out: "" });
   });
 
-  it("says what is wrong with a workflow: place, message, hint", async () => {
+  it("[A65] says what is wrong with a workflow: place, message, hint", async () => {
     const faults = [
       { code: "cycle", pointer: "/nodes/a", message: "a -> b -> a", hint: "Use a loop." },
     ];
@@ -171,7 +171,7 @@ describe("runs and workflows at the command line", () => {
     ]);
   });
 
-  it("follows a run by its timeline to the end, and exits with its outcome", async () => {
+  it("[A59] [A60] follows a run by its timeline to the end, and exits with its outcome", async () => {
     rig.hub.json("POST /api/runs", ACCEPTED);
     rig.hub.on("GET /api/runs/run_1", (_, answer, nth) => sendJson(answer, nth === 0 ? RUN : DONE));
     const entries = [entry("started"), entry("finished", "a"), entry("finished", "each[0]/b")];

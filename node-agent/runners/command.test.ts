@@ -131,7 +131,7 @@ describe("the run", () => {
     expect((await errorOf("missing", {})).code).toBe("command_failed");
   });
 
-  it("[K67] ends the whole process group at the time-out", async () => {
+  it("[K67] [K80] ends the whole process group at the time-out", async () => {
     const error = await errorOf("sleeps", {});
     expect(error.code).toBe("timeout");
   });

@@ -56,7 +56,7 @@ const nodeOf = (run: Json, place: string): Json =>
   run.nodes.find((node: Json) => node.place === place);
 
 describe("a run", () => {
-  it("of function, branch, map and loop nodes ends, and shows its result and its timeline", async () => {
+  it("[A2] of function, branch, map and loop nodes ends, and shows its result and its timeline", async () => {
     await using scene = await openScene();
     const { a } = scene;
     const graph = {
@@ -258,7 +258,7 @@ describe("many runs", () => {
     expect(last.body.result).toBe(2_499);
   });
 
-  it("are told live to any number of viewers of one stream, each at its own place", async () => {
+  it("[M1] are told live to any number of viewers of one stream, each at its own place", async () => {
     await using scene = await openScene();
     const { a, outside } = scene;
     const held = outside.hold("/slow");
@@ -304,7 +304,7 @@ function expectOneKeyEach({ asked }: Outside, doings: number): void {
 }
 
 describe("a hub that is killed", () => {
-  it("goes on with its runs: the same results, and each effect outside once for its key", async () => {
+  it("[A14] goes on with its runs: the same results, and each effect outside once for its key", async () => {
     await using scene = await openScene();
     const { a, outside } = scene;
     const held = outside.hold("/slow");
@@ -362,7 +362,7 @@ describe("a hub that is killed", () => {
 });
 
 describe("a replay", () => {
-  it("gives the same result, and nothing reaches the world", async () => {
+  it("[A4] gives the same result, and nothing reaches the world", async () => {
     await using scene = await openScene();
     const { a, outside } = scene;
     const graph = {

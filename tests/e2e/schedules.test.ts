@@ -37,7 +37,7 @@ async function make(at: Asked, facts: Record<string, unknown>): Promise<string> 
   return made.body.id as string;
 }
 
-test("[K53] [K59] [A10] a hub that is killed before the due time starts it when it is back, once, and says why so late", async () => {
+test("[K53] [K59] [A10] [S63] a hub that is killed before the due time starts it when it is back, once, and says why so late", async () => {
   await using app = await startAppliance({ parts: ["hub"] });
   const onTime = await make(app, { when: { kind: "once", at: soon(1_500) } });
   const caughtUp = await make(app, {

@@ -79,7 +79,7 @@ test("[M23] an unwilling receiver is asked again after 1, 2 and 4 s, then it is 
   expect(receiver.ids()).toEqual([dead.id]);
 });
 
-test("[M25] [M40] through kill -9 of the hub every event is delivered, each under one id and in order", async () => {
+test("[M25] [M40] [A11] through kill -9 of the hub every event is delivered, each under one id and in order", async () => {
   await using app = await startAppliance({ parts: ["hub"], env });
   await using receiver = await startReceiver();
   await hook(app, receiver.url);

@@ -69,7 +69,7 @@ const dispatches = (plan: Plan, run: RunState): readonly Extract<Effect, { kind:
   owed(plan, run).filter((effect) => effect.kind === "dispatch");
 
 describe("a run whose graph changes under it", () => {
-  it("[A71] a node added in the middle runs; a node that has passed is refused by name", () => {
+  it("[A71] [A6] a node added in the middle runs; a node that has passed is refused by name", () => {
     const base = chain();
     let plan = compile(base);
     let { run } = start(plan, "run", {}, NOW);

@@ -134,7 +134,7 @@ describe("the live feed", () => {
     expect(subjects(rest)).toEqual(range(21, 30));
   });
 
-  it("[M13] [M19] [A17] a paused reader delays nobody, is told of its gap, and can read it again", async () => {
+  it("[M13] [M19] [M35] [A17] a paused reader delays nobody, is told of its gap, and can read it again", async () => {
     await using live = await makeLive({ ringItemsMax: 50 });
     const quick = await live.open();
     const paused = await rawStream(live.port);

@@ -202,7 +202,7 @@ describe("a feed that nobody reads", () => {
     await eventually(() => again.seen.at(-1) === 8);
   });
 
-  it("lets go after a while, and then gives a reader that comes back what it missed from the log", async () => {
+  it("[M36] [S16] lets go after a while, and then gives a reader that comes back what it missed from the log", async () => {
     await using house = await makeHouse();
     const first = await house.read();
     change(house, 3);

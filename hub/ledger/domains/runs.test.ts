@@ -328,7 +328,7 @@ describe("patches of a run", () => {
     ({ type: "runPatched", run: "run_1", by, operations, reason: "why", rules, ...facts }) as never;
   const newB = [{ op: "replace", path: "/nodes/b/with/value", value: "new" }];
 
-  it("change this run and nobody else's, and are taken back by their inverse (RP3)", () => {
+  it("[A86] change this run and nobody else's, and are taken back by their inverse (RP3)", () => {
     const rig = begun(flow);
     rig.act(started({ run: "run_2" }));
     expect(rig.act(patch(newB))).toMatchObject({ revision: 1 });
@@ -386,7 +386,7 @@ describe("patches of a run", () => {
 });
 
 describe("workflows", () => {
-  it("keep versions by content, tags by name, and the base for ever (WF1)", () => {
+  it("[A90] keep versions by content, tags by name, and the base for ever (WF1)", () => {
     const rig = makeLedgerRig();
     const [one, two] = [graph({ a: value(1) }), graph({ a: value(2) })];
     const first = rig.act(kept(one))["sha256"];

@@ -106,16 +106,19 @@ test.each([
   { overlap: "skip", want: ["started", "skipped", "skipped"], open: 1 },
   { overlap: "queue-one", want: ["started", "queued", "skipped"], open: 1 },
   { overlap: "cancel-previous", want: ["started", "started", "started"], open: 1 },
-] as const)("while the run before is open, $overlap gives $want", ({ overlap, want, open }) => {
-  const rig = start({ policy: policy({ overlap }) });
-  const instants = [FIRST, FIRST + MINUTE, FIRST + 2 * MINUTE];
-  for (const [place, instant] of instants.entries()) {
-    rig.at(instant - START_MS);
-    rig.act(fired(instant, `job_${place}`));
-  }
-  expect(instants.map((instant) => outcome(rig, instant))).toEqual(want);
-  expect(rig.rows.hot("job").size).toBe(open);
-});
+] as const)(
+  "[K80] while the run before is open, $overlap gives $want",
+  ({ overlap, want, open }) => {
+    const rig = start({ policy: policy({ overlap }) });
+    const instants = [FIRST, FIRST + MINUTE, FIRST + 2 * MINUTE];
+    for (const [place, instant] of instants.entries()) {
+      rig.at(instant - START_MS);
+      rig.act(fired(instant, `job_${place}`));
+    }
+    expect(instants.map((instant) => outcome(rig, instant))).toEqual(want);
+    expect(rig.rows.hot("job").size).toBe(open);
+  },
+);
 
 test("the instant that was queued starts when the run before has ended, and only then", () => {
   const rig = start({ policy: policy({ overlap: "queue-one" }) });
@@ -132,7 +135,7 @@ test("the instant that was queued starts when the run before has ended, and only
   expect(rig.rows.get("count", "firings/sch_1")).toBe(2); // not a third one
 });
 
-test("SC4: what cannot be started is on record with its error, and the schedule goes on", () => {
+test("[K80] SC4: what cannot be started is on record with its error, and the schedule goes on", () => {
   const rig = start();
   rig.act(job({ job: "job_taken" }));
   rig.at(MINUTE);

@@ -102,7 +102,7 @@ describe("work that is queued", () => {
 });
 
 describe("ends", () => {
-  it("[K58] are three tries for a job that fails twice, with the time of each", () => {
+  it("[K58] [K80] are three tries for a job that fails twice, with the time of each", () => {
     const rig = rigWith(draft("job_1"));
     rig.act(ended(failed("job_1", 5, START_MS + 4_000)));
     expect(row(rig, "job_1")).toMatchObject({ attempts: 1, notBeforeMs: START_MS + 4_000 });

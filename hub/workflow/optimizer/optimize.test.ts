@@ -71,7 +71,7 @@ describe("the passes, one by one", () => {
     expect(steps).toEqual([]);
   });
 
-  it("common subexpressions: a function over the same values is worked out once", () => {
+  it("[A35] common subexpressions: a function over the same values is worked out once", () => {
     const { graph } = by("common-subexpressions", {
       nodes: {
         a: get("https://x.org/1"),
@@ -108,7 +108,7 @@ describe("the passes, one by one", () => {
     expect(steps).toEqual([]);
   });
 
-  it("dead paths: what a constant branch never takes goes, what has effects stays", () => {
+  it("[A37] dead paths: what a constant branch never takes goes, what has effects stays", () => {
     const given = {
       nodes: {
         b: { type: "branch", cases: [{ when: "1 < 2", take: "yes" }], otherwise: "no" },
@@ -134,7 +134,7 @@ describe("the passes, one by one", () => {
     expect(by("dead-paths", given).steps).toEqual([]); // it shows in the result
   });
 
-  it("safe parallelisation: two fetches in a row, each with what is made of it, side by side", () => {
+  it("[A38] safe parallelisation: two fetches in a row, each with what is made of it, side by side", () => {
     const { graph } = by("parallelisation", {
       nodes: {
         fetch_A: get("https://x.org/a"),
@@ -180,7 +180,7 @@ describe("the passes, one by one", () => {
       get("https://x.org/b"),
       { tell: { type: "task", capability: "tell" } },
     ],
-  ])("safe parallelisation: not if the second %s", (_title, second, more) => {
+  ])("[A38] safe parallelisation: not if the second %s", (_title, second, more) => {
     const { steps } = by("parallelisation", {
       nodes: {
         z: get("https://x.org/z"),
@@ -201,7 +201,7 @@ describe("the passes, one by one", () => {
     );
   });
 
-  it("loop invariants: what no round changes is worked out before the loop", () => {
+  it("[A36] loop invariants: what no round changes is worked out before the loop", () => {
     const { graph, steps } = by("loop-invariants", {
       nodes: {
         first: { type: "task", capability: "x" },
@@ -233,7 +233,7 @@ describe("the passes, one by one", () => {
     expect(steps[0]?.notes).toHaveLength(1);
   });
 
-  it("predicate pushdown: a filter after a map goes before it, and stays", () => {
+  it("[A34] predicate pushdown: a filter after a map goes before it, and stays", () => {
     const { graph, steps } = by("predicate-pushdown", {
       nodes: {
         each: {

@@ -83,7 +83,7 @@ function forSeeds(share: number, property: (seed: number) => void): void {
   }
 }
 
-test("every run ends once and as the reference says", () => {
+test("[A72] every run ends once and as the reference says", () => {
   const states = new Map<string, number>();
   forSeeds(0.7, (seed) => {
     const { run } = check(seed, { unrest: false, crashes: 0 });
@@ -93,11 +93,11 @@ test("every run ends once and as the reference says", () => {
   expect(states.get("failed") ?? 0).toBeGreaterThan(RUNS * 0.1);
 });
 
-test("with pauses, cancels, late and doubled facts and crashes it ends so too", () => {
+test("[A72] with pauses, cancels, late and doubled facts and crashes it ends so too", () => {
   forSeeds(0.7, (seed) => void check(seed, { unrest: true, crashes: 0.2 }));
 });
 
-test("patched while it runs it ends as the graph it has become", () => {
+test("[A72] patched while it runs it ends as the graph it has become", () => {
   let patches = 0;
   forSeeds(0.4, (seed) => {
     patches += check(seed, { unrest: true, crashes: 0.1, patches: true }).run.revision;
