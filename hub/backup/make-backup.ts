@@ -21,6 +21,7 @@ import {
   LEDGER_NAME,
 } from "@gantry/shared/contract/backup.ts";
 import type { PrintRow } from "@gantry/shared/contract/rows.ts";
+import type { RunPackRow } from "@gantry/shared/contract/run-rows.ts";
 import type { BlobStore, OrderedStore } from "../ports.ts";
 import type { HubCore } from "../roots/core.ts";
 import { encodeSnapshot, type SnapshotFacts } from "../replica/snapshot-codec.ts";
@@ -135,7 +136,7 @@ async function writeLedger(
   }
 }
 
-/** Read after the rows were copied: prints are never removed, so none that the copy names is left out. */
+/** Read after the rows were copied: what is named is never removed but for packs, so none that the copy names is left out. */
 async function namedBlobs(store: OrderedStore): Promise<ReadonlySet<string>> {
   const named = new Set<string>();
   const decoder = new TextDecoder();
@@ -145,6 +146,11 @@ async function namedBlobs(store: OrderedStore): Promise<ReadonlySet<string>> {
       named.add(print.gcode.sha256);
     }
   }
+  const outputs = store.entries({ gte: "cold/order/runBlobs/", lt: "cold/order/runBlobs0" });
+  for await (const [, value] of outputs) named.add(JSON.parse(decoder.decode(value)) as string);
+  const packs = store.entries({ gte: "cold/runPack/", lt: "cold/runPack0" });
+  for await (const [, value] of packs)
+    named.add((JSON.parse(decoder.decode(value)) as RunPackRow).sha256);
   return named;
 }
 
