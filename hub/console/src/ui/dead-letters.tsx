@@ -40,11 +40,13 @@ export function DeadLetters({ queue, after }: DeadLettersProps) {
         ) : (
           <>
             <AllOfThem queue={queue} />
-            <Table caption="Dead letters" head={HEAD} numbers={[2]}>
-              {jobs.map((job) => (
-                <DeadLine key={job.id} job={job} />
-              ))}
-            </Table>
+            <div class="dead-letters">
+              <Table caption="Dead letters" head={HEAD} numbers={[2]}>
+                {jobs.map((job) => (
+                  <DeadLine key={job.id} job={job} />
+                ))}
+              </Table>
+            </div>
             {(after !== undefined || next !== undefined) && (
               <nav class="row" aria-label="Pages">
                 {after !== undefined && (

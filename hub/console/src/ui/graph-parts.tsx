@@ -9,6 +9,9 @@ export const NODE = { width: 196, height: 56 } as const;
 /** Room for words beside the sign; longer ones are squeezed, then cut off. Characters that fit. */
 const WORDS = { x: 42, width: NODE.width - 50, nameMax: 18, noteMax: 26 } as const;
 
+/** Room for a letter of the mark of a patch, in the widest of the fonts of tokens.css. */
+const LETTER = 8;
+
 export interface EdgeFacts {
   readonly from: string;
   readonly to: string;
@@ -66,9 +69,9 @@ export function GraphNode({ top, at, isChosen, isEntry, showsPatches, onChoose }
       {isMarked && (
         <g transform={`translate(${NODE.width - 8} 0)`} class="node-patch">
           <rect
-            x={-8.5 * marks.length * 0.72 - 6}
+            x={-LETTER * marks.length - 7}
             y={-9}
-            width={8.5 * marks.length * 0.72 + 12}
+            width={LETTER * marks.length + 14}
             height={18}
             rx={9}
           />
