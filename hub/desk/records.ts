@@ -2,13 +2,14 @@
 
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { LIFE } from "@gantry/shared/base/policy.ts";
+import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Random } from "@gantry/shared/base/prng.ts";
 import {
   encodeJoinCode,
   JOIN_SECRET_BYTES,
   joinSecret,
 } from "@gantry/shared/contract/join-code.ts";
+import { aboutOf } from "@gantry/shared/contract/events.ts";
 import type { Role } from "@gantry/shared/contract/roles.ts";
 import type { FlagRow } from "@gantry/shared/contract/rows.ts";
 import { act, newId } from "../hub.ts";
@@ -69,15 +70,20 @@ export async function events(parts: DeskParts, request: DeskRequest): Promise<un
     typeof request.query["types"] === "string"
       ? new Set(request.query["types"].split(","))
       : undefined;
+  const about = request.query["about"];
   const from = await entryHolding(parts, since);
   const found: unknown[] = [];
+  let last = since;
+  let looks = 0;
   for await (const row of journalRows(parts, { from, reverse: false })) {
     for (const event of row.events) {
       if (event.id <= since) continue;
       // A page ends only between commands: the cursor is a log position.
-      if (found.length >= limit && event.id !== (found.at(-1) as { id: number }).id) {
-        return { events: found, next: (found.at(-1) as { id: number }).id };
-      }
+      const isFull = found.length >= limit || looks >= LIMIT.eventLooks.max;
+      if (isFull && event.id !== last) return { events: found, next: last };
+      last = event.id;
+      looks += 1;
+      if (typeof about === "string" && !aboutOf(event).includes(about)) continue;
       const isVisible = event.person === undefined || event.person === person || seesAll(role);
       if (isVisible && (types === undefined || types.has(event.type))) found.push(event);
     }

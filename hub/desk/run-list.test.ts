@@ -113,7 +113,7 @@ describe("lists of runs", () => {
     ["with a word of the inputs", { text: "rare" }],
     ["with two words", { text: "Number 150" }],
     ["with a word of the fault", { text: "late", state: "failed" }],
-  ])("[M46] [S25] %s cost as many reads with 20,000 ended runs as with 300", (_, query) => {
+  ])("[M46] %s cost as many reads with 20,000 ended runs as with 300", (_, query) => {
     const few = asker(small)({ limit: 20, ...query });
     const many = asker(large)({ limit: 20, ...query });
     expect(many.ids.length).toBeGreaterThanOrEqual(Math.min(few.ids.length, 1));

@@ -165,7 +165,7 @@ describe("ended runs", () => {
     expect((await scene.get("run_7")).result).toBe("again bracket 7");
   });
 
-  it("[M2] [S25] leave early for want of room, the oldest first; what was dropped says so, and stays in lists and sums", async () => {
+  it("[M2] leave early for want of room, the oldest first; what was dropped says so, and stays in lists and sums", async () => {
     const scene = makeScene({ rowBytes: 20_000, packBytes: 0 });
     for (let n = 0; n < 40; n += 1) scene.end(`run_${n}`);
     const summary = analyticsSummary(scene.parts, request("", {}));

@@ -20,6 +20,8 @@ export interface RunRow {
   /** Its place among all starts; none for a run below another. */
   readonly number?: number;
   readonly usage?: RunUsage;
+  /** The log position of its start. */
+  readonly position?: number;
   /** 0 for one that a person started. */
   readonly depth: number;
   /** The run at the top: itself, if a person started it. */

@@ -202,6 +202,8 @@ export const LIMIT = {
   runWords: { max: 16, whenFull: "a search does not find the run by its further words" },
   /** Entries of an index looked at for one page. */
   runLooks: { max: 2_000, whenFull: "the page ends there; its `next` goes on" },
+  /** Events of the past looked at for one page. */
+  eventLooks: { max: 20_000, whenFull: "the page ends there; its `next` goes on" },
   /** Rows of sums that one question about runs may read: days, times workflows, times people. */
   runSums: { max: 100_000, whenFull: "413 too_large: ask for fewer days" },
   /** Of faults in one sum; the rest is counted as `other`. */

@@ -50,6 +50,12 @@ export interface LedgerEvent {
   readonly data: unknown;
 }
 
+/** Ids of what an event is about: its subject, and the run that it belongs to. */
+export function aboutOf({ subject, data }: LedgerEvent): readonly string[] {
+  const run = typeof data === "object" && data !== null && "run" in data ? data.run : undefined;
+  return typeof run === "string" && run !== subject ? [subject, run] : [subject];
+}
+
 /** Live values that are not facts: never logged, never replayed, sent without an id. */
 export type SoftEvent =
   | {

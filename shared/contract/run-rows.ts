@@ -116,6 +116,8 @@ export interface RunLineRow {
   readonly usage?: RunUsage;
   /** What a search finds it by. */
   readonly words?: readonly string[];
+  /** Log positions of its start and of its end: between them is all that was ever told of it. */
+  readonly positions: readonly [first: number, last: number];
   /** Rows of its timeline. */
   readonly entries: number;
   /** Since when its rows are kept, if it came back from the archive. */

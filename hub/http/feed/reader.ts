@@ -5,7 +5,8 @@
 //      items up to the page's last position are skipped, so nothing is lost or doubled in between.
 // RD2. A reader that the ring has left behind, or that asks for events no longer kept, gets `gap`
 //      with the positions it missed and the address to read them at, then goes on. Where the ring has
-//      nothing to go on from (a lapse), the log is asked first.
+//      nothing to go on from (a lapse), the log is asked first. A reader of one thing is never told of
+//      a gap that the log can fill: its pages are few.
 // RD3. A token that no longer holds ends the stream: looked at on each token change and each beat.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -35,6 +36,11 @@ export interface ReaderOptions {
   readonly types: ReadonlySet<string> | undefined;
   /** Only of this subject, or of what belongs to it; left out: of all. */
   readonly about?: string;
+  /**
+   * Nothing was told about it after position `last` by a time at which this worker had heard all up to
+   * `heard`, and the ring would take `seq` next: a reader that has come so far goes on from there.
+   */
+  readonly past?: { readonly last: number; readonly heard: number; readonly seq: number };
   /** Position of the last event the client has; undefined: from now on. */
   readonly since: number | undefined;
   /** Events after a position, whole commands only. Throws `gone`, details {oldest}: the first kept. */
@@ -89,7 +95,7 @@ export function makeReader(options: ReaderOptions): Reader {
     let seq = seqFrom;
     if (seq < ring.first) {
       const oldest = ring.at(ring.first);
-      if (oldest === undefined) {
+      if (oldest === undefined || options.about !== undefined) {
         phase = { kind: "history" };
         return "";
       }
@@ -112,6 +118,7 @@ export function makeReader(options: ReaderOptions): Reader {
       const text = itemsOf(page.events).map(take).join("");
       sentId = Math.max(sentId, page.next ?? 0);
       if (page.next === undefined && seq >= ring.first) phase = { kind: "live", seq };
+      else skipPast();
       return text;
     } catch (error) {
       const isGone = error instanceof GantryError && error.code === "gone";
@@ -119,6 +126,14 @@ export function makeReader(options: ReaderOptions): Reader {
       if (typeof oldest === "number" && oldest - 1 > sentId) return gap(oldest - 1); // RD2
       return fail(error);
     }
+  }
+
+  /** RD1 holds: between `last` and `heard` there is nothing for this reader. */
+  function skipPast(): void {
+    const { past } = options;
+    if (past === undefined || sentId < past.last || past.seq < ring.first) return;
+    sentId = Math.max(sentId, past.heard);
+    phase = { kind: "live", seq: past.seq };
   }
 
   function takeSoft(): string {

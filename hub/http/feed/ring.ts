@@ -3,7 +3,7 @@
 // RI1. Items have sequence numbers without holes, first to next - 1; the oldest is dropped when full.
 // RI2. Positions (`id`) grow along the ring; a number may be left out (commands without events).
 
-import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
+import { aboutOf, type LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { mayAct } from "@gantry/shared/contract/roles.ts";
 
@@ -82,11 +82,6 @@ export const lineOf = (event: LedgerEvent): FeedLine => ({
   about: aboutOf(event),
   text: `event: ${event.type}\ndata: ${JSON.stringify(event)}\n`,
 });
-
-function aboutOf({ subject, data }: LedgerEvent): readonly string[] {
-  const run = typeof data === "object" && data !== null && "run" in data ? data.run : undefined;
-  return typeof run === "string" && run !== subject ? [subject, run] : [subject];
-}
 
 /** Own things for everybody; another person's from operator up. */
 export const maySee = (actor: Actor, person: string | undefined): boolean =>

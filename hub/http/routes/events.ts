@@ -3,11 +3,12 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { EVENT_TYPES, type LedgerEvent } from "@gantry/shared/contract/events.ts";
+import type { RunView } from "@gantry/shared/contract/schemas/runs.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { within } from "../deadline.ts";
 import type { DoorContext, DoorDeps, Handler } from "../door.ts";
 import type { Feed } from "../feed/feed.ts";
-import { type EventPage, makeReader } from "../feed/reader.ts";
+import { type EventPage, makeReader, type ReaderOptions } from "../feed/reader.ts";
 import { maySee } from "../feed/ring.ts";
 import type { Identities } from "../identity.ts";
 import { readParams, readQuery } from "../input.ts";
@@ -42,9 +43,9 @@ export function eventsDoor(
   const { desk, clock, scope } = deps;
   const slots = makeStreamSlots("event streams", streamsMax, scope.signal);
 
-  function readPage(c: DoorContext, since: number, limit: number): PageOf {
+  function readPage(c: DoorContext, since: number, limit: number, about?: string): PageOf {
     const requestId = c.get("requestId");
-    const query = { since, limit, format: "json" };
+    const query = { since, limit, format: "json", ...(about === undefined ? {} : { about }) };
     return async (actor, signal) => {
       const page = await within(clock, TIMEOUT.proposeMs, signal, (limited) =>
         desk.call(
@@ -75,11 +76,13 @@ export function eventsDoor(
     about?: string,
   ): Promise<Response> {
     const types = typesOf(query.types);
-    const since = lastEventId(c) ?? query.since;
+    const asked = lastEventId(c) ?? query.since;
     const secretSha256 = c.get("secretSha256");
     const { signal, end } = slots.take(c);
+    let span: RunSpan = {};
     try {
       await feed.join(signal); // before the head: "from now on" needs to know where now is
+      if (about !== undefined) span = await spanOf(c, actor, about, signal);
     } catch (error) {
       end();
       throw error;
@@ -89,13 +92,40 @@ export function eventsDoor(
       actor,
       requestId: c.get("requestId"),
       types,
-      since,
+      since: asked === undefined ? undefined : Math.max(asked, (span.first ?? 0) - 1),
       ...(about === undefined ? {} : { about }),
-      readPage: (from, reader, limited) => readPage(c, from, PAGE_EVENTS)(reader, limited),
+      ...(span.past === undefined ? {} : { past: span.past }),
+      readPage: (from, reader, limited) => readPage(c, from, PAGE_EVENTS, about)(reader, limited),
       recheck: () => identities.recheck(secretSha256),
       signal,
     });
     return sseResponse(next, end);
+  }
+
+  /**
+   * Between which positions a run was told of, so that an old one costs no walk through the log. Where
+   * nobody can say so now, the walk it is. Throws not_found.
+   */
+  async function spanOf(
+    c: DoorContext,
+    actor: Actor,
+    id: string,
+    signal: AbortSignal,
+  ): Promise<RunSpan> {
+    const [heard, seq] = [feed.position, feed.ring.next]; // before the run is looked at
+    const request = { actor, requestId: c.get("requestId"), params: { id }, query: {} };
+    try {
+      const view = await within(clock, TIMEOUT.readConfirmMs, signal, (limited) =>
+        desk.call("run", { ...request, body: undefined }, { signal: limited }),
+      );
+      const { positions } = view as RunView; // the desk gives the reply of its schema
+      if (positions === undefined) return {};
+      const { first, last } = positions;
+      return last === undefined ? { first } : { first, past: { last, heard, seq } };
+    } catch (error) {
+      if (error instanceof GantryError && error.code === "not_found") throw error;
+      return {};
+    }
   }
 
   return {
@@ -114,6 +144,11 @@ export function eventsDoor(
     },
     streams: slots.count,
   };
+}
+
+interface RunSpan {
+  readonly first?: number;
+  readonly past?: NonNullable<ReaderOptions["past"]>;
 }
 
 type PageOf = (actor: Actor, signal: AbortSignal) => Promise<EventPage>;

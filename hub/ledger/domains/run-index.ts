@@ -23,7 +23,8 @@ const WORD_CHARS_MAX = 40;
 const TEXT_CHARS_MAX = 4_000; // of one run, looked at for words
 
 /** The run with its number, in the lists of starts. */
-export function indexStart(context: Context, row: RunRow): RunRow {
+export function indexStart(context: Context, begun: RunRow): RunRow {
+  const row = { ...begun, position: context.position };
   if (row.parent !== undefined) {
     appendOrder(context, `runs/below/${row.parent.run}`, row.id);
     return row;
@@ -37,7 +38,7 @@ export function indexStart(context: Context, row: RunRow): RunRow {
 /** Its line, in the lists of ends and in the sums. */
 export function indexEnd(context: Context, row: RunRow): void {
   const ended = appendOrder(context, "runs/ended", row.id);
-  const line = lineOf(row, ended, context.nowMs);
+  const line = lineOf(row, ended, context);
   context.rows.cool("runLine", row.id, line);
   countRun(context, line, 1);
   if (row.parent !== undefined) return; // RX2
@@ -72,7 +73,7 @@ function endLists({ state, workflow, by, words = [] }: RunLineRow): string[] {
   return [`runs/${state}`, ...of, `runs/${state}/by/${by}`, ...found];
 }
 
-function lineOf(row: RunRow, ended: number, nowMs: number): RunLineRow {
+function lineOf(row: RunRow, ended: number, { nowMs, position }: Context): RunLineRow {
   const { state } = row;
   const words = row.fidelity === "full" && row.parent === undefined ? wordsOf(row) : [];
   return {
@@ -93,6 +94,7 @@ function lineOf(row: RunRow, ended: number, nowMs: number): RunLineRow {
     ...(row.replayOf === undefined ? {} : { replayOf: row.replayOf.run }),
     ...(row.usage === undefined ? {} : { usage: row.usage }),
     ...(words.length === 0 ? {} : { words }),
+    positions: [row.position ?? 0, position],
     entries: row.entries,
   };
 }

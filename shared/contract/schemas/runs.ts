@@ -53,6 +53,8 @@ const summary = {
   error: faultSchema.optional(),
   parent: z.string().optional(),
   replayOf: z.string().optional(),
+  /** Log positions: its events are between them, both included. */
+  positions: z.object({ first: z.number().int(), last: z.number().int().optional() }).optional(),
   costUsd: z.number().optional(),
   /** Where it is kept: `memory` while it runs, then rows, then compressed packs. */
   tier: z.enum(RUN_TIERS),
