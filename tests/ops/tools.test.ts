@@ -166,6 +166,13 @@ describe("npm start -- --hubs 3", () => {
     expect(again.hubs).toEqual(hubs); // the same secrets at every start
   });
 
+  it("sends the agent of one hub where that hub listens", () => {
+    const bound = (agentBind: string) =>
+      planHubs(1, { ...config, agentBind }, folder()).agentEnv["GANTRY_HUBS"];
+    expect(bound("tcp://127.0.0.1:7999")).toBe("tcp://127.0.0.1:7999");
+    expect(bound("tcp://0.0.0.0:7701")).toBe("tcp://127.0.0.1:7701");
+  });
+
   it("uses no folder of one hub for several, nor the other way round (LH1)", () => {
     const [one, many] = [folder(), folder()];
     mkdirSync(join(one, "log"));

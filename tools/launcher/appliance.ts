@@ -65,7 +65,9 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     makeProgram({ name, entry, env: { ...shared, ...own } }, ports);
   const hubs = plan.hubs.map((hub) => program(hub.name, "hub/bin/hub.js", hub.env));
   const bridge = program("bridge", "firmware-bridge/bin/bridge.js");
-  const agent = program("agent", "node-agent/bin/agent.js", plan.agentEnv);
+  const { GANTRY_HUBS: given } = env;
+  const agentEnv = given === undefined ? plan.agentEnv : { GANTRY_HUBS: given };
+  const agent = program("agent", "node-agent/bin/agent.js", agentEnv);
   const stop = async (): Promise<void> => {
     await agent.stop();
     await bridge.stop();

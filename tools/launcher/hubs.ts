@@ -37,7 +37,8 @@ export function planHubs(count: number, config: HubConfig, dataDir: string): Hub
         "bad_config",
         `${dataDir} belongs to several hubs: say npm start -- --hubs 3, or choose another GANTRY_DATA_DIR`,
       );
-    return { hubs: [{ name: "hub", env: {} }], ports: [config.httpPort], agentEnv: {} };
+    const agentEnv = { GANTRY_HUBS: reachable(config.agentBind) };
+    return { hubs: [{ name: "hub", env: {} }], ports: [config.httpPort], agentEnv };
   }
   if (wasOne)
     throw new GantryError(
@@ -87,3 +88,7 @@ function keptSecret(path: string, prefix: string): string {
   writeFileSync(path, `${secret}\n`, { mode: 0o600 });
   return secret;
 }
+
+/** Where an agent of this machine reaches what listens everywhere. */
+const reachable = (bind: string): string =>
+  bind.replace(/^tcp:\/\/(0\.0\.0\.0|\*|\[::\])(?=:)/, "tcp://127.0.0.1");
