@@ -58,6 +58,23 @@ describe("[D10] calls to nodes", () => {
     await expect(call("n1")).resolves.toBe("done");
   });
 
+  it("[S38] hold up no other node while one hangs, and leave the one that hangs alone", async () => {
+    const { silent, call, calls, targets } = rig();
+    silent.add("n1");
+    let hung = 0;
+    const open = Array.from({ length: BREAKER.failuresToOpen }, () =>
+      call("n1").finally(() => void (hung += 1)),
+    );
+    const others = Array.from({ length: 200 }, () => call("n2"));
+    expect(new Set(await Promise.all(others))).toEqual(new Set(["done"]));
+    expect(hung).toBe(0); // all of the others are done while every call to it is open
+    calls.left("n1");
+    await Promise.allSettled(open);
+    expect(targets.isLeftAlone("n1")).toBe(true);
+    await expect(call("n1")).rejects.toMatchObject({ code: "breaker_open" });
+    await expect(call("n2")).resolves.toBe("done");
+  });
+
   it("leave one alone that went away in the middle of several calls, and one that lets their time pass", async () => {
     const { silent, call, calls, targets } = rig();
     silent.add("n1").add("n2");

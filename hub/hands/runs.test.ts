@@ -307,14 +307,13 @@ const think = (facts: object): Graph =>
     ["think>end"],
   );
 
-describe("what an optimized graph owes", () => {
-  const only = (pass: PassName): { passes: Partial<Record<PassName, boolean>> } => ({
-    passes: Object.fromEntries(PASSES.map((one) => [one, one === pass])),
-  });
+const only = (pass: PassName): { passes: Partial<Record<PassName, boolean>> } => ({
+  passes: Object.fromEntries(PASSES.map((one) => [one, one === pass])),
+});
+const get = (path: string): object => http({ url: `http://outside.test/${path}`, effect: "pure" });
 
+describe("what an optimized graph owes", () => {
   it("[A33] is fewer requests for the same output", async () => {
-    const get = (path: string): object =>
-      http({ url: `http://outside.test/${path}`, effect: "pure" });
     const flow = graph({ a: get("1"), b: get("1"), c: get("2") }, [], {
       output: ["${nodes.a.output}", "${nodes.b.output}", "${nodes.c.output}"],
     });

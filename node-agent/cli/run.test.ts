@@ -203,6 +203,24 @@ describe("runs and workflows at the command line", () => {
     ).toEqual(["each[0]/b"]);
   });
 
+  it("[A61] approves and rejects a ticket with a reason", async () => {
+    rig.hub.json("POST /api/approvals/apr_1/approve", TICKET);
+    rig.hub.json("POST /api/approvals/apr_1/reject", { ...TICKET, state: "rejected" });
+    for (const [word, reason] of [
+      ["approve", "Looks good"],
+      ["reject", "Need more data"],
+    ] as const) {
+      expect(await rig.gantry(["approve", "apr_1", word, "--reason", reason])).toMatchObject({
+        code: 0,
+        err: "",
+      });
+    }
+    expect(rig.hub.seen.map(({ body }) => body)).toEqual([
+      { reason: "Looks good" },
+      { reason: "Need more data" },
+    ]);
+  });
+
   it.each([
     ["approve apr_1 maybe --reason x", "Say approve or reject"],
     ["approve apr_1 approve", "--reason TEXT is missing"],
