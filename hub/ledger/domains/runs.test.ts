@@ -278,6 +278,15 @@ describe("approvals", () => {
     expect(rig.refuse(yes, { actor: "eve" })).toBe("conflict");
   });
 
+  it("[A62] are not rejected without a reason", () => {
+    const rig = begun(asked({}));
+    const no = { ...decide(rig, false), reason: " " } as never;
+    expect(rig.refuse(no, { actor: "ada" })).toBe("bad_request");
+    expect(runOf(rig).state.state).toBe("running");
+    rig.act(decide(rig, false) as never, { actor: "ada" });
+    expect(runOf(rig).state.state).toBe("failed");
+  });
+
   it("are for the people they name", () => {
     const rig = begun(asked({ people: ["bob"] }));
     expect(rig.refuse(decide(rig, true) as never, { actor: "ada" })).toBe("wrong_person");
@@ -370,7 +379,7 @@ describe("patches of a run", () => {
       type: "ticketDecided",
       ticket: ticket as string,
       approve: true,
-      reason: "",
+      reason: "seen",
     } as const;
     expect(rig.rows.get("ticket", decide.ticket)).toMatchObject({ state: "open", place: "think" });
     expect(rig.refuse({ ...decide, role: "viewer" })).toBe("forbidden");

@@ -192,6 +192,8 @@ const notNow = ({ id, state }: RunRow, stale: string): GantryError =>
 export function ticketDecided(context: Context, command: CommandOf<"ticketDecided">): unknown {
   const row = rowOf(context, "ticket", command.ticket, "approval");
   const { approve, reason, role, actor } = command;
+  if (!approve && reason.trim() === "")
+    throw new GantryError("bad_request", "A rejection needs a reason: say what is missing");
   if (row.state !== "open")
     throw new GantryError("conflict", `The approval is ${row.state} already`, {
       details: { state: row.state },

@@ -127,6 +127,7 @@ const patchedSchema = z.object({
 });
 const reason = z.string().max(1_000);
 const whySchema = z.strictObject({ reason: reason.default("") });
+const whyNotSchema = z.strictObject({ reason: reason.min(1) });
 
 export const RUN_SCHEMAS = {
   runStarted: { body: runStartSchema, reply: acceptedSchema },
@@ -246,5 +247,5 @@ export const RUN_SCHEMAS = {
   },
   approval: { reply: approvalViewSchema },
   approvalGiven: { body: whySchema, reply: approvalViewSchema },
-  approvalDenied: { body: whySchema, reply: approvalViewSchema },
+  approvalDenied: { body: whyNotSchema, reply: approvalViewSchema },
 } satisfies SomeRoutes;
