@@ -80,6 +80,7 @@ function seenAt(door: ClusterHub, cluster: TestCluster, workshop: Workshop): App
     output: () => cluster.hubs.map((hub) => hub.output().slice(-5_000)).join("\n"),
     start: none,
     kill: none,
+    ended: none,
     api: (method, path, body, headers) => door.api(method, path, body, headers),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

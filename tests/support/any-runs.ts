@@ -135,6 +135,6 @@ export const decision = fc
     type: "ticketDecided",
     ticket: tickets[pick % Math.max(1, tickets.length)] ?? "apr_0",
     approve,
-    reason: "",
+    reason: "seen",
     role: by,
   }));
