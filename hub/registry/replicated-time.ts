@@ -4,6 +4,7 @@
 //
 // RT1. Stamps of one hub never fall.
 // RT2. A clock that is set back slows nothing down; one that is right is used as it is.
+// RT3. A stamp is a whole number, though monotonic clocks have fractions: the fold counts with it.
 
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 
@@ -28,4 +29,4 @@ export interface TimeAnchor {
 
 /** What to write into `atMs` now. Take a new anchor whenever the ledger's time has grown. */
 export const stampMs = (wallMs: number, monotonicMs: number, anchor: TimeAnchor): number =>
-  Math.max(wallMs, anchor.timeMs + Math.max(0, monotonicMs - anchor.monotonicMs));
+  Math.max(wallMs, anchor.timeMs + Math.floor(Math.max(0, monotonicMs - anchor.monotonicMs))); // RT3

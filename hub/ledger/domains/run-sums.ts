@@ -55,8 +55,11 @@ export function countRun(context: Context, line: RunLineRow, by: 1 | -1): void {
   rows.cool("runSum", id, { ...after, usage: total });
 }
 
-/** The ledger's time never goes back, so a run does not end before it began. */
-const tookMs = ({ endedMs, createdAtMs }: RunLineRow): number => endedMs - createdAtMs;
+/**
+ * The ledger's time never goes back, so a run does not end before it began. Logs of earlier versions
+ * have times with fractions, which no bucket is for.
+ */
+const tookMs = ({ endedMs, createdAtMs }: RunLineRow): number => Math.floor(endedMs - createdAtMs);
 
 function faultsWith(faults: Counts, { fault }: RunLineRow, by: number): Counts {
   const code = fault?.code ?? OTHER;
