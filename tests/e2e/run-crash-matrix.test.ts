@@ -70,15 +70,16 @@ const KINDS = [
 /** Only where something died before. */
 const CRASH_KINDS: ReadonlySet<string> = new Set(["runsAdvanced.lost", "runResolved"]);
 
-/** `MOMENT KIND`. Everyday each kind has one moment, in turn; an intent that is synced makes a `lost`. */
+/**
+ * `MOMENT KIND`. Everyday each kind has one moment, as they come. After an intent that was told nobody
+ * knows what became of it: so there is a `lost`, too.
+ */
 function cellsOf(runs: number): string[] {
   const chosen = process.env["CRASH_CELLS"];
   if (chosen !== undefined) return chosen.split(",");
   if (runs > EVERYDAY_RUNS)
     return KINDS.flatMap((kind) => MOMENTS.map((moment) => `${moment} ${kind}`));
-  return KINDS.map((kind, at) =>
-    kind === "runsAdvanced.taken" ? `told ${kind}` : `${MOMENTS[at % MOMENTS.length]} ${kind}`,
-  );
+  return KINDS.map((kind) => `${kind === "runsAdvanced.taken" ? "told" : "any"} ${kind}`);
 }
 
 const COMMANDS = {
@@ -225,9 +226,7 @@ async function keepAlive(scene: Scene, stop: AbortSignal): Promise<void> {
     openAtDeath.push(open.size);
     if (deathsOf(plan).length !== openAtDeath.length)
       throw new Error(`the hub ended by itself: ${a.output("hub").slice(-3_000)}`);
-    await a.start("hub").catch((error: unknown) => {
-      if (deathsOf(plan).length === openAtDeath.length) throw error; // it may die on its way up
-    });
+    a.start("hub").catch(() => {}); // it may die on its way up, too; its end is seen above
   }
 }
 

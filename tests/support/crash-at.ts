@@ -24,7 +24,7 @@ export interface Death {
   readonly kinds: readonly string[];
 }
 
-/** Names the plan: lines of `MOMENT KIND`. Empty or absent: nothing is cut. */
+/** Names the plan: lines of `MOMENT KIND`, or `any KIND`. Empty or absent: nothing is cut. */
 export const PLAN_VARIABLE = "CRASH_PLAN";
 
 const textOf = (path: string): string => {
@@ -44,11 +44,29 @@ export const deathsOf = (plan: string): Death[] =>
 export const kindsSeen = (plan: string): Set<string> => new Set(linesOf(`${plan}.seen`));
 
 export function cellsLeft(plan: string): string[] {
-  const gone = new Set(
-    deathsOf(plan).flatMap(({ moment, kinds }) => kinds.map((kind) => `${moment} ${kind}`)),
-  );
-  return linesOf(plan).filter((cell) => !gone.has(cell));
+  const deaths = deathsOf(plan);
+  return linesOf(plan).filter((cell) => {
+    const [moment, kind = ""] = cell.split(" ");
+    return !deaths.some(
+      (death) => death.kinds.includes(kind) && (moment === "any" || moment === death.moment),
+    );
+  });
 }
+
+/** What the power is cut at for this entry; undefined if it is let through. */
+function deathFor(plan: string, kinds: readonly string[]): Death | undefined {
+  const inside = new Set(kinds);
+  const cells = cellsLeft(plan).map((cell) => cell.split(" ") as [Moment | "any", string]);
+  const fitting = cells.filter(([, kind]) => inside.has(kind));
+  const first = fitting[0]?.[0];
+  if (first === undefined) return undefined;
+  const moment = first === "any" ? momentOf(deathsOf(plan).length) : first;
+  const cut = fitting.filter(([each]) => each === "any" || each === moment);
+  return { moment, kinds: cut.map(([, kind]) => kind) };
+}
+
+/** Each in turn. */
+const momentOf = (count: number): Moment => MOMENTS[count % MOMENTS.length] ?? "before";
 
 const HEADER_BYTES = 29; // of an entry with commands: raft-log-records.ts and entry-codec.ts
 
@@ -81,15 +99,9 @@ function install(plan: string): void {
     const fresh = kinds.filter((kind) => !seen.has(kind));
     for (const kind of fresh) seen.add(kind);
     if (fresh.length > 0) appendFileSync(`${plan}.seen`, `${[...new Set(fresh)].join("\n")}\n`);
-    const inside = new Set(kinds);
-    const cells = cellsLeft(plan).map((cell) => cell.split(" ") as [Moment, string]);
-    const fitting = cells.filter(([, kind]) => inside.has(kind));
-    const moment = fitting[0]?.[0];
-    if (moment === undefined) return void (await write());
-    const death = {
-      moment,
-      kinds: fitting.filter(([each]) => each === moment).map(([, kind]) => kind),
-    };
+    const death = deathFor(plan, kinds);
+    if (death === undefined) return void (await write());
+    const { moment } = death;
     if (moment === "before") die(death);
     const writing = write();
     if (moment === "during") die(death);
