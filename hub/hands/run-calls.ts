@@ -7,6 +7,7 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import type { RunUsage } from "@gantry/shared/contract/run-rows.ts";
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import type { Outbound, OutboundReply } from "../adapters/outbound.ts";
 import { act, byHub, type Hub, propose } from "../hub.ts";
@@ -40,6 +41,8 @@ export interface RunCall {
   readonly attempt: number;
   readonly idempotencyKey: string;
   readonly values: JsonObject;
+  /** Told what a model took, before its answer is read. */
+  readonly onUsage?: (usage: RunUsage) => void;
 }
 
 /** Why a node failed for good: trying again is of no use. */
@@ -135,6 +138,8 @@ export async function askModel(
     () => {},
     limited,
   );
+  const { promptTokens, completionTokens } = generated;
+  call.onUsage?.({ promptTokens, completionTokens, costMicroUsd: 0 }); // models of the house cost nothing
   if (node.schema === undefined && node.patches === "no") return { text: generated.text };
   const given = read(generated.text, node.schema !== undefined);
   return node.patches === "no" ? given : proposePatch(parts, call, given, signal);

@@ -76,7 +76,8 @@ function makeScene(flow: Graph, facts: object = {}): Scene {
         signals.push(signal);
         await scene.turn;
         prompts.push(request.messages.map(({ content }) => content).join("|"));
-        return { generated: { text: scene.say } } as never; // all that a turn reads of it
+        const tokens = { promptTokens: 3, completionTokens: 5 };
+        return { generated: { text: scene.say, ...tokens } } as never; // all that a turn reads of it
       },
     },
     blobs: { store, spread: async () => {} },
@@ -402,6 +403,11 @@ describe("agents", () => {
     scene.reign();
     await scene.clock.pass(10);
     expect(scene.prompts).toEqual(["Be brief|About beds?"]);
+    expect(runOf(scene.rig).usage).toEqual({
+      promptTokens: 3,
+      completionTokens: 5,
+      costMicroUsd: 0,
+    });
     expect(runOf(scene.rig).state.root.output[0]).toEqual({ text: "hello" });
     const other = makeScene(think({ schema: { type: "object" } }), { inputs: { it: "x" } });
     other.say = "no JSON";

@@ -15,6 +15,7 @@
 import { type ErrorCode, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { RunFact } from "@gantry/shared/contract/run-commands.ts";
+import type { RunUsage } from "@gantry/shared/contract/run-rows.ts";
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import { planOf } from "../ledger/domains/plans.ts";
 import type { RunRow } from "../ledger/run-row.ts";
@@ -219,10 +220,15 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
         new FinalFault("outcome_unknown", "Its machine was lost in the middle"),
       );
     }
-    const call = { run: row.id, place, attempt, idempotencyKey, values };
+    let usage: RunUsage | undefined;
+    const onUsage = (used: RunUsage): void => void (usage = used);
+    const call = { run: row.id, place, attempt, idempotencyKey, values, onUsage };
     await slots.take(both);
     try {
-      return await done(row, effect, await callOne(node, call, both), both);
+      const output = await callOne(node, call, both);
+      const fact = await done(row, effect, output, both);
+      if (usage === undefined || fact[1] !== "done") return fact;
+      return [fact[0], fact[1], fact[2], fact[3], fact[4], usage];
     } finally {
       slots.free();
     }

@@ -81,6 +81,7 @@ describe("runs and workflows at the command line", () => {
   it.each([
     ["run list --state done --workflow nightly", "GET /api/runs", { runs: [DONE] }, "nightly"],
     ["run list", "GET /api/runs", { runs: [], next: "7" }, "--after 7"],
+    ["run restore run_1", "POST /api/runs/run_1/restore", ACCEPTED, "run_1 is running"],
     ["run show run_1", "GET /api/runs/run_1", RUN, "gantry approve apr_1 approve|reject"],
     ["run show run_1", "GET /api/runs/run_1", DONE, '"sum": 3'],
     ["run cancel run_1 --reason late", "POST /api/runs/run_1/cancel", ACCEPTED, "run_1 is running"],
@@ -201,6 +202,30 @@ describe("runs and workflows at the command line", () => {
         .split("\n")
         .map((line) => JSON.parse(line).place),
     ).toEqual(["each[0]/b"]);
+  });
+
+  it("[M53] [M54] lists runs by state, fault, person, time and cost, as the API does", async () => {
+    rig.hub.json("GET /api/runs", { runs: [DONE] });
+    for (const words of [
+      "--state failed --workflow nightly --text timeout",
+      "--sort cost --limit 10",
+      "--state done --by ada --from 2026-11-20 --to 2026-11-21T12:00:00+01:00",
+    ])
+      expect(await rig.gantry(["run", "list", ...words.split(" ")])).toMatchObject({ code: 0 });
+    expect(
+      rig.hub.seen.map(({ url }) => Object.fromEntries(new URLSearchParams(url.split("?")[1]))),
+    ).toEqual([
+      { state: "failed", workflow: "nightly", text: "timeout" },
+      { limit: "10", sort: "cost" },
+      {
+        state: "done",
+        by: "ada",
+        from: "2026-11-20T00:00:00.000Z",
+        to: "2026-11-21T11:00:00.000Z",
+      },
+    ]);
+    const wrong = await rig.gantry(["run", "list", "--from", "yesterday"]);
+    expect([wrong.code, wrong.err]).toEqual([64, expect.stringContaining("is no time")]);
   });
 
   it("[A61] approves and rejects a ticket with a reason", async () => {

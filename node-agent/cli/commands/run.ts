@@ -35,6 +35,8 @@ export const run: Command = async (context) => {
       const reason = textOption(context.options, "reason") ?? "";
       return accepted(await client.runCancelled({ id: id(), body: { reason }, signal }));
     }
+    case "restore":
+      return accepted(await client.runRestored({ id: id(), signal }));
     case "pause":
       return accepted(await client.runPaused({ id: id(), signal }));
     case "resume":
@@ -140,11 +142,21 @@ async function list(context: Context, client: Client): Promise<void> {
   const state = textOption(options, "state");
   const workflow = textOption(options, "workflow");
   const after = textOption(options, "after");
+  const by = textOption(options, "by");
+  const from = timeOption(context, "from");
+  const to = timeOption(context, "to");
+  const text = textOption(options, "text");
+  const sort = textOption(options, "sort");
   const page = await client.runs({
     query: {
       limit: intOption(options, "limit", { min: 1, max: 500 }),
       ...(state === undefined ? {} : { state: oneOf(context, state, RUN_PHASES) }),
       ...(workflow === undefined ? {} : { workflow }),
+      ...(by === undefined ? {} : { by }),
+      ...(from === undefined ? {} : { from }),
+      ...(to === undefined ? {} : { to }),
+      ...(text === undefined ? {} : { text }),
+      ...(sort === undefined ? {} : { sort: oneOf(context, sort, ["time", "cost"] as const) }),
       ...(after === undefined ? {} : { after }),
     },
     signal: world.signal,
@@ -153,6 +165,16 @@ async function list(context: Context, client: Client): Promise<void> {
     const rows = table(look, page.runs);
     return page.next === undefined ? rows : `${rows}\nmore: gantry run list --after ${page.next}`;
   });
+}
+
+/** A day is its beginning in UTC. */
+function timeOption(context: Context, name: "from" | "to"): string | undefined {
+  const given = textOption(context.options, name);
+  if (given === undefined) return undefined;
+  const ms = Date.parse(given);
+  if (Number.isNaN(ms))
+    throw badUsage(context.name, context.spec, `--${name}: "${cleanLine(given)}" is no time`);
+  return new Date(ms).toISOString();
 }
 
 const table = (look: Look, rows: readonly RunSummary[]): string =>
@@ -181,6 +203,8 @@ function describe(look: Look, view: RunView): string {
     ["patches", view.revision === 0 ? undefined : String(view.revision)],
     ["by", view.by],
     ["made", formatTime(view.createdAt)],
+    ["kept in", view.tier],
+    ["cost", view.costUsd === undefined ? undefined : `${view.costUsd.toFixed(4)} USD`],
     ["ended", view.endedAt === undefined ? undefined : formatTime(view.endedAt)],
     [
       "error",
