@@ -167,7 +167,7 @@ export const LIMIT = {
   /** Of one fact: what a run computes by itself before it lets others have a turn. */
   runSteps: { max: 20_000, whenFull: "the rest is a `continue` of its own" },
   /** Of JSON, of what an executor gives. */
-  runOutputBytes: { max: 4_096, whenFull: "it becomes a blob, and the run holds its name" },
+  runOutputBytes: { max: 32_768, whenFull: "it becomes a blob, and the run holds its name" },
   /** Characters and 8 for each value, of what the engine itself computes: it cannot write blobs. */
   runValueWeight: { max: 262_144, whenFull: "the node fails with output_too_large" },
   runFrames: { max: 100_000, whenFull: "the map or loop fails with too_many_frames" },

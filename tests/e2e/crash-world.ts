@@ -1,6 +1,7 @@
 // Test equipment: a world outside that does what it is asked once for an idempotency key, as good
 // services do, and keeps the books: what was asked, and what was done under which key.
 
+import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -20,7 +21,7 @@ export interface World extends AsyncDisposable {
 }
 
 const FLAKY_TRIES = 2;
-const BIG_CHARS = 6_000; // above LIMIT.runOutputBytes
+const BIG_CHARS = LIMIT.runOutputBytes.max + 1_000;
 const DOOR_MS = 150; // so that a hub can die while a door is moving
 
 export async function startWorld(): Promise<World> {

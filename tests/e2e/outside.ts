@@ -40,7 +40,7 @@ export async function startOutside(): Promise<Outside> {
       }
       const status = path.startsWith("/status/") ? Number(path.slice("/status/".length)) : 200;
       reply.writeHead(status, { "content-type": "application/json" });
-      const big = path === "/big" ? { big: "x".repeat(20_000) } : {};
+      const big = path === "/big" ? { big: "x".repeat(50_000) } : {};
       reply.end(JSON.stringify({ path, n: asked.length, ...big }));
     })();
   });

@@ -411,7 +411,7 @@ describe("a large output", () => {
     const run = await over(a, id);
     expect(nodeOf(run, "call").output.$blob).toMatch(/^[0-9a-f]{64}$/);
     const { status, body } = await a.api("GET", `/api/runs/${id}/output?place=call`);
-    expect([status, body.output.body.big.length]).toEqual([200, 20_000]);
+    expect([status, body.output.body.big.length]).toEqual([200, 50_000]);
     expect((await a.api("GET", `/api/runs/${id}/output?place=none`)).status).toBe(404);
   });
 });
