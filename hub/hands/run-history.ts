@@ -31,7 +31,7 @@ export interface RunHistoryParts {
     spread(sha256: string, signal: AbortSignal): Promise<void>;
   };
   /** Smaller ones for tests. */
-  readonly bounds?: { readonly rowBytes: number; readonly packBytes: number };
+  readonly bounds?: { readonly rowBytes?: number; readonly packBytes?: number };
 }
 
 export interface RunHistory {
@@ -44,10 +44,8 @@ export interface RunHistory {
 export function makeRunHistory(parts: RunHistoryParts): RunHistory {
   const { hub, ledgerStore, blobs } = parts;
   const { rows } = hub;
-  const { rowBytes, packBytes } = parts.bounds ?? {
-    rowBytes: LIMIT.runRowBytes.max,
-    packBytes: LIMIT.runPackBytes.max,
-  };
+  const { rowBytes = LIMIT.runRowBytes.max, packBytes = LIMIT.runPackBytes.max } =
+    parts.bounds ?? {};
   const count = (name: string): number => rows.get("count", name) ?? 0;
 
   async function packDue(signal: AbortSignal): Promise<number> {
