@@ -47,32 +47,75 @@ export const taskJobId = (idempotencyKey: string, attempt: number): string =>
 
 /** `signal`: of the reign. Its end leaves every job as it is. */
 export function makeRunTasks(hub: Hub, signal: AbortSignal): RunTasks {
-  const waits = new Map<string, () => void>();
+  const { rows, clock } = hub;
+  const waits = new Map<string, () => void>(); // job -> what looks at its row again
+  let isSweeping = false;
   hub.feed.watch(
     (items) => {
+      let isOfMany = false; // ends of many jobs of a queue, or all rows are others
       for (const item of items) {
-        if (item.kind !== "ledger") continue;
-        for (const { type, subject } of item.events) {
-          if (type === "job.changed") waits.get(subject)?.();
-          else for (const wake of waits.values()) wake(); // ends of many jobs of a queue
-        }
+        if (item.kind !== "ledger") isOfMany = true;
+        else
+          for (const { type, subject } of item.events) {
+            if (type === "job.changed") waits.get(subject)?.();
+            else isOfMany = true;
+          }
       }
+      if (isOfMany) wakeEnded();
     },
     signal,
     ["job.changed", "queue.changed"],
   );
 
+  /** One look in memory for each: a job whose row is no longer hot has ended. */
+  function wakeEnded(): void {
+    const hot = rows.hot("job");
+    for (const [id, wake] of waits) {
+      const row = hot.get(id);
+      if (row === undefined || isEnded(row)) wake();
+    }
+  }
+
+  /** For what no event told of. */
+  async function sweep(): Promise<void> {
+    if (isSweeping) return;
+    isSweeping = true;
+    while (waits.size > 0 && !signal.aborted) {
+      await clock.sleep(LOOK_MS, signal).catch(() => {}); // aborted: the loop ends
+      wakeEnded();
+    }
+    isSweeping = false;
+  }
+
+  /** Until there is news of the job; rejects with the reason of `stop`. */
+  function news(id: string, stop: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        stop.removeEventListener("abort", giveUp);
+        if (waits.get(id) === wake) waits.delete(id);
+      };
+      const wake = (): void => {
+        leave();
+        resolve();
+      };
+      const giveUp = (): void => {
+        leave();
+        reject(stop.reason as Error);
+      };
+      waits.set(id, wake);
+      stop.addEventListener("abort", giveUp, { once: true });
+      void sweep();
+    });
+  }
+
   /** Its end, once it has one. */
   async function ended(id: string, stop: AbortSignal): Promise<JobRow> {
     for (;;) {
-      const row = hub.rows.get("job", id);
+      const row = rows.get("job", id);
       if (row === undefined) throw new GantryError("gone", `The job ${id} left no row`);
       if (isEnded(row)) return row;
-      const woken = new AbortController();
-      waits.set(id, () => woken.abort());
-      await hub.clock.sleep(LOOK_MS, AbortSignal.any([stop, woken.signal])).catch(() => {}); // looked at again
-      waits.delete(id);
       stop.throwIfAborted();
+      await news(id, stop);
     }
   }
 
