@@ -115,7 +115,7 @@ async function everything({ parts }: Scene, id: string): Promise<unknown> {
 }
 
 describe("ended runs", () => {
-  it("[M75] go through memory, hot, history and archive, and can be read in each", async () => {
+  it("[M75] [M57] go through memory, hot, history and archive, and can be read in each", async () => {
     const scene = makeScene();
     scene.rig.act(started({ run: "run_live", inputs: { title: "x" } }), {
       atMs: scene.clock.now(),
@@ -187,6 +187,23 @@ describe("ended runs", () => {
     const after = runs(scene.parts, request("", { limit: 100, state: "done" })) as typeof list;
     expect(after.runs.map(({ id }) => id)).toEqual(list.runs.map(({ id }) => id));
     expect(analyticsSummary(scene.parts, request("", {}))).toEqual(summary);
+  });
+
+  it("[M9] leave in the order of their ends, however long they took", async () => {
+    const scene = makeScene({ rowBytes: 20_000, packBytes: 1e9 });
+    const atMs = scene.clock.now();
+    scene.rig.act(started({ run: "run_long", inputs: { title: "x" } }), { atMs });
+    for (let n = 0; n < 40; n += 1) {
+      scene.clock.stall(1_000);
+      scene.end(`run_${n}`);
+    }
+    scene.rig.act(advanced(["run_long", "done", "call", 1, { text: "slow " }]), {
+      atMs: scene.clock.now(),
+    });
+    expect(await scene.history.packDue(signal)).toBeGreaterThan(0);
+    expect(scene.rig.rows.get("run", "run_0")).toBeUndefined(); // it took no time and ended first
+    expect(scene.rig.rows.get("run", "run_long")).toBeDefined();
+    expect((await scene.get("run_0")).tier).not.toBe("hot");
   });
 
   it("that moved meanwhile stay (RA3), and a pack is told once", async () => {

@@ -11,7 +11,7 @@ import { markedPart, PATIENCE_MS } from "./steps.ts";
 const SIZE_MIB = 192; // room for the stores, and for opening both of them anew
 
 it.skipIf(!mayMount())(
-  "refuses with disk_full while the disk is full, reads on, recovers by itself and has lost nothing",
+  "[M59] refuses with disk_full while the disk is full, reads on, recovers by itself and has lost nothing",
   { timeout: 2 * PATIENCE_MS },
   async () => {
     await using a = await startAppliance({ parts: [] });
@@ -35,7 +35,12 @@ it.skipIf(!mayMount())(
       expect((await a.api("POST", "/api/fabrication/jobs", upload)).status).toBeGreaterThanOrEqual(
         400,
       );
-      expect((await a.api("GET", "/healthz")).status).toBe(200);
+      const health = await a.api("GET", "/healthz");
+      expect(health.status).toBe(200);
+      expect(health.body).toMatchObject({
+        status: "degraded",
+        parts: { log: { state: "degraded" } },
+      });
       await expectAllKept(a, kept);
 
       rmSync(filler);

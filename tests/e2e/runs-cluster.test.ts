@@ -34,7 +34,7 @@ const ask = (cluster: TestCluster, method: string, path: string, body?: unknown)
 };
 
 describe("runs on three hubs", () => {
-  it("[C36] end with the same results when the leader is killed in the middle, each effect under one key", async () => {
+  it("[C36] [M77] end with the same results when the leader is killed in the middle, each effect under one key", async () => {
     await using outside = await startOutside();
     await using cluster = await startCluster(3, {
       env: { GANTRY_EGRESS_ALLOW: `127.0.0.1:${outside.port}` },

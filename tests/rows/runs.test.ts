@@ -22,6 +22,7 @@ import {
   value,
 } from "../../hub/ledger/testing/flows.ts";
 import { command, type LedgerRig, makeLedgerRig, START_MS } from "../../hub/ledger/testing/rig.ts";
+import type { Rows } from "../../hub/ledger/rows.ts";
 import { owed } from "../../hub/workflow/owed.ts";
 
 function begun(flow: Graph, facts: object = {}): LedgerRig {
@@ -244,7 +245,7 @@ describe("a question to people", () => {
   it.each([
     [true, "approved", { yes: 1 }],
     [false, "rejected", { no: 2 }],
-  ])("[A61] answered %s moves the run, and the reason is kept", (approve, state, output) => {
+  ])("[A61] [A5] answered %s moves the run, and the reason is kept", (approve, state, output) => {
     const rig = begun(asked({}));
     const ticket = ticketOf(rig);
     const reason = "Need more data";
@@ -310,6 +311,36 @@ describe("runs that are over", () => {
     }
     expect(listed).toEqual(ids.toReversed());
     expect(ids.filter((id) => runOf(rig, id).state.output !== "call")).toEqual([]);
+  });
+
+  it("[M10] cost as much to end with ten thousand of them as with a hundred", () => {
+    const rig = makeLedgerRig();
+    rig.act(kept(call));
+    const end = (run: string): void => {
+      rig.act(started({ run }));
+      rig.act(done("call", 1, run));
+    };
+    const costOf = (run: string): readonly [gets: number, writes: number] => {
+      const ledger: { rows: Rows } = rig.ledger;
+      const { rows } = ledger;
+      let gets = 0;
+      const before = rows.writes;
+      ledger.rows = {
+        ...rows,
+        get(table, id) {
+          gets += 1;
+          return rows.get(table, id);
+        },
+      };
+      end(run);
+      ledger.rows = rows;
+      return [gets, rows.writes - before];
+    };
+    for (let n = 0; n < 100; n += 1) end(`run_${n}`);
+    const few = costOf("run_few");
+    for (let n = 100; n < MANY; n += 1) end(`run_${n}`);
+    expect(Math.min(...few)).toBeGreaterThan(0);
+    expect(costOf("run_many")).toEqual(few);
   });
 
   it("[M20] leave nothing in memory, ten thousand of them", () => {
