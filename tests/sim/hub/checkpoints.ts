@@ -36,9 +36,8 @@ export function makeCheckpoints(
     hub.disk.checkpoint = checkpoint;
     const through = index - mix.keepEntries;
     if (through > hub.disk.log.offset.index) {
-      const changed = inside.changed;
-      inside.changed = undefined;
-      writing.push({ kind: "trim", through, membership: changed, isSync: false });
+      const membershipNow = writing.takeChanged();
+      writing.push({ kind: "trim", through, membership: membershipNow, isSync: false });
     }
     life.happens(() => hub.step({ type: "snapshotKept", index, indexTerm: term, membership }))();
   }

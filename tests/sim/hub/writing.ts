@@ -14,6 +14,8 @@ interface Waiting {
 
 export interface Writing {
   take(write: NonNullable<Ready["write"]>): void;
+  /** The membership that the next write has to keep, once. */
+  takeChanged(): Inside["changed"];
   /** A write of the driver's own; it leaves with the next `start`. */
   push(write: DiskWrite): void;
   start(): void;
@@ -36,13 +38,19 @@ export function makeWriting(inside: Inside, onReset: (checkpoint: Checkpoint) =>
         ? { ...hardState, vote: null }
         : hardState;
     if (entries.length > 0) tell(entries);
-    const membership = inside.changed;
-    inside.changed = undefined;
     waiting.push({
-      write: { kind: "append", hardState: kept, entries, membership, isSync },
+      write: { kind: "append", hardState: kept, entries, membership: takeChanged(), isSync },
       after,
     });
     if (shared.driverFault === "ackBeforeSync" && after.length > 0) network.send(after);
+  }
+
+  /** A snapshot that is about to be written has a newer one. */
+  function takeChanged(): Inside["changed"] {
+    const isReplaced = [...underWay, ...waiting.map(({ write }) => write)].some(isReset);
+    const { changed } = inside;
+    inside.changed = undefined;
+    return isReplaced ? undefined : changed;
   }
 
   function tell(entries: NonNullable<Ready["write"]>["entries"]): void {
@@ -95,6 +103,7 @@ export function makeWriting(inside: Inside, onReset: (checkpoint: Checkpoint) =>
 
   return {
     take,
+    takeChanged,
     push(write) {
       waiting.push({ write, after: [] });
     },
@@ -107,3 +116,5 @@ export function makeWriting(inside: Inside, onReset: (checkpoint: Checkpoint) =>
     },
   };
 }
+
+const isReset = ({ kind }: DiskWrite): boolean => kind === "reset";
