@@ -122,7 +122,7 @@ describe("lists of runs", () => {
     expect(many.gets).toBeLessThan(600);
   });
 
-  it("[M48] [M52] [M53] any filter gives what a scan gives, page by page", () => {
+  it("[M48] [M52] [M53] [M77] any filter gives what a scan gives, page by page", () => {
     const ask = asker(small);
     const facts = fill(makeLedgerRig(), 300);
     const query = fc.record(

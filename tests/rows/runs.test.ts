@@ -357,7 +357,7 @@ describe("runs that are over", () => {
       }));
       rig.act({ type: "runsStarted", role: "maker", runs: some });
     }
-    expect(rig.rows.get("count", "runs/done")).toBe(MANY);
+    expect(rig.rows.get("count", "runs/ended")).toBe(MANY);
     expect(hot()).toEqual(before);
   });
 });
