@@ -93,7 +93,16 @@ async function main(): Promise<void> {
     if (link === undefined) throw new GantryError("starting", "The agent link is not open yet");
     return link;
   };
-  const hands = makeHands({ core, blobs, paths, board, link: theLink, egressAllow: config.egressAllow, exam, signal: never });
+  const hands = makeHands({
+    core,
+    blobs,
+    paths,
+    board,
+    link: theLink,
+    egressAllow: config.egressAllow,
+    exam,
+    signal: never,
+  });
   const { handler } = hands;
   const bind = config.agentBind;
   link = await board.starting("agents", () =>

@@ -231,7 +231,7 @@ export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown
     },
     observe(table, observer) {
       assert(!observers.has(table), "a table has one observer");
-      observers.set(table, observer as RowsObserver<never>); // told of this table only
+      observers.set(table, observer); // told of this table only
       return () => {
         if (observers.get(table) === observer) observers.delete(table);
       };

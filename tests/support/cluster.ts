@@ -62,10 +62,11 @@ export interface ClusterOptions {
 /** What hubs said is kept here, a file each, where this is set. */
 const LOGS_DIR = process.env["CLUSTER_LOGS"];
 
-async function keepOutput({ id, output, dataDir }: ClusterHub): Promise<void> {
+async function keepOutput(hub: ClusterHub): Promise<void> {
   if (LOGS_DIR === undefined) return;
+  const { id, dataDir } = hub;
   await mkdir(LOGS_DIR, { recursive: true });
-  await writeFile(join(LOGS_DIR, `${basename(dirname(dataDir))}-${id}.log`), output());
+  await writeFile(join(LOGS_DIR, `${basename(dirname(dataDir))}-${id}.log`), hub.output());
 }
 
 /** Below the ports of outgoing connections; a host has them for itself. */

@@ -47,6 +47,8 @@ function rigWith(...jobs: readonly WorkDraft[]): LedgerRig {
   return rig;
 }
 
+const key = (sha256: string): Partial<WorkDraft> => ({ idempotency: { key: "k", sha256 } });
+
 describe("work that is queued", () => {
   it("is all of a command or none, and one entry of the journal whatever its number", () => {
     const rig = makeLedgerRig();
@@ -73,7 +75,6 @@ describe("work that is queued", () => {
   });
 
   it("is the same job for the same idempotency key, and refused with another body", () => {
-    const key = (sha256: string): Partial<WorkDraft> => ({ idempotency: { key: "k", sha256 } });
     const rig = rigWith(draft("job_1", key("a")));
     expect(rig.act(added(draft("job_2", key("a")), draft("job_3")))).toEqual({
       added: 1,
@@ -159,14 +160,14 @@ describe("ends", () => {
   });
 });
 
-describe("a parent", () => {
-  const family = (rule: "go" | "fail"): LedgerRig =>
-    rigWith(
-      draft("job_p", { waits: rule }),
-      draft("job_1", { parent: "job_p" }),
-      draft("job_2", { parent: "job_p" }),
-    );
+const family = (rule: "go" | "fail"): LedgerRig =>
+  rigWith(
+    draft("job_p", { waits: rule }),
+    draft("job_1", { parent: "job_p" }),
+    draft("job_2", { parent: "job_p" }),
+  );
 
+describe("a parent", () => {
   it("waits for all its children and is ready with the last of them", () => {
     const rig = family("go");
     expect(row(rig, "job_p")?.state).toBe("waiting");
