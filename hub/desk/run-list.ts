@@ -1,6 +1,6 @@
 // Lists of runs, by the numbers that the ledger keeps for them (ledger/domains/run-index.ts).
 //
-//   a state that is over, or words   the list of ends that is shortest, the last end first
+//   failed, cancelled, or words      the list of ends that is shortest, the last end first
 //   a state that is not over         the live runs, the last start first
 //   anything else                    the list of starts that is shortest, the last start first
 //
@@ -96,13 +96,15 @@ interface Page {
   readonly next: number | undefined;
 }
 
-const OVER: ReadonlySet<string | undefined> = new Set(["done", "failed", "cancelled"]);
-const isOverState = (state: string | undefined): boolean => OVER.has(state);
+/** There is a list of ends for it; RX1 says why none for those that are done. */
+const isListed = (state: string | undefined): boolean =>
+  state === "failed" || state === "cancelled";
 
 function pageFor(rows: Rows, wanted: Wanted, after: number, limit: number): Page {
-  if (isOverState(wanted.state) || wanted.words.length > 0)
+  if (isListed(wanted.state) || wanted.words.length > 0)
     return endedPage(rows, wanted, after, limit);
-  if (wanted.state !== undefined) return livePage(rows, wanted, after, limit);
+  if (wanted.state !== undefined && wanted.state !== "done")
+    return livePage(rows, wanted, after, limit);
   return startedPage(rows, wanted, after, limit);
 }
 
@@ -145,9 +147,8 @@ function entryOf(rows: Rows, id: string): Entry | undefined {
 
 function endedPage(rows: Rows, wanted: Wanted, after: number, limit: number): Page {
   const { state, workflow, by, words } = wanted;
-  if (state !== undefined && !isOverState(state)) return { entries: [], next: undefined };
   const lists = words.map((word) => `runs/word/${word}`);
-  if (state !== undefined) {
+  if (isListed(state)) {
     lists.push(`runs/${state}`);
     if (workflow !== undefined) lists.push(`runs/${state}/of/${workflow}`);
     if (by !== undefined) lists.push(`runs/${state}/by/${by}`);

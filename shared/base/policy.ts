@@ -199,7 +199,7 @@ export const LIMIT = {
   runSpawns: { max: 1_000, whenFull: "the subworkflow's node fails with spawn_limit" },
   runPatches: { max: 1_000, whenFull: "409 conflict" },
   /** Distinct words of one run by which it is found. */
-  runWords: { max: 16, whenFull: "a search does not find the run by its further words" },
+  runWords: { max: 12, whenFull: "a search does not find the run by its further words" },
   /** Entries of an index looked at for one page. */
   runLooks: { max: 2_000, whenFull: "the page ends there; its `next` goes on" },
   /** Events of the past looked at for one page. */

@@ -3,12 +3,15 @@
 // so a cursor stays good.
 //
 //   runs/N                 the N-th start -> run          runs/of/WORKFLOW, runs/by/PERSON -> N
-//   runs/ended/E           the E-th end -> run            runs/STATE, runs/STATE/of/WORKFLOW,
-//   runs/below/RUN         runs below one                 runs/STATE/by/PERSON, runs/word/WORD -> E
+//   runs/ended/E           the E-th end -> run            runs/STATE, runs/STATE/of/WORKFLOW and
+//   runs/below/RUN         runs below one                 runs/STATE/by/PERSON of failed and cancelled
+//                                                         ones, runs/word/WORD -> E
 //   runs/cost/POWER/BUCKET -> E, by what a run cost       runs/cost/POWER: how many
 //
 // RX1. The lists of ends hold E's; one counts while the line of that run has the same E. A run that was
 //      retried has left its lists by that, without being looked for in them.
+//      Those that are done are nearly all of those that began: they are found in the lists of starts,
+//      and cost no list of their own.
 // RX2. A run below another is in `runs/below` and in `runs/ended`, and in no list beside.
 
 import { LIMIT } from "@gantry/shared/base/policy.ts";
@@ -68,8 +71,9 @@ export const bucketsOf = (group: number): number[] =>
   Array.from({ length: COST_GROUP }, (_, index) => (group + 1) * COST_GROUP - 1 - index);
 
 function endLists({ state, workflow, by, words = [] }: RunLineRow): string[] {
-  const of = workflow === "" ? [] : [`runs/${state}/of/${workflow}`];
   const found = words.map((word) => `runs/word/${word}`);
+  if (state === "done") return found;
+  const of = workflow === "" ? [] : [`runs/${state}/of/${workflow}`];
   return [`runs/${state}`, ...of, `runs/${state}/by/${by}`, ...found];
 }
 
@@ -99,10 +103,10 @@ function lineOf(row: RunRow, ended: number, { nowMs, position }: Context): RunLi
   };
 }
 
-/** Of its name, its fault and the strings of its inputs, in this order; at most LIMIT.runWords. */
+/** Of its name, its inputs and its fault; at most LIMIT.runWords. */
 function wordsOf({ workflow, state }: RunRow): readonly string[] {
   const { fault } = state;
-  const texts = [workflow, ...(fault === null ? [] : [fault.code, fault.message])];
+  const texts = [workflow, ...(fault === null ? [] : [fault.code])];
   let chars = 0;
   const look = (value: Json): void => {
     if (chars >= TEXT_CHARS_MAX || value === null) return;
@@ -113,6 +117,7 @@ function wordsOf({ workflow, state }: RunRow): readonly string[] {
     } else if (typeof value === "object") for (const each of Object.values(value)) look(each);
   };
   look(state.inputs);
+  if (fault !== null) texts.push(fault.message);
   const words = new Set<string>();
   for (const text of texts) {
     for (const word of searchWords(text)) {

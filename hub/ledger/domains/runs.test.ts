@@ -52,7 +52,7 @@ describe("runs", () => {
       rig.act(advanced([`run_${index}`, "done", "call", 1, index]));
     }
     expect(live(rig)).toBe(0);
-    expect(rig.rows.get("count", "runs/done")).toBe(200);
+    expect(rig.rows.get("count", "runs/ended")).toBe(200);
   });
 
   it("the counter that goes to -1: live runs are counted by being there, whatever is told twice", () => {
@@ -84,7 +84,7 @@ describe("runs", () => {
     expect([stateOf("two"), stateOf("end")]).toEqual(["done", "ready"]);
     rig.act(advanced(["run_1", "done", "end", 1, 4], ["run_1", "done", "b", 1, 2]));
     expect(ends(rig)).toBe(1);
-    expect(rig.rows.get("count", "runs/done")).toBe(1);
+    expect(rig.rows.get("count", "runs/ended")).toBe(1);
   });
 
   it("random branch order: of many cases that are true the first in the author's list is taken, always", () => {
