@@ -330,7 +330,7 @@ describe("runs, without crashes and with", () => {
   );
 
   it(
-    `kill -9 of the hub at every kind of log entry with ${RUNS} mixed runs in flight: the same results, each effect once for its key`,
+    `[A70] kill -9 of the hub at every kind of log entry with ${RUNS} mixed runs in flight: the same results, each effect once for its key`,
     async () => {
       await using stack = new AsyncDisposableStack();
       const scene = await openScene(stack);
