@@ -419,7 +419,9 @@ export function makeWorkers(parts: {
         throw new GantryError("bad_request", `credit is 1 to ${LIMIT.workCredit.max}`);
       }
       serial += 1;
-      const stream: Stream = { name: `${who}/${serial}`, queue, credit, say: speak, ending: 0 };
+      // A lease in the log names its stream: one of another reign or process must not look like it.
+      const name = `${who}/${hub.replica.status().term}.${serial}`;
+      const stream: Stream = { name, queue, credit, say: speak, ending: 0 };
       streams.set(stream.name, stream);
       const mine = byQueue.get(queue) ?? new Set();
       byQueue.set(queue, mine);

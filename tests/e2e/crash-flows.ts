@@ -168,9 +168,6 @@ const pack: Flow = {
   effects: (n) => [gatePath("pack", n), `/pack/${n}`],
 };
 
-/** After that its job is unknown, also where a hub died between the lease and its first word. */
-const LIFT_MS = 4_000;
-
 /** As `pack`, of what must not be begun twice: its lease is in the log. */
 const lift: Flow = {
   name: "lift",
@@ -182,7 +179,6 @@ const lift: Flow = {
         queue: "packing",
         capability: "lift",
         effect: "once",
-        timeoutMs: LIFT_MS,
         with: { n: "${inputs.n}" },
       },
     },
