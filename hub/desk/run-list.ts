@@ -20,6 +20,7 @@ import {
   costList,
   searchWords,
 } from "../ledger/domains/run-index.ts";
+import { type Numbers, numbersIn } from "../ledger/postings.ts";
 import type { Rows } from "../ledger/rows.ts";
 import type { RunRow } from "../ledger/run-row.ts";
 import type { DeskRequest } from "../ports.ts";
@@ -252,17 +253,7 @@ function isLike(entry: Entry, wanted: Wanted): boolean {
   return wanted.words.every((word) => words.includes(word));
 }
 
-/** Numbers that only grow, by their place. */
-interface Numbers {
-  readonly count: number;
-  at(place: number): number;
-}
-
 const everyPlace = (count: number): Numbers => ({ count, at: (place) => place });
-const numbersIn = (rows: Rows, list: string): Numbers => ({
-  count: rows.get("count", list) ?? 0,
-  at: (place) => Number(rows.get("order", `${list}/${place}`) ?? 0),
-});
 
 function shortest(rows: Rows, lists: readonly string[]): string {
   const [first = "runs"] = lists.toSorted(

@@ -8,6 +8,8 @@
 //                                                         ones, runs/word/WORD -> E
 //   runs/cost/POWER/BUCKET -> E, by what a run cost       runs/cost/POWER: how many
 //
+// Lists of numbers are postings (../postings.ts).
+//
 // RX1. The lists of ends hold E's; one counts while the line of that run has the same E. A run that was
 //      retried has left its lists by that, without being looked for in them.
 //      Those that are done are nearly all of those that began: they are found in the lists of starts,
@@ -19,6 +21,7 @@ import type { RunLineRow } from "@gantry/shared/contract/run-rows.ts";
 import type { Json } from "../../workflow/json-value.ts";
 import { appendOrder, type Context } from "../context.ts";
 import { bucketOf } from "../histogram.ts";
+import type { Postings } from "../postings.ts";
 import type { RunRow } from "../run-row.ts";
 import { countRun } from "./run-sums.ts";
 
@@ -26,30 +29,30 @@ const WORD_CHARS_MAX = 40;
 const TEXT_CHARS_MAX = 4_000; // of one run, looked at for words
 
 /** The run with its number, in the lists of starts. */
-export function indexStart(context: Context, begun: RunRow): RunRow {
+export function indexStart(context: Context, postings: Postings, begun: RunRow): RunRow {
   const row = { ...begun, position: context.position };
   if (row.parent !== undefined) {
     appendOrder(context, `runs/below/${row.parent.run}`, row.id);
     return row;
   }
   const number = appendOrder(context, "runs", row.id);
-  if (row.workflow !== "") appendOrder(context, `runs/of/${row.workflow}`, String(number));
-  appendOrder(context, `runs/by/${row.by}`, String(number));
+  if (row.workflow !== "") postings.append(`runs/of/${row.workflow}`, number);
+  postings.append(`runs/by/${row.by}`, number);
   return { ...row, number };
 }
 
 /** Its line, in the lists of ends and in the sums. */
-export function indexEnd(context: Context, row: RunRow): void {
+export function indexEnd(context: Context, postings: Postings, row: RunRow): void {
   const ended = appendOrder(context, "runs/ended", row.id);
   const line = lineOf(row, ended, context);
   context.rows.cool("runLine", row.id, line);
   countRun(context, line, 1);
   if (row.parent !== undefined) return; // RX2
-  for (const list of endLists(line)) appendOrder(context, list, String(ended));
+  for (const list of endLists(line)) postings.append(list, ended);
   const cost = line.usage?.costMicroUsd ?? 0;
   if (cost === 0) return;
   const bucket = bucketOf(cost);
-  appendOrder(context, costList(bucket), String(ended));
+  postings.append(costList(bucket), ended);
   const group = costGroup(bucket);
   context.rows.cool("count", group, (context.rows.get("count", group) ?? 0) + 1);
 }

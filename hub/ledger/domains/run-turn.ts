@@ -25,6 +25,7 @@ import {
 import type { JsonObject } from "../../workflow/json-value.ts";
 import { retryAtMs } from "../../workflow/retry.ts";
 import type { Context } from "../context.ts";
+import { makePostings } from "../postings.ts";
 import type { RunRow } from "../run-row.ts";
 import { planOf, refsIn } from "./plans.ts";
 import { indexEnd, indexStart, unindexEnd } from "./run-index.ts";
@@ -68,6 +69,7 @@ export function makeTurn(context: Context): Turn {
   const { rows, nowMs, command } = context;
   const queue: { readonly run: string; readonly fact: Fact }[] = [];
   const touched = new Set<string>();
+  const postings = makePostings(rows);
 
   function prepare(origin: RunOrigin, definition: string, inputs: JsonObject): Prepared {
     const plan = planOf(rows, definition);
@@ -93,7 +95,7 @@ export function makeTurn(context: Context): Turn {
   }
 
   function begin({ row, advanced }: Prepared): void {
-    take(indexStart(context, row), advanced, { what: "started" }, true);
+    take(indexStart(context, postings, row), advanced, { what: "started" }, true);
   }
 
   function stepOne(id: string, fact: Fact, by?: string, usage?: RunUsage): Stale | undefined {
@@ -161,7 +163,7 @@ export function makeTurn(context: Context): Turn {
   function endRun(row: RunRow): void {
     const over: RunRow = { ...row, children: {}, tickets: {} };
     rows.cool("run", row.id, over);
-    indexEnd(context, over);
+    indexEnd(context, postings, over);
     for (const ticket of row.asked ?? []) closeTicket(context, ticket);
     for (const child of Object.values(row.children))
       queue.push({ run: child, fact: { kind: "cancelled", reason: "the run above it is over" } });
@@ -286,7 +288,10 @@ export function makeTurn(context: Context): Turn {
       drain();
       return stale;
     },
-    end: () => [...touched],
+    end() {
+      postings.flush(); // PO2
+      return [...touched];
+    },
   };
 }
 
