@@ -104,22 +104,24 @@ export function exposeQueues(
   >,
 ): void {
   const registers = [registry];
-  const lag = new Gauge({
-    name: "gantry_queue_lag_seconds",
-    help: "Age of the job that has been ready the longest",
-    labelNames: ["queue"],
-    registers,
-  });
   const jobs: Gauge<"queue" | "state"> = new Gauge({
     name: "gantry_queue_jobs",
     help: "Jobs of a queue",
     labelNames: ["queue", "state"],
     registers,
     collect() {
-      for (const [queue, states, lagS] of read()) {
-        lag.set({ queue }, lagS);
+      for (const [queue, states] of read()) {
         for (const [state, count] of Object.entries(states)) jobs.set({ queue, state }, count);
       }
+    },
+  });
+  const lag: Gauge<"queue"> = new Gauge({
+    name: "gantry_queue_lag_seconds",
+    help: "Age of the job that has been ready the longest",
+    labelNames: ["queue"],
+    registers,
+    collect() {
+      for (const [queue, , lagS] of read()) lag.set({ queue }, lagS);
     },
   });
 }

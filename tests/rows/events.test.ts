@@ -84,6 +84,7 @@ describe("metrics", () => {
       "gantry_raft_commit_seconds_count 1",
       'gantry_queue_jobs{queue="mail",state="ready"} 7',
       'gantry_queue_jobs{queue="mail",state="dead"} 2',
+      'gantry_queue_lag_seconds{queue="mail"} 1.5',
     ]) {
       expect(text).toContain(line);
     }
