@@ -23,7 +23,7 @@ import { appendOrder, type Context } from "../context.ts";
 import { bucketOf } from "../histogram.ts";
 import type { Postings } from "../postings.ts";
 import type { RunRow } from "../run-row.ts";
-import { countRun } from "./run-sums.ts";
+import type { RunSums } from "./run-sums.ts";
 
 const WORD_CHARS_MAX = 40;
 const TEXT_CHARS_MAX = 4_000; // of one run, looked at for words
@@ -42,11 +42,11 @@ export function indexStart(context: Context, postings: Postings, begun: RunRow):
 }
 
 /** Its line, in the lists of ends and in the sums. */
-export function indexEnd(context: Context, postings: Postings, row: RunRow): void {
+export function indexEnd(context: Context, postings: Postings, sums: RunSums, row: RunRow): void {
   const ended = appendOrder(context, "runs/ended", row.id);
   const line = lineOf(row, ended, context);
   context.rows.cool("runLine", row.id, line);
-  countRun(context, line, 1);
+  sums.count(line, 1);
   if (row.parent !== undefined) return; // RX2
   for (const list of endLists(line)) postings.append(list, ended);
   const cost = line.usage?.costMicroUsd ?? 0;
@@ -58,10 +58,10 @@ export function indexEnd(context: Context, postings: Postings, row: RunRow): voi
 }
 
 /** It moves again. RX1. */
-export function unindexEnd(context: Context, id: string): void {
+export function unindexEnd(context: Context, sums: RunSums, id: string): void {
   const line = context.rows.get("runLine", id);
   if (line === undefined) return;
-  countRun(context, line, -1);
+  sums.count(line, -1);
   context.rows.remove("runLine", id);
 }
 

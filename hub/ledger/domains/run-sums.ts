@@ -20,45 +20,62 @@ export const addUsage = (a: RunUsage, b: RunUsage, by = 1): RunUsage => ({
   costMicroUsd: a.costMicroUsd + by * b.costMicroUsd,
 });
 
-/** `by`: 1 at its end, -1 when it moves again. */
-export function countRun(context: Context, line: RunLineRow, by: 1 | -1): void {
-  const { rows } = context;
-  const { workflow, by: person, state, usage } = line;
-  const isBelow = line.parent !== undefined;
-  if (line.replayOf !== undefined || (isBelow && usage === undefined)) return; // RU2
-  const day = dayOf(line.endedMs);
-  const id = `${day}/${workflow}/${person}`;
-  const found = rows.get("runSum", id);
-  if (found === undefined) appendOrder(context, `runSums/${day}`, id);
-  const before: RunSumRow = found ?? {
-    day,
-    workflow,
-    person,
-    done: 0,
-    failed: 0,
-    cancelled: 0,
-    faults: {},
-    tookMs: 0,
-    durations: {},
-    usage: FREE_RUN,
-  };
-  const after = isBelow
-    ? before
-    : {
-        ...before,
-        [state]: before[state] + by,
-        faults: state === "failed" ? faultsWith(before.faults, line, by) : before.faults,
-        tookMs: before.tookMs + by * tookMs(line),
-        durations: countedIn(before.durations, String(bucketOf(tookMs(line))), by),
-      };
-  const total = usage === undefined ? before.usage : addUsage(before.usage, usage, by);
-  rows.cool("runSum", id, { ...after, usage: total });
+export interface RunSums {
+  /** `by`: 1 at its end, -1 when it moves again. */
+  count(line: RunLineRow, by: 1 | -1): void;
+  /** One write for each sum that has changed: who counts also flushes. */
+  flush(): void;
 }
 
-/**
- * The ledger's time never goes back, so a run does not end before it began. Logs of earlier versions
- * have times with fractions, which no bucket is for.
- */
+export function makeRunSums(context: Context): RunSums {
+  const { rows } = context;
+  const open = new Map<string, RunSumRow>();
+  return {
+    count(line, by) {
+      const isBelow = line.parent !== undefined;
+      if (line.replayOf !== undefined || (isBelow && line.usage === undefined)) return; // RU2
+      const day = dayOf(line.endedMs);
+      const id = `${day}/${line.workflow}/${line.by}`;
+      const before = open.get(id) ?? rows.get("runSum", id) ?? nothingOf(day, line);
+      open.set(id, counted(before, line, by));
+    },
+    flush() {
+      for (const [id, row] of open) {
+        if (rows.get("runSum", id) === undefined) appendOrder(context, `runSums/${row.day}`, id);
+        rows.cool("runSum", id, row);
+      }
+      open.clear();
+    },
+  };
+}
+
+const nothingOf = (day: string, { workflow, by }: RunLineRow): RunSumRow => ({
+  day,
+  workflow,
+  person: by,
+  done: 0,
+  failed: 0,
+  cancelled: 0,
+  faults: {},
+  tookMs: 0,
+  durations: {},
+  usage: FREE_RUN,
+});
+
+function counted(before: RunSumRow, line: RunLineRow, by: 1 | -1): RunSumRow {
+  const { state } = line;
+  const usage = line.usage === undefined ? before.usage : addUsage(before.usage, line.usage, by);
+  if (line.parent !== undefined) return { ...before, usage };
+  return {
+    ...before,
+    [state]: before[state] + by,
+    faults: state === "failed" ? faultsWith(before.faults, line, by) : before.faults,
+    tookMs: before.tookMs + by * tookMs(line),
+    durations: countedIn(before.durations, String(bucketOf(tookMs(line))), by),
+    usage,
+  };
+}
+
 const tookMs = ({ endedMs, createdAtMs }: RunLineRow): number => Math.floor(endedMs - createdAtMs);
 
 function faultsWith(faults: Counts, { fault }: RunLineRow, by: number): Counts {

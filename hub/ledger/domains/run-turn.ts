@@ -29,7 +29,7 @@ import { makePostings } from "../postings.ts";
 import type { RunRow } from "../run-row.ts";
 import { planOf, refsIn } from "./plans.ts";
 import { indexEnd, indexStart, unindexEnd } from "./run-index.ts";
-import { addUsage, FREE_RUN } from "./run-sums.ts";
+import { addUsage, FREE_RUN, makeRunSums } from "./run-sums.ts";
 import { closeTicket, syncTickets } from "./ticket-rows.ts";
 import { resolveWorkflow } from "./workflows.ts";
 
@@ -70,6 +70,7 @@ export function makeTurn(context: Context): Turn {
   const queue: { readonly run: string; readonly fact: Fact }[] = [];
   const touched = new Set<string>();
   const postings = makePostings(rows);
+  const sums = makeRunSums(context);
 
   function prepare(origin: RunOrigin, definition: string, inputs: JsonObject): Prepared {
     const plan = planOf(rows, definition);
@@ -163,7 +164,7 @@ export function makeTurn(context: Context): Turn {
   function endRun(row: RunRow): void {
     const over: RunRow = { ...row, children: {}, tickets: {} };
     rows.cool("run", row.id, over);
-    indexEnd(context, postings, over);
+    indexEnd(context, postings, sums, over);
     for (const ticket of row.asked ?? []) closeTicket(context, ticket);
     for (const child of Object.values(row.children))
       queue.push({ run: child, fact: { kind: "cancelled", reason: "the run above it is over" } });
@@ -270,7 +271,7 @@ export function makeTurn(context: Context): Turn {
     const advanced = advance(planOf(rows, row.state.graph), row.state, fact, nowMs);
     if (advanced.stale !== undefined) return advanced.stale;
     rows.remove("run", row.id); // W2: it was cold
-    unindexEnd(context, row.id);
+    unindexEnd(context, sums, row.id);
     take(row, advanced, itemOf(fact, command.actor), false);
     drain();
     return undefined;
@@ -290,6 +291,7 @@ export function makeTurn(context: Context): Turn {
     },
     end() {
       postings.flush(); // PO2
+      sums.flush();
       return [...touched];
     },
   };
