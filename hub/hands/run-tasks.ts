@@ -14,6 +14,7 @@ import { HAZARD_POLICY, mayAct, type Role } from "@gantry/shared/contract/roles.
 import type { CommandFact, JobRow } from "@gantry/shared/contract/rows.ts";
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import { type Hub, newId, propose, refusal } from "../hub.ts";
+import { makeRunTaskAdder, type RunTaskAdder } from "./run-task-adder.ts";
 import type { Json, JsonObject } from "../workflow/json-value.ts";
 
 type TaskNode = Extract<WorkflowNode, { type: "task" }>;
@@ -38,7 +39,10 @@ export type TaskEnd =
   | { readonly kind: "unknown" };
 
 export interface RunTasks {
-  /** Adds the job if it is not there, and waits for its end. Cancels it when `stop` aborts. */
+  /**
+   * Adds the job if it is not there, and waits for its end. Cancels it when `stop` aborts, unless the
+   * reign is over: its end aborts `stop` too.
+   */
   work(task: Task, stop: AbortSignal): Promise<TaskEnd>;
 }
 
@@ -48,6 +52,7 @@ export const taskJobId = (idempotencyKey: string, attempt: number): string =>
 /** `signal`: of the reign. Its end leaves every job as it is. */
 export function makeRunTasks(hub: Hub, signal: AbortSignal): RunTasks {
   const { rows, clock } = hub;
+  const adder = makeRunTaskAdder(hub, signal);
   const waits = new Map<string, () => void>(); // job -> what looks at its row again
   let isSweeping = false;
   hub.feed.watch(
@@ -119,12 +124,16 @@ export function makeRunTasks(hub: Hub, signal: AbortSignal): RunTasks {
     }
   }
 
+  /** The ledger refuses work that has ended by itself: it is looked for on the disk once, not twice. */
+  const isThere = (node: TaskNode, id: string): boolean =>
+    isOfPrograms(node) ? rows.hot("job").has(id) : rows.get("job", id) !== undefined;
+
   return {
     async work(task, stop) {
       const id = taskJobId(task.idempotencyKey, task.attempt);
-      if (hub.rows.get("job", id) === undefined) await add(hub, id, task, signal); // RK1
+      if (!isThere(task.node, id)) await add(hub, id, task, adder, signal); // RK1
       try {
-        return endOf(await ended(id, AbortSignal.any([stop, signal])));
+        return endOf(await ended(id, stop));
       } catch (error) {
         if (stop.aborted && !signal.aborted) {
           await propose(hub, { type: "jobCancelled", job: id }, byRun(hub, task), signal);
@@ -134,6 +143,9 @@ export function makeRunTasks(hub: Hub, signal: AbortSignal): RunTasks {
     },
   };
 }
+
+const isOfPrograms = ({ capability }: TaskNode): boolean =>
+  capability !== "embed" && !capability.startsWith("command:");
 
 const isEnded = ({ state }: JobRow): boolean =>
   state === "done" || state === "failed" || state === "cancelled" || state === "unknown";
@@ -151,8 +163,18 @@ const byRun = (hub: Hub, { by }: Task): { actor: string; requestId: string } => 
   requestId: newId(hub, "req"),
 });
 
-async function add(hub: Hub, id: string, task: Task, signal: AbortSignal): Promise<void> {
-  const reply = await propose(hub, bodyOf(hub, id, task), byRun(hub, task), signal);
+async function add(
+  hub: Hub,
+  id: string,
+  task: Task,
+  adder: RunTaskAdder,
+  signal: AbortSignal,
+): Promise<void> {
+  const body = bodyOf(hub, id, task);
+  const reply =
+    body.type === "jobsAdded"
+      ? await adder.add(body, task.by)
+      : await propose(hub, body, byRun(hub, task), signal);
   if (!reply.ok && hub.rows.get("job", id) === undefined) throw refusal(reply);
 }
 
@@ -176,7 +198,7 @@ function bodyOf(hub: Hub, id: string, task: Task): CommandBody {
       input: { input: given["input"] },
     };
   }
-  if (!capability.startsWith("command:")) {
+  if (isOfPrograms(node)) {
     const data = { capability, with: given, run, place, idempotencyKey };
     const draft = {
       job: id,

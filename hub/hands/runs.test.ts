@@ -386,6 +386,28 @@ describe("tasks", () => {
     expect(runOf(scene.rig).state).toMatchObject({ state: "done", output: { file: "x.stl" } });
   });
 
+  it("of one turn are added by one command; one that is there already keeps no other out", async () => {
+    const scene = makeScene(task, { inputs: { size: 3 } });
+    const old = scene.reign();
+    await scene.clock.pass(10);
+    old.abort(new GantryError("stale_term", "another hub leads"));
+    await scene.clock.pass(10);
+    const [first = ""] = scene.rig.rows.hot("job").keys();
+    const end = { job: first, token: 1, result: { file: "x.stl" } };
+    scene.rig.act({ type: "jobsEnded", ends: [end] }); // nobody leads who could tell the run
+    for (const run of ["run_2", "run_3"]) scene.rig.act(started({ run, inputs: { size: 3 } }));
+    const before = scene.proposed.length;
+    scene.reign();
+    await scene.clock.pass(2_000);
+    const added = scene.proposed
+      .slice(before)
+      .flatMap((each) => (each.type === "jobsAdded" ? [each.jobs.length] : []));
+    expect(added).toEqual([3, 1, 1, 1]); // refused as one, then one by one
+    expect(runOf(scene.rig).state).toMatchObject({ state: "done", output: { file: "x.stl" } });
+    expect(scene.rig.rows.hot("job").size).toBe(2);
+    expect(scene.rig.rows.hot("job").has(first)).toBe(false);
+  });
+
   it("are cancelled with their run", async () => {
     const scene = makeScene(task, { inputs: { size: 3 } });
     scene.reign();

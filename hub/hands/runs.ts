@@ -17,6 +17,7 @@ import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { RunFact } from "@gantry/shared/contract/run-commands.ts";
 import type { RunUsage } from "@gantry/shared/contract/run-rows.ts";
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
+import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { planOf } from "../ledger/domains/plans.ts";
 import type { RunRow } from "../ledger/run-row.ts";
 import { makeDueHeap } from "../schedules/due-heap.ts";
@@ -40,6 +41,7 @@ type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
 
 /** One for all: an abort without a reason makes a DOMException and its stack, for each run that changes. */
 const WOKEN = new GantryError("cancelled", "There is something to do");
+const UNWANTED = new GantryError("cancelled", "The run no longer wants it");
 const LOOKS_AT_ONCE = 1_000;
 const TIMERS_AT_ONCE = 1_000;
 const SWEEP_MS = 60_000; // everything that owes something is woken by a row or a timer; this is for a clock that jumps
@@ -100,7 +102,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     for (const [key, flight] of mine) {
       if (wanted.has(key)) continue;
       mine.delete(key);
-      flight.abort(new GantryError("cancelled", "The run no longer wants it")); // RH3
+      flight.abort(UNWANTED); // RH3
     }
     if (mine.size === 0) flights.delete(id);
     else flights.set(id, mine);
@@ -185,9 +187,8 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     try {
       if (isOnce && effect.begun && !isTask) return outbox.push([row.id, "lost", place, attempt]); // RH2
       if (isOnce && !effect.begun) await outbox.record([row.id, "taken", place, attempt]);
-      const both = AbortSignal.any([signal, stop]);
-      const end = await doOne(row, effect, stop, both);
-      if (both.aborted) return undefined;
+      const end = await doOne(row, effect, stop);
+      if (stop.aborted) return undefined;
       outbox.push(end);
     } catch (error) {
       if (signal.aborted || stop.aborted) return undefined;
@@ -202,7 +203,6 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     row: RunRow,
     effect: EffectOf<"dispatch">,
     stop: AbortSignal,
-    both: AbortSignal,
   ): Promise<RunFact> {
     const { place, attempt, node, values, idempotencyKey } = effect;
     const known = cache.find(node, values);
@@ -211,7 +211,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       const { by, role } = row;
       const task = { run: row.id, place, attempt, idempotencyKey, node, values, by, role };
       const end = await tasks.work(task, stop);
-      if (end.kind === "done") return done(row, effect, end.output, both);
+      if (end.kind === "done") return done(row, effect, end.output, stop);
       if (end.kind === "failed") return failed(row, effect, fromRecord(end.error));
       if (node.effect === "once") return [row.id, "lost", place, attempt];
       return failed(
@@ -223,10 +223,10 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     let usage: RunUsage | undefined;
     const onUsage = (used: RunUsage): void => void (usage = used);
     const call = { run: row.id, place, attempt, idempotencyKey, values, onUsage };
-    await slots.take(both);
+    await slots.take(stop);
     try {
-      const output = await callOne(node, call, both);
-      const fact = await done(row, effect, output, both);
+      const output = await callOne(node, call, stop);
+      const fact = await done(row, effect, output, stop);
       if (usage === undefined || fact[1] !== "done") return fact;
       return [fact[0], fact[1], fact[2], fact[3], fact[4], usage];
     } finally {
@@ -237,10 +237,10 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   function callOne(
     node: WorkflowNode,
     call: Parameters<typeof callHttp>[2],
-    both: AbortSignal,
+    stop: AbortSignal,
   ): Promise<Json> {
-    if (node.type === "http") return callHttp(parts, node, call, both);
-    if (node.type === "agent") return askModel(parts, node, call, both);
+    if (node.type === "http") return callHttp(parts, node, call, stop);
+    if (node.type === "agent") return askModel(parts, node, call, stop);
     throw new FinalFault("internal", `Nothing here does nodes of type ${node.type}`);
   }
 
@@ -248,9 +248,9 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     row: RunRow,
     { place, attempt, node, values }: EffectOf<"dispatch">,
     output: Json,
-    both: AbortSignal,
+    stop: AbortSignal,
   ): Promise<RunFact> {
-    const fit = await fitOutput(parts, row.id, output, both);
+    const fit = await fitOutput(parts, row.id, output, stop);
     cache.keep(node, values, fit);
     return [row.id, "done", place, attempt, fit];
   }
@@ -279,6 +279,12 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     return retryAtMs(plan, row.state, place, clock.now(), hub.random()) ?? null;
   }
 
+  /** So each flight has one signal to look at: a joint one for each would cost more than the rest. */
+  function stopAll(): void {
+    for (const mine of flights.values())
+      for (const flight of mine.values()) flight.abort(reasonOf(signal));
+  }
+
   async function run(): Promise<void> {
     outbox = makeRunOutbox(hub, signal, (facts) => {
       for (const fact of facts) {
@@ -287,6 +293,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       }
     });
     tasks = makeRunTasks(hub, signal);
+    signal.addEventListener("abort", stopAll, { once: true });
     const all = (): void => {
       for (const id of rows.hot("run").keys()) touch(id);
     };

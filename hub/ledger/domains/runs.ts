@@ -18,7 +18,7 @@ import type { RunRow } from "../run-row.ts";
 import { makeTurn, type Prepared, type Turn } from "./run-turn.ts";
 import { patchApproved } from "./run-patches.ts";
 import { checkMayDecide, closeTicket } from "./ticket-rows.ts";
-import { resolveWorkflow } from "./workflows.ts";
+import { type Resolved, resolveWorkflow } from "./workflows.ts";
 
 export function runStarted(context: Context, command: CommandOf<"runStarted">): unknown {
   const turn = makeTurn(context);
@@ -35,9 +35,10 @@ export function runsStarted(context: Context, command: CommandOf<"runsStarted">)
     throw new GantryError("too_large", `${LIMIT.runStarts.max} runs are the most at once`);
   const turn = makeTurn(context);
   let started = 0;
+  const known = new Map<string, Resolved>(); // names stand for the same all through a command
   const results = runs.map((draft) => {
     try {
-      const prepared = prepare(context, turn, draft, role, started);
+      const prepared = prepare(context, turn, draft, role, started, known);
       started += 1;
       turn.begin(prepared);
       return { run: draft.run, ...stateOf(context, draft.run) };
@@ -56,6 +57,7 @@ function prepare(
   draft: RunDraft,
   role: Role,
   earlier: number,
+  known = new Map<string, Resolved>(),
 ): Prepared {
   const { rows, command } = context;
   if (rows.hot("run").size >= LIMIT.runs.max)
@@ -76,7 +78,8 @@ function prepare(
     );
   const { replayOf } = draft;
   if (replayOf !== undefined) rowOf(context, "run", replayOf.run, "run");
-  const found = resolveWorkflow(context, draft.workflow);
+  const found = known.get(draft.workflow) ?? resolveWorkflow(context, draft.workflow);
+  known.set(draft.workflow, found);
   const origin = {
     id: draft.run,
     workflow: found.name,
