@@ -347,8 +347,9 @@ async function patched(
 export function approvals({ hub }: DeskParts, request: DeskRequest): unknown {
   const { rows } = hub;
   if (request.query["state"] !== "all") {
-    const open = [...rows.hot("ticket").values()].toSorted((a, b) => (a.id < b.id ? -1 : 1));
-    const newest = open.toSorted((a, b) => b.createdAtMs - a.createdAtMs);
+    const newest = [...rows.hot("ticket").values()].sort(
+      (a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1),
+    );
     const page = pageOf(request, newest.length, (place) => newest[newest.length - 1 - place]);
     const items = page.items.map(approvalView);
     return { approvals: items, ...(page.next === undefined ? {} : { next: page.next }) };
