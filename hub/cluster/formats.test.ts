@@ -26,13 +26,21 @@ describe("hubs of adjacent releases", () => {
     ]);
   });
 
-  it("count a hub that has not said what it reads as the oldest (FG1)", () => {
-    expect(formatOf(["hub-1", "hub-2"], facts({ "hub-1": 3 }))).toBe(1);
-    expect(refusalOf("flagDeleted", 1, NEW)?.details).toEqual({
+  it("count a hub that says no format as the oldest (FG1)", () => {
+    const format = formatOf(["hub-1", "hub-2"], (hub) => (hub === "hub-1" ? { format: 3 } : {}));
+    expect(format).toBe(1);
+    expect(refusalOf("flagDeleted", format, NEW)?.details).toEqual({
       command: "flagDeleted",
       needed: 3,
       format: 1,
     });
+  });
+
+  it("ask to try again while a hub has said nothing at all (FG1)", () => {
+    const format = formatOf(["hub-1", "hub-2"], facts({ "hub-1": 3 }));
+    expect(format).toEqual({ unknown: "hub-2" });
+    expect(refusalOf("flagDeleted", format, NEW)).toMatchObject({ code: "starting" });
+    expect(refusalOf("flagSet", format, NEW)).toBeUndefined();
   });
 
   it("write what the first release knew at any time", () => {

@@ -1,7 +1,9 @@
 // Hubs of two adjacent releases work together: what may be written into the log while they do. Pure.
 //
 // FG1. A command is written only when every hub that holds rows can apply it. Each hub says the format
-//      it reads; the lowest counts, and a hub that has not said any reads the first one.
+//      it reads; the lowest counts, and a hub that says none in its facts reads the first one. While the
+//      facts of a hub are not in the log yet, as in the first moments of a cluster, the answer is to
+//      ask again.
 // FG2. A command never changes what it does. What is to be done otherwise is another command, with a
 //      line in NEW_COMMANDS: an older hub would else apply the same entry to other rows.
 // FG3. A hub that meets a command it does not know ends with release_too_old: it never skips one
@@ -55,21 +57,28 @@ const NEW_COMMANDS: NewCommands = {
   webhookRedelivered: 2,
 };
 
-/** What every one of these hubs can apply. `hubs`: those that hold rows, this one included. */
+/** What every one of these hubs can apply; `unknown`: who has not said. `hubs`: those that hold rows, this one included. */
 export function formatOf(
   hubs: readonly HubId[],
   factsOf: (hub: HubId) => Pick<HubFacts, "format"> | undefined,
-): number {
+): number | { readonly unknown: HubId } {
+  const silent = hubs.find((hub) => factsOf(hub) === undefined);
+  if (silent !== undefined) return { unknown: silent };
   return Math.min(...hubs.map((hub) => factsOf(hub)?.format ?? 1)); // FG1
 }
 
 /** Why this command may not be written yet; undefined when it may. */
 export function refusalOf(
   type: CommandBody["type"],
-  format: number,
+  format: ReturnType<typeof formatOf>,
   newCommands: NewCommands = NEW_COMMANDS,
 ): GantryError | undefined {
   const needed = newCommands[type] ?? 1;
+  if (needed === 1) return undefined;
+  if (typeof format !== "number")
+    return new GantryError("starting", `${format.unknown} has not said yet which release it has`, {
+      details: { retryAfterS: 1 },
+    });
   if (needed <= format) return undefined;
   return new GantryError(
     "capability_missing",

@@ -40,8 +40,11 @@ export async function stateOf(dataDir: string, at?: number): Promise<StateAt> {
   await using patient = await openPatient(dataDir);
   const store = await patient.log();
   const applied = readApplied(patient.ledger.getSync(APPLIED_KEY));
-  const { hardState, lastIndex } = store.restored;
-  const committed = Math.max(Math.min(hardState.commit, lastIndex), applied.index);
+  const { hardState, lastIndex, membership } = store.restored;
+  // Of one voter alone everything that is stored is committed; it writes down how far only now and then.
+  const isAlone = membership.voters.length === 1 && membership.outgoing.length === 0;
+  const known = isAlone ? lastIndex : Math.min(hardState.commit, lastIndex);
+  const committed = Math.max(known, applied.index);
   const index = at ?? committed;
   if (index > committed) {
     throw new GantryError("not_found", `${dataDir} knows no log entry ${index} to be committed`);

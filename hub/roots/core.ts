@@ -153,7 +153,7 @@ export async function openHubCore(
   void guardRoom().catch((error: unknown) => {
     if (!stopped.signal.aborted) log.error({ error: toErrorRecord(error) }, "no watch of the disk");
   });
-  function clusterFormat(): number {
+  function clusterFormat(): ReturnType<typeof formatOf> {
     const { rows } = replica.ledger;
     return formatOf([config.hubId, ...members.stateful()], (id) => rows.get("hub", id));
   }
