@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { makeClient } from "@gantry/shared/client/client.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
+import { LOG_FORMAT } from "../../hub/cluster/formats.ts";
 import { until } from "../support/appliance.ts";
 import { startCluster } from "../support/cluster.ts";
 
@@ -62,7 +63,7 @@ describe("a rolling upgrade under load", { timeout: 180_000 }, () => {
     const { body } = await (
       await cluster.leader()
     ).api("GET", "/api/registry/watch?kinds=hub&format=json");
-    expect(JSON.stringify(body)).toContain('"format":1'); // each hub says what it can apply
+    expect(JSON.stringify(body)).toContain(`"format":${LOG_FORMAT}`); // each hub says what it can apply
     console.log(
       `rolling upgrade: ${acked.size} writes by ${WRITERS} clients, none failed, the longest write and read ${longestMs.toFixed(0)} ms`,
     );
