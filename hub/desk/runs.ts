@@ -347,7 +347,7 @@ async function patched(
 export function approvals({ hub }: DeskParts, request: DeskRequest): unknown {
   const { rows } = hub;
   if (request.query["state"] !== "all") {
-    const newest = [...rows.hot("ticket").values()].sort(
+    const newest = [...rows.hot("ticket").values()].toSorted(
       (a, b) => b.createdAtMs - a.createdAtMs || (a.id < b.id ? -1 : 1),
     );
     const page = pageOf(request, newest.length, (place) => newest[newest.length - 1 - place]);
