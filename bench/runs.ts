@@ -4,8 +4,9 @@
 //   npm run bench:runs [-- ROUNDS [PART ...]]      prints one JSON document, keeps it in bench/runs.json
 //
 // Hub, client and executor are three processes; each fact is on the disk before its reply or before what
-// follows from it leaves the hub. The hub is a fresh one for each part and round. A node execution is one
-// end that the executor's hub has acknowledged to it; tasks are dispatched after the end before is synced.
+// follows from it leaves the hub. The hub is a fresh one for each part and round. Node executions are
+// counted where the executor begins them: each but a run's first follows an end that is on the disk, so
+// at most those in flight are counted too much. Of two rounds the median is the greater.
 //
 //   BENCH_RESTATE_DIR   a folder whose node_modules has @restatedev/restate-server 1.7 and restate-sdk
 //   BENCH_HUB_OPTIONS   NODE_OPTIONS of the hub (--cpu-prof ...); it is then ended by SIGTERM
