@@ -1,0 +1,159 @@
+// How the work of programs ends: many ends in one command, and what a failure means to its queue.
+//
+// WS2. An end counts only with the token of the present lease, or where there is none with one of the
+//      leader before. Until the log has it the lease keeps its slots and its place, and the worker may
+//      have the next job already.
+
+import { backoffMs } from "@gantry/shared/base/backoff.ts";
+import { GantryError, isErrorCode, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { RETRY } from "@gantry/shared/base/policy.ts";
+import type { WorkEnd } from "@gantry/shared/contract/queues.ts";
+import type { HeldWork } from "@gantry/shared/contract/registry-ops.ts";
+import { act, byHub, type Hub, propose } from "../hub.ts";
+import type { Item } from "../queues/item.ts";
+import type { Scheduler } from "../queues/scheduler.ts";
+import type { Queues } from "./queues.ts";
+import type { Call, Streams } from "./work-streams.ts";
+
+const EARLIER = "an earlier stream";
+
+export interface WorkEnds {
+  /** Gives those that came too late. Rejects as Replica.propose. */
+  readonly ended: (ends: readonly WorkEnd[]) => Promise<readonly string[]>;
+  /** The ends of a `fail` as the policy of their queues has it. */
+  readonly failures: (call: Call<"fail">) => WorkEnd[];
+  /** When the next try of a job of this queue may begin, ms since 1970. */
+  readonly retryAtMs: (queue: string, attempts: number) => number;
+  /** Of an end that is on its way into the log. */
+  resultOf(job: string): unknown;
+}
+
+export function makeWorkEnds(parts: {
+  readonly hub: Hub;
+  readonly queues: Queues;
+  readonly streams: Streams;
+  /** There may be credit again. */
+  readonly look: (queue: string) => void;
+  readonly signal: AbortSignal;
+}): WorkEnds {
+  const { hub, queues, streams, look, signal } = parts;
+  const { rows } = hub;
+  const results = new Map<string, unknown>(); // of ends on their way into the log
+  let gathered: WorkEnd[] = [];
+  let gathering: Promise<ReadonlySet<string>> | undefined;
+
+  /** All ends of a turn are one command. */
+  function propEnds(ends: readonly WorkEnd[]): Promise<ReadonlySet<string>> {
+    gathered.push(...ends);
+    gathering ??= new Promise((resolve) => {
+      queueMicrotask(() => {
+        const all = gathered;
+        gathered = [];
+        gathering = undefined;
+        const body = { type: "jobsEnded" as const, ends: all };
+        resolve(
+          act(hub, body, byHub(hub), signal).then(
+            (value) => new Set((value as { late: readonly string[] }).late), // domains/work.ts
+          ),
+        );
+      });
+    });
+    return gathering;
+  }
+
+  async function ended(ends: readonly WorkEnd[]): Promise<readonly string[]> {
+    const index = queues.scheduler;
+    if (index === undefined) throw noLeader();
+    const late: string[] = [];
+    const mine: WorkEnd[] = [];
+    for (const end of ends) {
+      const item = index.get(end.job);
+      if (item !== undefined) inherit(index, item, end);
+      const lease = item?.lease;
+      if (item === undefined || lease?.token !== end.token || lease.isEnding) {
+        late.push(end.job); // WS2
+        continue;
+      }
+      setEnding(item, true);
+      if ("result" in end) results.set(end.job, end.result);
+      mine.push(end);
+      look(item.queue);
+    }
+    if (mine.length === 0) return late;
+    try {
+      const refused = await propEnds(mine);
+      for (const { job } of mine) if (refused.has(job)) late.push(job);
+      return late;
+    } catch (error) {
+      for (const { job } of mine) {
+        const item = index.get(job);
+        if (item !== undefined) setEnding(item, false);
+      }
+      throw error;
+    } finally {
+      for (const { job } of mine) results.delete(job);
+    }
+  }
+
+  /**
+   * Nobody holds it here: whoever ends it has it from the leader before, whose leases were never
+   * written down. A lease that was given up is fenced by the log.
+   */
+  function inherit(index: Scheduler, item: Item, { job, token }: HeldWork): void {
+    const row = rows.get("job", job);
+    if (item.lease !== undefined || item.needs !== "" || row === undefined) return;
+    if (row.effect === "once" || token <= (row.fence ?? 0) || token > queues.token()) return;
+    const nowMs = hub.stampMs();
+    const lease = { worker: EARLIER, token, atMs: nowMs, endsAtMs: nowMs, isEnding: false };
+    index.adopt(job, lease, nowMs);
+  }
+
+  function setEnding(item: Item, isEnding: boolean): void {
+    const { lease } = item;
+    if (lease === undefined || lease.isEnding === isEnding) return;
+    lease.isEnding = isEnding;
+    const stream = streams.get(lease.worker);
+    if (stream !== undefined) stream.ending += isEnding ? 1 : -1;
+  }
+
+  function retryAtMs(queue: string, attempts: number): number {
+    const backoff = rows.get("queue", queue)?.policy.backoff ?? RETRY.nodeHop.backoff;
+    return hub.stampMs() + backoffMs(backoff, attempts, hub.random);
+  }
+
+  /** The provider of this key or queue said when to come back. */
+  function pause(item: Item, ms: number): void {
+    const untilMs = hub.stampMs() + ms;
+    const key = item.key === undefined ? {} : { key: item.key };
+    const body = {
+      type: "queuePaused" as const,
+      queue: item.queue,
+      isPaused: true,
+      untilMs,
+      ...key,
+    };
+    propose(hub, body, byHub(hub), signal).catch((error: unknown) =>
+      hub.log.warn({ error: toErrorRecord(error), queue: item.queue }, "a queue was not paused"),
+    );
+  }
+
+  function failures({ ends }: Call<"fail">): WorkEnd[] {
+    return ends.map(({ job, token, error, isFinal, pauseMs }) => {
+      const { code, message } = error;
+      const record = { code: isErrorCode(code) ? code : ("command_failed" as const), message };
+      if (isFinal === true) return { job, token, error: record };
+      const item = queues.scheduler?.get(job);
+      if (item !== undefined && pauseMs !== undefined && item.lease?.token === token) {
+        pause(item, pauseMs);
+      }
+      const attempts = (rows.get("job", job)?.attempts ?? 0) + 1;
+      const at = retryAtMs(item?.queue ?? "", attempts);
+      return { job, token, error: record, retryAtMs: at };
+    });
+  }
+
+  return { ended, failures, retryAtMs, resultOf: (job) => results.get(job) };
+}
+
+export const noLeader = (): GantryError =>
+  new GantryError("no_leader", "This hub does not lead", { details: { retryAfterS: 1 } });
