@@ -103,6 +103,7 @@ describe("requests of workflows", () => {
         "/in": "http://169.254.169.254/latest/meta-data/",
         "/scheme": "file:///etc/passwd",
         "/round": "/round",
+        "/nowhere": "http://[",
       };
       reply.writeHead(302, { location: to[request.url ?? ""] ?? "/" }).end();
     });
@@ -118,6 +119,7 @@ describe("requests of workflows", () => {
     expect(await codeOf(outbound.send(asked(`${base}/in`), signal))).toBe("egress_denied");
     expect(await codeOf(outbound.send(asked(`${base}/scheme`), signal))).toBe("egress_denied");
     expect(await codeOf(outbound.send(asked(`${base}/round`), signal))).toBe("unreachable");
+    expect(await codeOf(outbound.send(asked(`${base}/nowhere`), signal))).toBe("bad_request");
   });
 
   it("is bounded in bytes and in time (OB3)", async () => {

@@ -102,7 +102,7 @@ export function makeOutbound(egress: Egress, clock: Clock, lookup: Lookup = look
             "unreachable",
             `${url.origin} redirects more than ${redirectsMax} times`,
           );
-        const next = parse(new URL(location, url).href);
+        const next = parse(location, url);
         if (next.origin !== url.origin) headers = without(headers, CREDENTIALS); // OB2
         if (reply.status === 303 || (reply.status < 303 && method === "POST")) {
           method = method === "HEAD" ? "HEAD" : "GET";
@@ -198,10 +198,10 @@ function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   });
 }
 
-function parse(text: string): URL {
-  if (!URL.canParse(text))
-    throw new GantryError("bad_request", `"${text.slice(0, 100)}" is no address`);
-  return new URL(text);
+function parse(text: string, from?: URL): URL {
+  const url = URL.parse(text, from?.href);
+  if (url === null) throw new GantryError("bad_request", `"${text.slice(0, 100)}" is no address`);
+  return url;
 }
 
 function headersOf(given: Readonly<Record<string, string>>): Record<string, string> {
