@@ -36,9 +36,7 @@ export function makeRunOutbox(
 
   function add(fact: RunFact, done: (() => void) | undefined): void {
     if (signal.aborted) return;
-    const last = fact[4];
-    const chars = typeof last === "object" ? JSON.stringify(last).length : 64;
-    waiting.push({ fact, chars, done });
+    waiting.push({ fact, chars: charsOf(fact), done });
     if (isSending) return;
     isSending = true;
     queueMicrotask(() => void send());
@@ -89,4 +87,11 @@ export function makeRunOutbox(
         });
       }),
   };
+}
+
+/** Strings weigh too: a program's answer may be one long text. Numbers, names and ids are 64. */
+function charsOf(fact: RunFact): number {
+  const last = fact[4];
+  if (typeof last === "string") return 64 + last.length;
+  return typeof last === "object" ? 64 + JSON.stringify(last).length : 64;
 }
