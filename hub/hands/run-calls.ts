@@ -5,7 +5,7 @@
 // RC2. `OutcomeUnknown`: the request left and nobody knows what became of it. A `once` node is then
 //      for a person; any other is tried again under the same idempotency key.
 
-import { GantryError } from "@gantry/shared/base/errors.ts";
+import { type ErrorCode, GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { RunUsage } from "@gantry/shared/contract/run-rows.ts";
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
@@ -20,6 +20,8 @@ type NodeOf<T extends WorkflowNode["type"]> = Extract<WorkflowNode, { type: T }>
 
 const HTTP_MS = 30_000;
 const REFUSED = new Set(["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH"]);
+/** It left, or was done, and no more is known: an answer that is too large is one, too. */
+const UNKNOWN: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["timeout", "interrupted", "too_large"]);
 /** Statuses after which the same request may succeed. */
 const AGAIN = new Set([408, 425, 429]);
 
@@ -51,7 +53,7 @@ export class FinalFault extends GantryError {}
 /** `once` nodes: it may have happened. */
 export const isOutcomeUnknown = (error: unknown): boolean => {
   if (!(error instanceof GantryError)) return true;
-  if (error.code === "timeout" || error.code === "interrupted") return true;
+  if (UNKNOWN.has(error.code)) return true;
   if (error.code !== "unreachable") return false;
   const { cause } = error;
   const code = (cause as NodeJS.ErrnoException | undefined)?.code;
@@ -74,9 +76,7 @@ export async function callHttp(
   signal: AbortSignal,
 ): Promise<Json> {
   const { url, headers, body } = { ...node, ...call.values } as HttpValues; // its own members, worked out
-  const sent = new Headers(
-    Object.entries(headers).map(([name, value]) => [name, textOf(value)] as [string, string]),
-  );
+  const sent = headersOf(headers);
   if (!sent.has("idempotency-key")) sent.set("idempotency-key", call.idempotencyKey);
   const hasBody = body !== undefined && body !== null;
   if (hasBody && typeof body !== "string" && !sent.has("content-type"))
@@ -94,6 +94,17 @@ export async function callHttp(
   );
   if (reply.status >= 400) throw statusFault(reply);
   return { status: reply.status, headers: reply.headers, body: bodyOf(reply) };
+}
+
+/** Throws bad_request: nothing has left. */
+function headersOf(given: HttpValues["headers"]): Headers {
+  try {
+    return new Headers(
+      Object.entries(given).map(([name, value]) => [name, textOf(value)] as [string, string]),
+    );
+  } catch (cause) {
+    throw new GantryError("bad_request", "headers: one of them cannot be sent", { cause });
+  }
 }
 
 function statusFault({ status, bytes }: OutboundReply): GantryError {
@@ -184,9 +195,12 @@ async function proposePatch(
   return { ...given, patched: ticket === undefined ? { revision } : { approval: ticket } };
 }
 
-/** RC1. The output as facts may carry it. */
+/**
+ * RC1. The output as facts may carry it. Throws interrupted: it was done, so to say anything that sounds
+ * like "it was not" would let a `once` node be taken for one that never happened.
+ */
 export async function fitOutput(
-  { hub, blobs }: RunCallParts,
+  parts: RunCallParts,
   run: string,
   output: Json,
   signal: AbortSignal,
@@ -194,6 +208,21 @@ export async function fitOutput(
   const text = JSON.stringify(output);
   const sizeBytes = Buffer.byteLength(text);
   if (sizeBytes <= LIMIT.runOutputBytes.max) return output;
+  try {
+    return { $blob: await keepBlob(parts, run, text, signal), sizeBytes };
+  } catch (cause) {
+    throw new GantryError("interrupted", "It was done, and its output could not be kept", {
+      cause,
+    });
+  }
+}
+
+async function keepBlob(
+  { hub, blobs }: RunCallParts,
+  run: string,
+  text: string,
+  signal: AbortSignal,
+): Promise<string> {
   const writer = await blobs.store.write();
   let sha256: string;
   try {
@@ -205,5 +234,5 @@ export async function fitOutput(
   }
   await blobs.spread(sha256, signal);
   await act(hub, { type: "runBlobKept", run, sha256 }, byHub(hub), signal);
-  return { $blob: sha256, sizeBytes };
+  return sha256;
 }

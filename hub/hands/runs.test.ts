@@ -31,6 +31,8 @@ interface Scene extends FakeHub {
   readonly signals: readonly AbortSignal[];
   readonly blobs: ReadonlyMap<string, string>;
   answer: (request: OutboundRequest) => Answer;
+  /** What keeps blobs from other hubs. */
+  spreadFault: GantryError | undefined;
   say: string;
   /** A model's turn ends with this. */
   turn: Promise<void>;
@@ -80,7 +82,12 @@ function makeScene(flow: Graph, facts: object = {}): Scene {
         return { generated: { text: scene.say, ...tokens } } as never; // all that a turn reads of it
       },
     },
-    blobs: { store, spread: async () => {} },
+    blobs: {
+      store,
+      async spread() {
+        if (scene.spreadFault !== undefined) throw scene.spreadFault;
+      },
+    },
   });
   const scene: Scene = {
     ...fake,
@@ -89,6 +96,7 @@ function makeScene(flow: Graph, facts: object = {}): Scene {
     signals,
     blobs,
     answer: () => ok("{}"),
+    spreadFault: undefined,
     say: "hello",
     turn: Promise.resolve(),
     reign() {
@@ -170,6 +178,36 @@ describe("what runs owe", () => {
       await scene.clock.pass(10);
       expect([error.cause, runOf(scene.rig).state.state]).toEqual([error.cause, state]);
     }
+  });
+
+  it("of a `once` node that happened, and whose output could not be kept, is unknown", async () => {
+    const scene = makeScene(graph({ door: http({ effect: "once" }) }));
+    scene.answer = () => ok(JSON.stringify("x".repeat(LIMIT.runOutputBytes.max)));
+    scene.spreadFault = new GantryError("unreachable", "too few hubs");
+    scene.reign();
+    await scene.clock.pass(10);
+    expect(runOf(scene.rig).state.root.state).toEqual([8]); // NODE.unknown
+    const read = makeScene(graph({ door: http({ effect: "once" }) }));
+    read.answer = () => new GantryError("too_large", "The answer is too large");
+    read.reign();
+    await read.clock.pass(10);
+    expect(runOf(read.rig).state.root.state).toEqual([8]);
+  });
+
+  it("with a header that cannot be sent fails at once, and nothing leaves", async () => {
+    const header = { "x-title": "${inputs.title}" };
+    const scene = makeScene(
+      graph({ call: http({ headers: header, retry: { attempts: 3 }, effect: "idempotent" }) }),
+      { inputs: { title: "two\nlines" } },
+    );
+    scene.reign();
+    await scene.clock.pass(10);
+    const { state } = runOf(scene.rig);
+    expect([scene.sent.length, state.state, state.fault?.code]).toEqual([
+      0,
+      "failed",
+      "bad_request",
+    ]);
   });
 
   it("in time is told when it is due: the timer lost with the process is found by the next leader", async () => {
