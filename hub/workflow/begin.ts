@@ -3,7 +3,7 @@
 
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
-import { callBuiltIn } from "./functions.ts";
+import { callBuiltIn } from "./function-calls.ts";
 import { CelFault } from "./cel/fault.ts";
 import { asBool } from "./cel/read.ts";
 import { type Cell, type Ending, moreOf, placeOf, setMore, type Work } from "./draft.ts";

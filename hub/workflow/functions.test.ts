@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { CelFault } from "./cel/fault.ts";
-import { callBuiltIn, FUNCTIONS, misfits } from "./functions.ts";
+import { callBuiltIn, misfits } from "./function-calls.ts";
+import { FUNCTIONS } from "./functions.ts";
 import type { Json, JsonObject } from "./json-value.ts";
 
 function call(name: string, given: JsonObject, left = 50_000): Json {

@@ -2,7 +2,8 @@
 
 import type { Edge, Graph, WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import type { WorkflowCode } from "./fault.ts";
-import { FUNCTIONS, misfits } from "./functions.ts";
+import { misfits } from "./function-calls.ts";
+import { FUNCTIONS } from "./functions.ts";
 import { DOERS } from "./node-values.ts";
 
 /** `path` within the graph. */

@@ -2,7 +2,7 @@
 // bodies compiled. Never changed once made; two runs of one graph share one plan.
 
 import type { Graph, WorkflowNode } from "@gantry/shared/contract/workflow.ts";
-import type { BuiltIn } from "./functions.ts";
+import type { BuiltIn } from "./function-calls.ts";
 import type { RunRead } from "./scope.ts";
 import type { Template } from "./template.ts";
 
