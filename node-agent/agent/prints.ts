@@ -1,7 +1,5 @@
 // Prints on this node: fenced, fetched, given to the bridge, and told to the hub until recorded.
 //
-// PT1. The token of a print or a wish is on disk before anything is done for it; a lower one than the
-//      highest of its printer is refused with `stale_token` and nothing is done.
 // PT2. The file is here, whole and verified, before the bridge hears of the print.
 // PT3. `stop` waits for nothing: it goes to the bridge in the turn in which it came, and ends every
 //      print that is still being fetched, so that none starts after it.
@@ -18,10 +16,11 @@ import type { BlobFetch } from "./blob-fetch.ts";
 import type { Memory } from "./memory.ts";
 import type { Outbox } from "./outbox.ts";
 import type { BlobCache, Bridge, BridgeHandlers } from "./ports.ts";
+import { makePrintFences, stale } from "./print-fences.ts";
 import { isEnd, makePrintReports } from "./print-reports.ts";
+import { makePrinterState } from "./printer-state.ts";
 
 const ANSWERS_MAX = 64;
-const TELEMETRY_MS = 1_000;
 
 type Print = Extract<HubMessage, { type: "print" }>;
 type Wish = Extract<HubMessage, { type: "printWish" }>;
@@ -66,14 +65,12 @@ export interface PrintPorts {
 }
 
 export function makePrints(ports: PrintPorts, scope: Scope): Prints {
-  const { bridge, memory, cache, blobs, outbox, clock, log } = ports;
+  const { bridge, memory, cache, blobs, outbox, clock, log, onPrinters } = ports;
   const inHand = new Map<string, InHand>();
-  const refusals = new Map<string, unknown>(); // the last one of each printer, for PT5
   const reports = makePrintReports(outbox);
   const answers: NodeMessage[] = [];
-  let printers: readonly Printer[] = [];
-  let toldAtMs = Number.NEGATIVE_INFINITY;
-  let isTold = true;
+  const fences = makePrintFences(memory, log);
+  const live = makePrinterState(outbox, clock, onPrinters);
 
   // --- answers ---
 
@@ -89,37 +86,14 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     answer({ type: "printRefused", job, token, error: toErrorRecord(error) });
   }
 
-  /** Undefined if nothing newer was seen. A token belongs to one job. */
-  function staleness({ printer, job, token }: Print | Wish): GantryError | undefined {
-    const fence = memory.fenceOf(printer);
-    if (fence === undefined || token > fence.token) return undefined;
-    const isSame = fence.job === job || fence.job === refusedMark(job);
-    return token === fence.token && isSame ? undefined : stale(printer, token, fence.token);
-  }
-
-  /** PT5. */
-  function wasRefused({ printer, job, token }: Print | Wish): boolean {
-    const fence = memory.fenceOf(printer);
-    return fence?.token === token && fence.job === refusedMark(job);
-  }
-
-  /** Throws stale_token; remembers the token and resolves when that is on disk (PT1). */
-  async function claim(order: Print | Wish): Promise<void> {
-    const error = staleness(order);
-    if (error !== undefined) throw error;
-    const { printer, job, token } = order;
-    if (!wasRefused(order)) await memory.keep({ type: "fence", printer, token, job });
-  }
-
   // --- a print ---
 
   function take(print: Print): void {
     const current = inHand.get(print.printer);
     const isKnown = current?.print.token === print.token && current.print.job === print.job;
     if (isKnown) return;
-    const error = staleness(print);
+    const error = fences.staleness(print) ?? fences.refusalOf(print);
     if (error !== undefined) return refuse(print, error);
-    if (wasRefused(print)) return refuse(print, refusals.get(print.printer) ?? refusedBefore());
     current?.abort.abort(stale(print.printer, current.print.token, print.token));
     const next: InHand = { print, abort: new AbortController(), step: "fetching" };
     inHand.set(print.printer, next);
@@ -131,7 +105,7 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     const signal = AbortSignal.any([abort.signal, scope.signal]);
     try {
       if (!bridge().isConnected) throw noBridge();
-      await claim(print);
+      await fences.claim(print);
       const path = await blobs.fetch(print.sha256, print.sizeBytes, signal);
       signal.throwIfAborted(); // a newer print, a cancel or a stop came while it was fetched
       await start(current, path);
@@ -139,22 +113,11 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
       if (scope.signal.aborted) return; // the hub gives it to this node again
       forget(current);
       if (isCancel(error)) reports.add(neverStarted(print));
-      else await refuseForGood(print, error);
+      else {
+        await fences.refuseForGood(print, error);
+        refuse(print, error);
+      }
     }
-  }
-
-  /** PT5. A newer print that came meanwhile has a fence of its own. */
-  async function refuseForGood(print: Print, error: unknown): Promise<void> {
-    const { printer, job, token } = print;
-    if (staleness(print) === undefined) {
-      refusals.set(printer, error);
-      await memory
-        .keep({ type: "fence", printer, token, job: refusedMark(job) })
-        .catch((fault: unknown) =>
-          log.error({ job, token, error: fault }, "a refusal is not kept"),
-        );
-    }
-    refuse(print, error);
   }
 
   async function start(current: InHand, path: string): Promise<void> {
@@ -190,7 +153,7 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     const { printer, job, token } = wish;
     const current = inHand.get(printer);
     try {
-      await claim(wish);
+      await fences.claim(wish);
       const isHeldHere = current?.print.job === job && current.step === "fetching";
       if (wish.wish === "cancel" && isHeldHere) current.abort.abort(cancelled());
       else await bridge().order({ type: wish.wish, printer, job, token });
@@ -208,7 +171,7 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
       const isMeant = printer === undefined || printer === current.print.printer;
       if (isMeant && current.step === "fetching") current.abort.abort(cancelled()); // PT3
     }
-    const stopped = printer === undefined ? printers.map(({ id }) => id) : [printer];
+    const stopped = printer === undefined ? live.printers().map(({ id }) => id) : [printer];
     scope.start("stop", async () => {
       try {
         await bridge().order({ type: "stop", ...(printer === undefined ? {} : { printer }) });
@@ -230,20 +193,6 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
   }
 
   // --- what the bridge and the hub say ---
-
-  function see(next: readonly Printer[]): void {
-    const isNews = phasesOf(next) !== phasesOf(printers);
-    printers = next;
-    isTold = false;
-    if (isNews || clock.monotonic() - toldAtMs >= TELEMETRY_MS) tellPrinters();
-    ports.onPrinters();
-  }
-
-  function tellPrinters(): void {
-    if (!outbox.tell({ type: "printers", printers: [...printers] })) return;
-    toldAtMs = clock.monotonic();
-    isTold = true;
-  }
 
   async function settle({ job, token, phase }: Recorded): Promise<void> {
     const report = phase === undefined ? undefined : reports.recorded(job, token, phase);
@@ -267,11 +216,11 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     stop: ({ id, printer }) => stop(id, printer),
     reset: ({ id, printer }) => scope.start("reset", () => reset(id, printer)),
     recorded: (message) => scope.start("recorded", () => settle(message)),
-    printers: () => printers,
+    printers: live.printers,
     holds: () => [
       ...[...inHand.values()].map(({ print: { job, token } }) => ({ job, token })),
       ...reports.holds(),
-      ...printers.flatMap(({ id, job }) => {
+      ...live.printers().flatMap(({ id, job }) => {
         const fence = memory.fenceOf(id); // a print that went on while this agent was restarted
         return fence !== undefined && fence.job === job ? [{ job, token: fence.token }] : [];
       }),
@@ -280,28 +229,17 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
       for (const message of answers.splice(0)) answer(message);
       reports.repeat();
     },
-    open: tellPrinters,
-    tick() {
-      if (!isTold && clock.monotonic() - toldAtMs >= TELEMETRY_MS) tellPrinters();
-    },
+    open: live.tell,
+    tick: live.tick,
     handlers: {
       connected: resolveDoubts,
-      lost: () => see(printers.map(offline)),
+      lost: live.lost,
       report(report) {
-        if (report.type === "printers") see(report.printers);
+        if (report.type === "printers") live.see(report.printers);
         else reports.add(report);
       },
     },
   };
-}
-
-const phasesOf = (printers: readonly Printer[]): string =>
-  printers.map(({ id, phase, job }) => `${id}:${phase}:${job ?? ""}`).join("\n");
-
-/** Nobody knows how warm it is, nor what it prints, while its bridge is away. */
-function offline(printer: Printer): Printer {
-  const { temperatures: _t, job: _j, progress: _p, remainingS: _r, fault: _f, ...facts } = printer;
-  return { ...facts, phase: "offline" };
 }
 
 const neverStarted = ({ printer, job, token }: Print | Wish) =>
@@ -314,16 +252,6 @@ const neverStarted = ({ printer, job, token }: Print | Wish) =>
     progress: 0,
     startedCount: 0,
   }) as const;
-
-const stale = (printer: string, token: number, highest: number): GantryError =>
-  new GantryError("stale_token", `${printer} was given to token ${highest}, this is ${token}`);
-
-/** In place of the job in the fence of a printer; no job is called so. */
-const refusedMark = (job: string): string => `refused ${job}`;
-
-/** Passes by itself: the hub leases the print anew. */
-const refusedBefore = (): GantryError =>
-  new GantryError("unreachable", "This order was refused before the node was started again");
 
 const noBridge = (): GantryError =>
   new GantryError("device_offline", "The firmware bridge of this node is not running");
