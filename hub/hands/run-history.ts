@@ -31,7 +31,11 @@ export interface RunHistoryParts {
     spread(sha256: string, signal: AbortSignal): Promise<void>;
   };
   /** Smaller ones for tests. */
-  readonly bounds?: { readonly rowBytes?: number; readonly packBytes?: number };
+  readonly bounds?: {
+    readonly rowBytes?: number;
+    readonly packBytes?: number;
+    readonly runBytes?: number;
+  };
 }
 
 export interface RunHistory {
@@ -44,8 +48,11 @@ export interface RunHistory {
 export function makeRunHistory(parts: RunHistoryParts): RunHistory {
   const { hub, ledgerStore, blobs } = parts;
   const { rows } = hub;
-  const { rowBytes = LIMIT.runRowBytes.max, packBytes = LIMIT.runPackBytes.max } =
-    parts.bounds ?? {};
+  const {
+    rowBytes = LIMIT.runRowBytes.max,
+    packBytes = LIMIT.runPackBytes.max,
+    runBytes = LIMIT.runPackedBytes.max,
+  } = parts.bounds ?? {};
   const count = (name: string): number => rows.get("count", name) ?? 0;
 
   async function packDue(signal: AbortSignal): Promise<number> {
@@ -135,7 +142,8 @@ export function makeRunHistory(parts: RunHistoryParts): RunHistory {
       if (!isOld && chars >= excessBytes) break;
       const { text, recorded } = await rowsOf(line);
       const names = recorded.reduce((sum, name) => sum + name.length + 3, 0);
-      if (text.length > LIMIT.runPackedBytes.max || names > PLACES_CHARS) continue; // it stays as rows
+      // In bytes, not characters: what is packed and cannot be unpacked (PK1) is lost.
+      if (Buffer.byteLength(text) > runBytes || names > PLACES_CHARS) continue; // it stays as rows
       if (runs.length > 0 && placesChars + names > PLACES_CHARS) break;
       chars += text.length;
       placesChars += names;
