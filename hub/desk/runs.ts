@@ -1,5 +1,6 @@
 // Use cases: runs of workflows and the approvals they wait for.
 
+import { isSha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Reply } from "@gantry/shared/contract/commands.ts";
 import type { RunCommandBody, RunDraft } from "@gantry/shared/contract/run-commands.ts";
@@ -172,6 +173,8 @@ export async function runOutput(parts: DeskParts, request: DeskRequest): Promise
   const blob = blobIn(output);
   if (blob === undefined) return { place, output };
   if (parts.blobs === undefined) throw new GantryError("not_found", "There is no blob store here");
+  const keptBytes = await parts.blobs.size(blob.sha256);
+  if (keptBytes !== undefined && keptBytes !== blob.sizeBytes) return { place, output };
   const bytes: Uint8Array[] = [];
   for (let offset = 0; offset < blob.sizeBytes;) {
     const piece = await parts.blobs.read(blob.sha256, offset, BLOB_PIECE_BYTES);
@@ -179,17 +182,27 @@ export async function runOutput(parts: DeskParts, request: DeskRequest): Promise
     bytes.push(piece);
     offset += piece.length;
   }
-  const text = Buffer.concat(bytes).toString("utf8");
-  return { place, output: JSON.parse(text) as unknown, sha256: blob.sha256 };
+  const whole = jsonIn(Buffer.concat(bytes));
+  return whole === undefined ? { place, output } : { place, output: whole, sha256: blob.sha256 };
+}
+
+/** Undefined: a blob of somebody else, which a node's own output has named; no output of a run. */
+function jsonIn(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString("utf8")) as unknown;
+  } catch {
+    return undefined;
+  }
 }
 
 const BLOB_PIECE_BYTES = 1_048_576;
 
-/** As hub/hands/run-calls.ts has made it. */
+/** As hub/hands/run-calls.ts has made it. Anybody's answer may look like it, so it proves nothing. */
 function blobIn(output: Json): { readonly sha256: string; readonly sizeBytes: number } | undefined {
   if (!isObject(output)) return undefined;
   const { $blob: sha256, sizeBytes } = output;
-  if (typeof sha256 !== "string" || typeof sizeBytes !== "number") return undefined;
+  if (typeof sha256 !== "string" || !isSha256(sha256)) return undefined;
+  if (typeof sizeBytes !== "number" || !Number.isSafeInteger(sizeBytes)) return undefined;
   return { sha256, sizeBytes };
 }
 

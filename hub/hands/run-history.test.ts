@@ -44,7 +44,7 @@ const storeOf = ({ rig }: FakeHub): OrderedStore =>
     },
   }) as Partial<OrderedStore> as OrderedStore; // all that the history asks of it
 
-function makeScene(bounds?: { rowBytes: number; packBytes: number }): Scene {
+function makeScene(bounds?: { rowBytes?: number; packBytes?: number; runBytes?: number }): Scene {
   const fake = makeFakeHub();
   const blobs = new Map<string, Uint8Array>();
   const store = {
@@ -204,6 +204,39 @@ describe("ended runs", () => {
     expect(scene.rig.rows.get("run", "run_0")).toBeUndefined(); // it took no time and ended first
     expect(scene.rig.rows.get("run", "run_long")).toBeDefined();
     expect((await scene.get("run_0")).tier).not.toBe("hot");
+  });
+
+  it("that would be too large to be unpacked stay as rows: it is bytes that count", async () => {
+    const scene = makeScene({ runBytes: 10_000 });
+    scene.end("run_1", "工".repeat(1_000)); // inputs, an output and the run's own: 3 bytes each
+    scene.end("run_2", "x".repeat(1_000));
+    scene.clock.stall(8 * DAY_MS);
+    expect(await scene.history.packDue(signal)).toBe(1);
+    const tiers = [await scene.get("run_1"), await scene.get("run_2")].map(({ tier }) => tier);
+    expect(tiers).toEqual(["hot", "history"]);
+  });
+
+  it("show what only looks like the name of a blob as it is", async () => {
+    const scene = makeScene();
+    const gcode = Buffer.from("G28 ; home");
+    const name = sha256(gcode);
+    const parts = {
+      hub: scene.hub,
+      blobs: { ...scene.parts.blobs, read: async () => gcode, size: async () => 10 },
+    } as unknown as DeskParts; // as above
+    const fakes = [
+      { $blob: "../../etc/passwd", sizeBytes: 5 },
+      { $blob: name, sizeBytes: 0.5 },
+      { $blob: name, sizeBytes: 1_000_000_000 },
+      { $blob: name, sizeBytes: 10 },
+    ];
+    for (const [number, output] of fakes.entries()) {
+      const id = `run_${number}`;
+      scene.rig.act(started({ run: id, inputs: { title: "t" } }));
+      scene.rig.act(advanced([id, "done", "call", 1, output]));
+      const shown = await desk.runOutput(parts, request(id, { place: "call" }));
+      expect(shown).toEqual({ place: "call", output });
+    }
   });
 
   it("that moved meanwhile stay (RA3), and a pack is told once", async () => {
