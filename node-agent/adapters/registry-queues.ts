@@ -16,6 +16,7 @@ import type {
   RegistryWork,
   WorkSpec,
 } from "@gantry/shared/contract/registry-ops.ts";
+import { isRetryable } from "@gantry/shared/flow/attempt.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { Exchange } from "./registry-exchange.ts";
@@ -106,7 +107,7 @@ export function makeQueues(parts: QueueParts): Queues {
     if (adder === undefined) {
       adder = gatherer(
         (jobs: readonly WorkSpec[]) => enqueue(queue, jobs),
-        ({ data }) => (typeof data === "string" ? data.length : JSON.stringify(data).length),
+        ({ data }) => charsOf(data),
       );
       adders.set(queue, adder);
     }
@@ -133,7 +134,7 @@ export function makeQueues(parts: QueueParts): Queues {
       });
       if ("fault" in outcome) {
         const { code } = outcome.fault;
-        if (code === "stopping" && signal.aborted) return;
+        if (code === "stopping") return; // hubs that stop are left for others: this client is closed
         if (!WAITS.has(code)) throw outcome.fault;
         await clock.sleep(AGAIN_MS, signal).catch(() => {}); // aborted: the loop ends
         continue;
@@ -156,7 +157,8 @@ export function makeQueues(parts: QueueParts): Queues {
     for (;;) {
       const outcome = await exchange().call(op);
       if ("value" in outcome || outcome.fault.code === "stopping") break;
-      if (outcome.fault.code === "forbidden" || outcome.fault.code === "bad_request") {
+      // What no hub will ever take is in nobody's way: the leases run out, and the jobs are done again.
+      if (!WAITS.has(outcome.fault.code) && !isRetryable(outcome.fault)) {
         log.error({ error: toErrorRecord(outcome.fault) }, "ends of work were refused");
         break;
       }
@@ -172,8 +174,10 @@ export function makeQueues(parts: QueueParts): Queues {
   ): Promise<void> {
     const held = new Map<string, { readonly token: number; readonly abort: AbortController }>();
     const running = new Set<Promise<void>>();
-    const finish = gatherer((ends: readonly (HeldWork & { readonly result?: unknown })[]) =>
-      endAll({ op: "finish", ends }, ends.length),
+    type End = HeldWork & { readonly result?: unknown };
+    const finish = gatherer(
+      (ends: readonly End[]) => endAll({ op: "finish", ends }, ends.length),
+      ({ result }) => charsOf(result),
     );
     type Failure = Extract<RegistryOp, { op: "fail" }>["ends"][number];
     const fail = gatherer((ends: readonly Failure[]) => endAll({ op: "fail", ends }, ends.length));
@@ -189,6 +193,10 @@ export function makeQueues(parts: QueueParts): Queues {
           progress: (progress) => extend({ progress }),
           extend: (ms) => extend({ ms }),
         });
+        if (charsOf(result) > LIMIT.bodyBytes.max)
+          throw new WorkFailed(`The result is over ${LIMIT.bodyBytes.max} bytes`, {
+            isFinal: true,
+          });
         if (!abort.signal.aborted)
           await finish({ job, token, ...(result === undefined ? {} : { result }) });
       } catch (error) {
@@ -257,7 +265,6 @@ const WAITS: ReadonlySet<string> = new Set([
   "outcome_unknown",
   "busy",
   "starting",
-  "stopping",
 ]);
 const NEVER = new AbortController().signal;
 
@@ -325,6 +332,9 @@ function gatherer<T, R>(
   };
 }
 
+const charsOf = (data: unknown): number =>
+  typeof data === "string" ? data.length : (JSON.stringify(data)?.length ?? 0);
+
 const lost = (): GantryError => new GantryError("interrupted", "The lease was lost");
 
 function failureOf(error: unknown): {
@@ -332,7 +342,10 @@ function failureOf(error: unknown): {
   readonly isFinal?: true;
   readonly pauseMs?: number;
 } {
-  if (error instanceof GantryError) return { error: toErrorRecord(error) };
+  if (error instanceof GantryError) {
+    const { code, message } = error;
+    return { error: { code, message: message.slice(0, MESSAGE_MAX) } };
+  }
   const message = (error instanceof Error ? error.message : String(error)).slice(0, MESSAGE_MAX);
   const { isFinal = false, pauseMs } = error instanceof WorkFailed ? error : {};
   return {
