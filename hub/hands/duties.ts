@@ -9,7 +9,6 @@
 //   a confirmation that is due               -> notice or expiry
 //
 // D1. A lease is in the log before the node hears of it.
-// D2. Telling twice is harmless: orders carry job and token, and the node keeps both.
 // D3. No job is given to a node that is left alone (shared/flow/targets.ts): one that takes jobs and
 //     lets their time pass counts as one that does not answer.
 // D4. What is due is judged by the time that is written into commands (registry/replicated-time.ts): by
@@ -18,19 +17,17 @@
 import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { type ErrorRecord, ERRORS, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { RETRY, TIMEOUT } from "@gantry/shared/base/policy.ts";
-import type { HubMessage } from "@gantry/shared/contract/link.ts";
-import { type JobRow, type NodeRow, type PrintRow } from "@gantry/shared/contract/rows.ts";
+import { type JobRow, type NodeRow } from "@gantry/shared/contract/rows.ts";
 import type { Targets } from "@gantry/shared/flow/targets.ts";
 import { act, type By, byHub, type Hub, propose } from "../hub.ts";
 import { isNoticeDue } from "../ledger/domains/confirmations.ts";
-import { printWaitsFor } from "../ledger/domains/prints.ts";
 import type { AgentLink, FeedItem } from "../ports.ts";
 import type { Channel, Scheduler } from "../queues/scheduler.ts";
+import { makeOrders } from "./orders.ts";
+import { makePrintDuties } from "./print-duties.ts";
 import type { Queues } from "./queues.ts";
 
 const SWEEP_MS = 1_000;
-const REPEAT_MS = 3_000; // how often an order that shows no effect is told again
-const REFUSED_PAUSE_MS = 5_000; // before a printer that refused is tried again
 const JOBS_PER_NODE = 4;
 
 export interface Duties {
@@ -52,7 +49,7 @@ export interface Duties {
   ): Promise<void>;
   /** It said goodbye: what it holds is given up at once. */
   nodeLeft(node: string): Promise<void>;
-  refused(job: string): void;
+  readonly refused: (job: string) => void;
 }
 
 export function makeDuties(
@@ -63,82 +60,9 @@ export function makeDuties(
   signal: AbortSignal,
 ): Duties {
   const { rows, clock } = hub;
-  const toldAtMs = new Map<string, number>(); // by order, monotonic
-  const notBeforeMs = new Map<string, number>(); // by print job, monotonic
+  const orders = makeOrders(clock, link);
+  const prints = makePrintDuties(hub, link, orders, signal);
   let wakeUp = new AbortController();
-
-  /** True at most once in REPEAT_MS for the same order. */
-  function mayTell(order: string): boolean {
-    const nowMs = clock.monotonic();
-    if ((toldAtMs.get(order) ?? -Infinity) + REPEAT_MS > nowMs) return false;
-    if (toldAtMs.size > 10_000) toldAtMs.clear();
-    toldAtMs.set(order, nowMs);
-    return true;
-  }
-
-  function tell(node: string, order: string, message: HubMessage): void {
-    if (mayTell(order)) link().send(node, [message]);
-  }
-
-  /** One look per printer: the job that holds it is reminded, else its first ready job is leased. */
-  async function sweepPrints(): Promise<void> {
-    const taken = new Set<string>();
-    for (const print of rows.hot("print").values()) {
-      if (print.lease === undefined) continue;
-      taken.add(print.printer);
-      remindOfPrint(print);
-    }
-    for (const print of rows.hot("print").values()) {
-      if (print.state !== "ready" || taken.has(print.printer)) continue;
-      taken.add(print.printer);
-      await leasePrint(print);
-    }
-  }
-
-  async function leasePrint(print: PrintRow): Promise<void> {
-    const device = rows.get("device", print.printer);
-    if (device === undefined || printWaitsFor(rows, print, device) !== undefined) return;
-    if ((notBeforeMs.get(print.id) ?? 0) > clock.monotonic()) return;
-    const node = rows.get("node", device.node);
-    if (node?.state !== "alive" || !link().heard().has(node.id)) return;
-    const phase = hub.soft.printer(device.id)?.phase ?? device.printer.phase;
-    if (phase !== "idle") return;
-    await propose(
-      hub,
-      { type: "printLeased", job: print.id, node: node.id, bootId: node.bootId },
-      byHub(hub),
-      signal,
-    ); // D1
-    const leased = rows.get("print", print.id);
-    if (leased !== undefined) remindOfPrint(leased);
-  }
-
-  function remindOfPrint({
-    id: job,
-    printer,
-    lease,
-    gcode,
-    startedCount,
-    state,
-    wish,
-  }: PrintRow): void {
-    if (lease === undefined || state === "unknown") return;
-    const { node, token } = lease;
-    if (startedCount === 0) {
-      const { sha256, sizeBytes } = gcode;
-      tell(node, `print ${job} ${token}`, {
-        type: "print",
-        printer,
-        job,
-        token,
-        sha256,
-        sizeBytes,
-      });
-    }
-    if (wish !== undefined) {
-      tell(node, `${wish} ${job} ${token}`, { type: "printWish", printer, job, token, wish });
-    }
-  }
 
   /** Off the index of the queues: what waits is not looked at, however much it is. */
   async function sweepJobs(): Promise<void> {
@@ -210,7 +134,7 @@ export function makeDuties(
   function tellJob({ id: job, kind, input, timeoutMs, lease }: JobRow): void {
     if (lease === undefined || kind === "work") return;
     const { node, token } = lease;
-    tell(node, `job ${job} ${token}`, {
+    orders.tell(node, `job ${job} ${token}`, {
       type: "job",
       job,
       token,
@@ -256,7 +180,7 @@ export function makeDuties(
       while (!stop.aborted) {
         try {
           await sweepConfirmations();
-          await sweepPrints();
+          await prints.sweep();
           await sweepJobs();
         } catch (error) {
           if (!stop.aborted)
@@ -296,10 +220,7 @@ export function makeDuties(
       }
     },
     nodeLeft,
-    refused(job) {
-      notBeforeMs.set(job, clock.monotonic() + REFUSED_PAUSE_MS);
-      for (const order of toldAtMs.keys()) if (order.includes(job)) toldAtMs.delete(order);
-    },
+    refused: prints.refused,
   };
 }
 
