@@ -1,6 +1,7 @@
 // What a replica says when it cannot do what it was asked, and how it ends when it must not go on.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { HubId } from "../consensus/types.ts";
 
 export const noLeader = (leader: HubId | null): GantryError =>
@@ -14,6 +15,13 @@ export const tooMany = (): GantryError =>
   new GantryError("busy", "Too many changes are waiting for the disk", {
     details: { retryAfterS: 1 },
   });
+
+export const tooLarge = (sizeBytes: number): GantryError =>
+  new GantryError(
+    "too_large",
+    `This is one change of ${sizeBytes} bytes, and ${LIMIT.commandBytes.max} are the most: send less at a time`,
+    { details: { sizeBytes, bytesMax: LIMIT.commandBytes.max } },
+  );
 
 export const tooManyReads = (): GantryError =>
   new GantryError("busy", "Too many reads are waiting for the hub that leads", {

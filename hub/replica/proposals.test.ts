@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Entry } from "../consensus/types.ts";
 import { makeProposals, type Proposals } from "./proposals.ts";
 
@@ -15,6 +16,7 @@ function propose(proposals: Proposals, name: string, index: number, term: number
   proposals.add({
     command: { type: "flagDeleted", key: name, atMs: 0, actor: "ada", requestId: name },
     encoded: "{}",
+    sizeBytes: 2,
     settle: (result) => told.push(`${name}: ${result instanceof GantryError ? result.code : "ok"}`),
   });
   proposals.sent(proposals.nextBatch(), index, term);
@@ -70,5 +72,24 @@ describe("proposals", () => {
     propose(proposals, "new", 11, 5, told);
     proposals.abandon(new GantryError("stopping", "over"));
     expect(told).toEqual(["old: outcome_unknown", "new: outcome_unknown"]);
+  });
+
+  it("go into entries that a frame holds, in their order (PP5)", () => {
+    const proposals = makeProposals();
+    const { batchBytes, commandBytes } = LIMIT;
+    const sizes = [10, commandBytes.max, batchBytes.max - 10, 10, 1, commandBytes.max];
+    for (const [place, sizeBytes] of sizes.entries()) {
+      const command = { type: "flagDeleted" as const, key: "k", atMs: 0, actor: "ada" };
+      const requestId = String(place);
+      proposals.add({ command: { ...command, requestId }, encoded: "{}", sizeBytes, settle() {} });
+    }
+    const entries: number[][] = [];
+    for (let index = 1; proposals.waiting > 0; index += 1) {
+      const batch = proposals.nextBatch();
+      proposals.sent(batch, index, 1);
+      entries.push(batch.map(({ sizeBytes }) => sizeBytes));
+    }
+    const [small, large, more, ten, one, last] = sizes;
+    expect(entries).toEqual([[small], [large], [more, ten], [one], [last]]);
   });
 });

@@ -8,6 +8,7 @@
 //      are lost, of whichever term.
 // PP4. A hub that led twice may have proposed two entries for one index, of which neither is committed
 //      so far: both are kept until one is.
+// PP5. An entry holds LIMIT.batchBytes, or one command that is larger: it always fits into a frame.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
@@ -18,6 +19,8 @@ export interface Proposal {
   readonly command: Command;
   /** The command as JSON: a batch is bounded by bytes as it grows. */
   readonly encoded: string;
+  /** Of `encoded` in UTF-8; no more than LIMIT.commandBytes. */
+  readonly sizeBytes: number;
   readonly settle: (result: Reply | GantryError) => void;
 }
 
@@ -71,11 +74,12 @@ export function makeProposals(): Proposals {
     add: (proposal) => void waiting.push(proposal),
     nextBatch() {
       let count = 0;
-      let sizeBytes = 0;
-      for (const { encoded } of waiting) {
-        if (count >= LIMIT.batchCommands.max || sizeBytes > LIMIT.batchBytes.max) break;
+      let batchBytes = 0;
+      for (const { sizeBytes } of waiting) {
+        batchBytes += sizeBytes;
+        const isOver = batchBytes > LIMIT.batchBytes.max && count > 0; // PP5
+        if (isOver || count >= LIMIT.batchCommands.max) break;
         count += 1;
-        sizeBytes += encoded.length;
       }
       return count === waiting.length ? waiting : waiting.slice(0, count);
     },

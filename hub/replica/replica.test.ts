@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
-import type { Reply } from "@gantry/shared/contract/commands.ts";
+import type { Command, Reply } from "@gantry/shared/contract/commands.ts";
 import { NEVER, openTestReplica } from "../../tests/support/hub-parts.ts";
 import { type ForgetfulStore, makeForgetfulStore } from "../../tests/support/forgetful-store.ts";
 import type { OrderedStore } from "../ports.ts";
@@ -146,6 +146,15 @@ describe("group commit", () => {
     await Promise.all([first, second]);
     const secondStore = steps.indexOf("beforeStore", steps.indexOf("beforeStore") + 1);
     expect(secondStore).toBeLessThan(steps.indexOf("afterApply"));
+    await replica.close();
+  });
+
+  it("refuses what no frame would carry to another hub, and goes on (PP5)", async () => {
+    const disks = makeDisks();
+    const replica = await open(disks);
+    const huge = { ...set(0), value: "ü".repeat(LIMIT.commandBytes.max / 2) } as Command; // bytes count
+    expect(await codeOf(replica.propose(huge, NEVER))).toBe("too_large");
+    expect(await codeOf(replica.propose(set(1), NEVER))).toBe("ok");
     await replica.close();
   });
 

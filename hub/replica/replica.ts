@@ -24,7 +24,7 @@ import { makeChanges } from "./changes.ts";
 import { makeDiskQueue } from "./disk-queue.ts";
 import { makeDriver } from "./driver.ts";
 import { coreOf } from "./core-of.ts";
-import { crash, noLeader, stopping, tooMany } from "./faults.ts";
+import { crash, noLeader, stopping, tooLarge, tooMany } from "./faults.ts";
 import { makeHandOver } from "./hand-over.ts";
 import { loadLedger } from "./ledger-store.ts";
 import { FAST_TIMING, type ReplicaOptions } from "./options.ts";
@@ -222,10 +222,13 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       if (refusal !== undefined) return Promise.reject(refusal);
       if (proposals.waiting >= LIMIT.proposalsWaiting.max) return Promise.reject(tooMany()); // D3
       if (asked.aborted) return Promise.reject(reasonOf(asked));
+      const encoded = JSON.stringify(command);
+      const sizeBytes = Buffer.byteLength(encoded);
+      if (sizeBytes > LIMIT.commandBytes.max) return Promise.reject(tooLarge(sizeBytes)); // PP5
       return new Promise((resolve, reject) => {
         const settle = (result: Reply | GantryError): void =>
           result instanceof GantryError ? reject(result) : resolve(result);
-        proposals.add({ command, encoded: JSON.stringify(command), settle });
+        proposals.add({ command, encoded, sizeBytes, settle });
         driver.wake();
       });
     },

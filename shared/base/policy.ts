@@ -189,6 +189,8 @@ export const LIMIT = {
   proposalsWaiting: { max: 20_000, whenFull: "429 busy" },
   /** 10,000 readers that wait are a quarter of a second of reads (40,000/s measured, notes 1.3). */
   readsWaiting: { max: 10_000, whenFull: "429 busy" },
+  /** Of one command's JSON: an entry that no frame holds could never reach another hub. */
+  commandBytes: { max: 4_128_768, whenFull: "413 too_large: send less at a time" },
   batchCommands: { max: 4_096, whenFull: "the rest goes into the next batch" },
   batchBytes: { max: 1_048_576, whenFull: "the rest goes into the next batch" },
   runs: { max: 100_000, whenFull: "429 busy: so many are not over" },
