@@ -16,6 +16,15 @@ import type { Queues } from "./queues.ts";
 import type { Call, Streams } from "./work-streams.ts";
 
 const EARLIER = "an earlier stream";
+/** Of the results of one command. */
+const CHARS_MAX = 524_288;
+
+interface Gathered {
+  readonly ends: WorkEnd[];
+  /** Those that came too late. */
+  readonly late: Promise<ReadonlySet<string>>;
+  chars: number;
+}
 
 export interface WorkEnds {
   /** Gives those that came too late. Rejects as Replica.propose. */
@@ -39,26 +48,32 @@ export function makeWorkEnds(parts: {
   const { hub, queues, streams, look, signal } = parts;
   const { rows } = hub;
   const results = new Map<string, unknown>(); // of ends on their way into the log
-  let gathered: WorkEnd[] = [];
-  let gathering: Promise<ReadonlySet<string>> | undefined;
+  let gathered: Gathered | undefined;
 
-  /** All ends of a turn are one command. */
+  /** All ends of a turn are one command, or as few as their results leave room for. */
   function propEnds(ends: readonly WorkEnd[]): Promise<ReadonlySet<string>> {
-    gathered.push(...ends);
-    gathering ??= new Promise((resolve) => {
+    const chars = ends.reduce((sum, end) => sum + ("result" in end ? charsOf(end.result) : 0), 0);
+    if (gathered !== undefined && gathered.chars + chars > CHARS_MAX) gathered = undefined;
+    gathered ??= gather();
+    gathered.chars += chars;
+    gathered.ends.push(...ends);
+    return gathered.late;
+  }
+
+  function gather(): Gathered {
+    const ends: WorkEnd[] = [];
+    const late = new Promise<ReadonlySet<string>>((resolve) => {
       queueMicrotask(() => {
-        const all = gathered;
-        gathered = [];
-        gathering = undefined;
-        const body = { type: "jobsEnded" as const, ends: all };
+        if (gathered === mine) gathered = undefined;
         resolve(
-          act(hub, body, byHub(hub), signal).then(
+          act(hub, { type: "jobsEnded", ends }, byHub(hub), signal).then(
             (value) => new Set((value as { late: readonly string[] }).late), // domains/work.ts
           ),
         );
       });
     });
-    return gathering;
+    const mine: Gathered = { ends, late, chars: 0 };
+    return mine;
   }
 
   async function ended(ends: readonly WorkEnd[]): Promise<readonly string[]> {
@@ -157,3 +172,6 @@ export function makeWorkEnds(parts: {
 
 export const noLeader = (): GantryError =>
   new GantryError("no_leader", "This hub does not lead", { details: { retryAfterS: 1 } });
+
+const charsOf = (result: unknown): number =>
+  typeof result === "string" ? result.length : (JSON.stringify(result)?.length ?? 0);
