@@ -11,7 +11,7 @@ import type {
   WorkSpec,
 } from "@gantry/shared/contract/registry-ops.ts";
 import { act, type By, type Hub, newId } from "../hub.ts";
-import type { Workers } from "./workers.ts";
+import type { Workers, WorkStream } from "./workers.ts";
 
 type Say = (replies: readonly RegistryReply[]) => "sent" | "absent" | "full";
 type WorkOp = "enqueue" | "work" | "unwork" | "finish" | "fail" | "extend" | "ended";
@@ -43,7 +43,23 @@ export function makeWorkCalls(parts: {
   readonly signal: AbortSignal;
 }): WorkCalls {
   const { hub, workers, say, who, signal } = parts;
-  const open = new Map<number, { drain(): void; end(): void }>();
+  const open = new Map<number, Pick<WorkStream, "drain" | "isIdle" | "end">>();
+
+  function close(id: number): void {
+    open.get(id)?.end();
+    open.delete(id);
+  }
+
+  /**
+   * For a stream of this id: one that is opened twice is void the first time, and one that its client
+   * has left stays until what it holds has ended. Throws busy.
+   */
+  function makeRoom(id: number): void {
+    close(id);
+    if (open.size < STREAMS_MAX) return;
+    for (const [other, stream] of open) if (stream.isIdle()) close(other);
+    if (open.size >= STREAMS_MAX) throw new GantryError("busy", "Too many streams are open");
+  }
 
   const speakOf =
     (id: number) =>
@@ -70,18 +86,19 @@ export function makeWorkCalls(parts: {
         case "enqueue":
           return enqueue(call, by);
         case "work": {
-          if (open.size >= STREAMS_MAX) throw new GantryError("busy", "Too many streams are open");
+          makeRoom(call.id);
           const { stream, adopted } = workers.open(call, who, speakOf(call.id));
           open.set(call.id, stream);
           return answer(call.id, { adopted: adopted.map(({ job }) => job) });
         }
         case "ended": {
-          if (open.size >= STREAMS_MAX) throw new GantryError("busy", "Too many streams are open");
+          makeRoom(call.id);
           open.set(call.id, workers.listen(call.queue, speakOf(call.id)));
           return answer(call.id, {});
         }
         case "unwork":
           open.get(call.work)?.drain();
+          if (open.get(call.work)?.isIdle() === true) close(call.work);
           return answer(call.id, {});
         case "finish": {
           const ends = call.ends.map(({ job, token, result = null }) => ({ job, token, result }));

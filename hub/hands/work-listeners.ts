@@ -6,7 +6,15 @@ import type { Item } from "../queues/item.ts";
 import { JOBS_PER_MESSAGE, type Say } from "./work-streams.ts";
 
 export interface WorkListeners {
-  readonly listen: (queue: string, say: Say) => { drain(): void; end(): void };
+  readonly listen: (
+    queue: string,
+    say: Say,
+  ) => {
+    drain(): void;
+    /** It hears nothing any more. */
+    isIdle(): boolean;
+    end(): void;
+  };
   /** True if there is something to tell. `given`: the result of an end that has just come. */
   note(item: Item, row: JobRow | undefined, given: unknown): boolean;
   readonly tell: () => void;
@@ -23,8 +31,12 @@ export function makeWorkListeners(): WorkListeners {
       const mine = listeners.get(queue) ?? new Set();
       listeners.set(queue, mine);
       mine.add(say);
-      const end = (): void => void mine.delete(say);
-      return { drain: end, end };
+      const end = (): void => {
+        mine.delete(say);
+        if (mine.size === 0 && listeners.get(queue) === mine) listeners.delete(queue);
+      };
+      const isIdle = (): boolean => listeners.get(queue)?.has(say) !== true;
+      return { drain: end, isIdle, end };
     },
     note(item, row, given) {
       const mine = listeners.get(item.queue);

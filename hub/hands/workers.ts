@@ -24,6 +24,8 @@ export interface WorkStream {
   readonly name: string;
   /** No more jobs; what it holds may end in peace. */
   drain(): void;
+  /** It is drained and holds nothing: it may end. */
+  isIdle(): boolean;
   /** Its session is over (WS1). */
   end(): void;
 }
@@ -132,6 +134,7 @@ export function makeWorkers(parts: {
       streams.clear();
       orphans.clear();
       extended.clear();
+      progress.clear();
     },
   });
 
@@ -161,6 +164,9 @@ export function makeWorkers(parts: {
       const its = {
         name: stream.name,
         drain: () => streams.drain(stream),
+        isIdle: () =>
+          streams.takers(queue)?.has(stream) !== true &&
+          (queues.scheduler?.leasedBy(stream.name).size ?? 0) === 0,
         end: () => leave(stream),
       };
       return { stream: its, adopted };
