@@ -53,8 +53,9 @@ describe("the whole house", () => {
       ),
     ).toEqual([]);
     // Every wait goes through the Clock, so no loop can retry by a timer of its own. The exceptions are
-    // a process under test, one in a model's child, which flushes what it has said, one that measures how
-    // late the loop itself is, and one that gathers writes of a mark nobody waits for.
+    // a process under test, one in a model's child, which flushes what it has said, one that closes the
+    // pipe of such a child after its end, one that measures how late the loop itself is, and one that
+    // gathers writes of a mark nobody waits for.
     const timers = linesWith(/(?<!\.)\bset(Timeout|Interval)\(/, sources()).map(
       (place) => place.split(":")[0],
     );
@@ -63,6 +64,7 @@ describe("the whole house", () => {
         "shared/flow/clock.ts",
         "hub/adapters/tail-mark.ts",
         "hub/roots/pulse.ts",
+        "node-agent/adapters/llama-process.ts",
         "node-agent/runners/llama-child.ts",
         "firmware-bridge/simulator/main.ts",
       ]),
