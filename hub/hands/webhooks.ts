@@ -7,14 +7,18 @@
 // WH3. Events are followed live while the receiver keeps up. One that does not is let go and finds what
 //      it missed in the journal: a slow receiver costs at most LIVE_MAX events of memory.
 // WH4. The bytes of an event are the same with each try; only time and signature differ.
+// WH5. It posts only while who made it could make it still: else it stands still, and goes on from where
+//      it stood when a valid token of that person is there again.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { RETRY } from "@gantry/shared/base/policy.ts";
 import type { EventType, LedgerEvent } from "@gantry/shared/contract/events.ts";
+import { mayAct } from "@gantry/shared/contract/roles.ts";
 import { type DeadLetter, typesOf, type WebhookRow } from "@gantry/shared/contract/webhooks.ts";
 import { attempt, isRetryable } from "@gantry/shared/flow/attempt.ts";
 import { pastEvents } from "../feed/past.ts";
 import { act, byHub, type Hub } from "../hub.ts";
+import { bestRoleOf } from "../ledger/domains/people.ts";
 import type { FeedItem, OrderedStore } from "../ports.ts";
 
 /** Events that wait in memory for one receiver. */
@@ -27,6 +31,8 @@ const TELL_MS = 200;
 const IDLE_POSITIONS = 10_000;
 const LOOK_MS = 30_000;
 const RETRY_MS = 1_000;
+/** How soon a webhook notices that its maker may post again. */
+const MAY_MS = 5_000;
 
 /** A request with this body; gives the status. Throws egress_denied, unreachable, timeout ... */
 export type Post = (
@@ -248,7 +254,17 @@ function follow(
     return { page, readTo: untilId };
   }
 
+  /** WH5. */
+  function mayPost(): boolean {
+    const role = bestRoleOf(rows, first.by, hub.stampMs());
+    return role !== undefined && mayAct(role, "operator");
+  }
+
   async function turn(): Promise<void> {
+    if (!mayPost()) {
+      live = undefined;
+      return rest(MAY_MS);
+    }
     await retryWanted();
     if (live === undefined) await catchUp();
     const batch = live?.splice(0, live.length) ?? [];

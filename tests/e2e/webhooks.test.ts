@@ -105,6 +105,29 @@ test("[M25] [M40] [A11] through kill -9 of the hub every event is delivered, eac
   expect(new Set(subjects(receiver.received))).toEqual(new Set(wanted));
 });
 
+test("who has no valid token any more is told nothing, and with a new one all that came meanwhile (WH5)", async () => {
+  await using app = await startAppliance({ parts: ["hub"], env });
+  await using mine = await startReceiver();
+  await using theirs = await startReceiver();
+  const person = { person: "bea", role: "operator" };
+  const made = (await app.api("POST", "/api/tokens", person)).body as { id: string; token: string };
+  const as = { authorization: `Bearer ${made.token}` };
+  const types = ["flag.changed"];
+  const hooked = await app.api("POST", "/api/webhooks", { url: theirs.url, types }, as);
+  expect(hooked).toMatchObject({ status: 201 });
+  await hook(app, mine.url);
+  await setFlag(app, 1);
+  await until("one event each", () => mine.received.length + theirs.received.length === 2);
+  expect((await app.api("DELETE", `/api/tokens/${made.id}`)).status).toBeLessThan(300);
+  await setFlag(app, 2);
+  await setFlag(app, 3);
+  await until("my events", () => mine.received.length === 3);
+  expect(theirs.received).toHaveLength(1);
+  await app.api("POST", "/api/tokens", person);
+  await until("what came meanwhile", () => theirs.received.length === 3);
+  expect(subjects(theirs.received)).toEqual(["f.1", "f.2", "f.3"]);
+});
+
 test("nothing is lost when the leader is killed, and the next one goes on from the cursor", async () => {
   await using receiver = await startReceiver();
   await using cluster = await startCluster(3, { env });

@@ -2,7 +2,19 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { CommandOf } from "@gantry/shared/contract/commands.ts";
+import { type Role, ROLES } from "@gantry/shared/contract/roles.ts";
 import { checkNew, type Context, rowOf } from "../context.ts";
+import type { Rows } from "../rows.ts";
+
+/** The most that a token of this person allows at `nowMs` (the ledger's time); undefined: none is valid. */
+export function bestRoleOf(rows: Rows, person: string, nowMs: number): Role | undefined {
+  let best = -1;
+  for (const token of rows.hot("token").values()) {
+    const isValid = token.revokedAtMs === undefined && (token.expiresAtMs ?? Infinity) > nowMs;
+    if (isValid && token.person === person) best = Math.max(best, ROLES.indexOf(token.role));
+  }
+  return ROLES[best];
+}
 
 export function tokenMade(context: Context, command: CommandOf<"tokenMade">): unknown {
   const { rows } = context;

@@ -13,6 +13,7 @@ import type { Rows } from "../rows.ts";
 import { questionAsked } from "./asking.ts";
 import { isOpen as isOpenJob } from "./job-cancel.ts";
 import { jobAdded, jobCancelled } from "./jobs.ts";
+import { bestRoleOf } from "./people.ts";
 import { runCancelled, runStarted } from "./runs.ts";
 
 export function isOpen(rows: Rows, { type, id }: StartedThing): boolean {
@@ -94,12 +95,9 @@ function asCommand<B extends CommandBody>(
  * token that is valid. Throws forbidden if there is none, or not enough of it.
  */
 export function roleNow({ rows, nowMs }: Context, row: ScheduleRow): Role {
-  let best = -1;
-  for (const token of rows.hot("token").values()) {
-    const isValid = token.revokedAtMs === undefined && (token.expiresAtMs ?? Infinity) > nowMs;
-    if (isValid && token.person === row.by) best = Math.max(best, ROLES.indexOf(token.role));
-  }
-  const role = ROLES[Math.min(best, ROLES.indexOf(row.role))];
+  const best = bestRoleOf(rows, row.by, nowMs);
+  const role =
+    best === undefined ? undefined : ROLES[Math.min(ROLES.indexOf(best), ROLES.indexOf(row.role))];
   if (role !== undefined && mayAct(role, needsMaker(row) ? "maker" : "viewer")) return role;
   throw new GantryError("forbidden", `${row.by} has no valid token that may start this`);
 }
