@@ -120,6 +120,12 @@ describe("requests of workflows", () => {
     expect(await codeOf(outbound.send(asked(`${base}/scheme`), signal))).toBe("egress_denied");
     expect(await codeOf(outbound.send(asked(`${base}/round`), signal))).toBe("unreachable");
     expect(await codeOf(outbound.send(asked(`${base}/nowhere`), signal))).toBe("bad_request");
+    for (const path of ["/in", "/scheme", "/nowhere"]) {
+      const post = outbound.send(asked(`${base}${path}`, { method: "POST", body: "x" }), signal);
+      expect(await codeOf(post)).toBe("outcome_unknown"); // OB4: the first one has it
+    }
+    const unsent = asked("http://169.254.169.254/", { method: "POST", body: "x" });
+    expect(await codeOf(outbound.send(unsent, signal))).toBe("egress_denied");
   });
 
   it("is bounded in bytes and in time (OB3)", async () => {

@@ -5,6 +5,8 @@
 // OB2. A redirect is a new request: checked again, followed at most REDIRECTS_MAX times, and without
 //      credentials once it leaves the origin.
 // OB3. The answer is bounded in bytes and the whole of it in time.
+// OB4. What was answered with a redirect may have been done: a fault on the way on is `outcome_unknown`,
+//      but for GET and HEAD.
 
 import { lookup as systemLookup } from "node:dns/promises";
 import { request as plainRequest, type IncomingMessage } from "node:http";
@@ -87,22 +89,27 @@ export function makeOutbound(egress: Egress, clock: Clock, lookup: Lookup = look
       let headers = headersOf(request.headers);
       const redirectsMax = request.redirectsMax ?? REDIRECTS_MAX;
       for (let hop = 0; ; hop += 1) {
-        const address = await untilAborted(pin(url), limited);
-        const reply = await exchange(
-          { url, address, method, headers, body },
-          request.bytesMax,
-          limited,
-        );
+        const reply = await untilAborted(pin(url), limited)
+          .then((address) =>
+            exchange({ url, address, method, headers, body }, request.bytesMax, limited),
+          )
+          .catch((error: unknown) => {
+            throw toldOnward(request, hop, error);
+          });
         const { location } = reply.headers;
         const isRedirect =
           [301, 302, 303, 307, 308].includes(reply.status) && location !== undefined;
         if (!isRedirect) return reply;
         if (hop === redirectsMax)
-          throw new GantryError(
-            "unreachable",
-            `${url.origin} redirects more than ${redirectsMax} times`,
+          throw toldOnward(
+            request,
+            redirectsMax,
+            new GantryError(
+              "unreachable",
+              `${url.origin} redirects more than ${redirectsMax} times`,
+            ),
           );
-        const next = parse(location, url);
+        const next = parseOr(location, url, (fault) => toldOnward(request, hop + 1, fault));
         if (next.origin !== url.origin) headers = without(headers, CREDENTIALS); // OB2
         if (reply.status === 303 || (reply.status < 303 && method === "POST")) {
           method = method === "HEAD" ? "HEAD" : "GET";
@@ -113,6 +120,26 @@ export function makeOutbound(egress: Egress, clock: Clock, lookup: Lookup = look
       }
     },
   };
+}
+
+/** OB4. */
+function toldOnward(request: OutboundRequest, hop: number, cause: unknown): unknown {
+  const isHarmless = request.method === "GET" || request.method === "HEAD";
+  if (hop === 0 || isHarmless || !(cause instanceof GantryError)) return cause;
+  return new GantryError(
+    "outcome_unknown",
+    `The first address answered and named another one, which could not be asked: ${cause.message}`,
+    { cause },
+  );
+}
+
+/** Throws what `told` makes of the fault. */
+function parseOr(location: string, base: URL, told: (fault: unknown) => unknown): URL {
+  try {
+    return parse(location, base);
+  } catch (error) {
+    throw told(error);
+  }
 }
 
 interface Exchange {
