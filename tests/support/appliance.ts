@@ -180,6 +180,10 @@ export async function startAppliance(options: ApplianceOptions = {}): Promise<Ap
         ...(body === undefined
           ? {}
           : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      }).catch((cause: unknown) => {
+        const state = hasEnded(running.get("hub")) ? "has ended" : "runs";
+        const said = self.output("hub").slice(-2_000);
+        throw new Error(`${method} ${path}: no answer; the hub ${state}: ${said}`, { cause });
       });
       const text = await reply.text();
       try {
