@@ -210,6 +210,20 @@ describe("analytics", () => {
       by_person: [{ name: "ada" }],
     });
     expect(costs(parts(told), request({}))).toMatchObject({ total_cost_usd: 2 });
+    for (const [role, usd] of [
+      ["viewer", 1],
+      ["operator", 2],
+    ] as const) {
+      const mine = request({}, role);
+      expect(analyticsSummary(parts(told), mine)).toMatchObject({
+        runs: 2,
+        cost_usd: usd,
+        total_cost_usd: usd,
+      });
+      expect(analyticsWorkflows(parts(told), mine)).toMatchObject({
+        workflows: [{ workflow: "alpha", runs: 2, cost_usd: usd }],
+      });
+    }
   });
 
   it("refuse a window that is none, and one that is too large", () => {

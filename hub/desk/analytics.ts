@@ -52,13 +52,13 @@ export function analyticsSummary({ hub }: DeskParts, request: DeskRequest): unkn
   const { rows } = hub;
   const nowMs = hub.stampMs();
   const window = windowOf(request, nowMs, WEEK_DAYS);
-  const total = addUp(sumsIn(rows, window));
-  const money = addUp(sumsIn(rows, windowOf(request, nowMs, MONTH_DAYS)));
+  const isMine = ownerTest(request);
+  const money = addUp(sumsIn(rows, windowOf(request, nowMs, MONTH_DAYS)).filter(isMine));
   return {
     ...window,
     total_workflows: rows.get("count", "runs") ?? 0,
     active: activeRuns(rows),
-    ...totalsView(total),
+    ...totalsView(sumsIn(rows, window), isMine),
     total_cost_usd: usd(money.usage),
   };
 }
@@ -74,6 +74,7 @@ export function analyticsWorkflows({ hub }: DeskParts, request: DeskRequest): un
   const ids = Array.from({ length: Math.min(RECENT_IDS, started) }, (_, n) =>
     idAt(started - 1 - n),
   );
+  const isMine = ownerTest(request);
   const groups = [...Map.groupBy(sums, ({ workflow }) => workflow)];
   return {
     ...window,
@@ -82,16 +83,14 @@ export function analyticsWorkflows({ hub }: DeskParts, request: DeskRequest): un
     recent_24h: started - firstRecent,
     recent_task_ids: ids,
     workflows: groups
-      .map(([workflow, of]) => ({ workflow, ...totalsView(addUp(of)) }))
+      .map(([workflow, of]) => ({ workflow, ...totalsView(of, isMine) }))
       .toSorted((a, b) => b.runs - a.runs || (a.workflow < b.workflow ? -1 : 1)),
   };
 }
 
 /** All of the answers that there are, and 30 days of runs, if nothing else is said. */
 export function costs({ hub }: DeskParts, request: DeskRequest): unknown {
-  const { person, role } = actorOf(request);
-  const isMine = (row: { readonly person: string }): boolean =>
-    row.person === person || seesAll(role); // AN2
+  const isMine = ownerTest(request);
   const asked = request.query as Partial<Window>;
   const answers = [...hub.rows.hot("spend").values()].filter(
     (row) => isMine(row) && row.day >= (asked.from ?? "") && row.day <= (asked.to ?? "~"),
@@ -127,6 +126,12 @@ export function costs({ hub }: DeskParts, request: DeskRequest): unknown {
     by_person: spent(sums, (row) => row.person),
     by_day: spent(sums, ({ day }) => day),
   };
+}
+
+/** AN2: whose money this person sees. */
+function ownerTest(request: DeskRequest): (row: { readonly person: string }) => boolean {
+  const { person, role } = actorOf(request);
+  return (row) => row.person === person || seesAll(role);
 }
 
 // ── sums ────────────────────────────────────────────────────────────────────────────────────────
@@ -180,7 +185,9 @@ function addTo(into: Record<string, number>, counts: Counts): void {
   for (const [key, count] of Object.entries(counts)) into[key] = (into[key] ?? 0) + count;
 }
 
-function totalsView({ done, failed, cancelled, tookMs, faults, durations, usage }: RunTotals) {
+function totalsView(sums: readonly RunSumRow[], isMine: ReturnType<typeof ownerTest>) {
+  const { done, failed, cancelled, tookMs, faults, durations } = addUp(sums);
+  const { usage } = addUp(sums.filter(isMine));
   const runs = done + failed + cancelled;
   const [p50, p95] = [percentileOf(durations, 50), percentileOf(durations, 95)];
   return {
