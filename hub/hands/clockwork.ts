@@ -4,9 +4,10 @@
 // CW1. It sleeps until the nearest instant; changes of the rows wake it. Only a jump of the wall clock
 //      tells nobody: it looks again after LOOK_MS at the latest.
 // CW2. What is due is judged by the time that is written into commands (registry/replicated-time.ts).
-// CW3. A schedule whose step was refused, or could not be written, waits RETRY_MS: none is in the way of
-//      the others.
+// CW3. A schedule whose step was refused, or could not be written, waits, longer each time: none is in
+//      the way of the others.
 
+import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { type ErrorRecord, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIFE } from "@gantry/shared/base/policy.ts";
 import type { CommandBody, Reply } from "@gantry/shared/contract/commands.ts";
@@ -27,7 +28,8 @@ import { type DueHeap, makeDueHeap } from "../schedules/due-heap.ts";
 import { dueAtMs, nextStep, type Step } from "../schedules/plan.ts";
 
 const LOOK_MS = 30_000;
-const RETRY_MS = 1_000;
+/** CW3. */
+const AGAIN = { firstMs: 1_000, factor: 2, maxMs: 15_000, jitter: 0.2 } as const;
 const AT_ONCE = 64;
 /** Of one schedule in one turn; then the others have theirs. */
 const STEPS_MAX = 16;
@@ -57,6 +59,7 @@ export interface ClockworkParts {
 export function makeClockwork(parts: ClockworkParts): Clockwork {
   const { hub, calendar } = parts;
   const { rows, clock } = hub;
+  const failures = new Map<string, number>(); // in a row, by schedule
 
   /** What the row says is to be done now, as a command. */
   function owed(row: ScheduleRow): CommandBody | undefined {
@@ -116,6 +119,13 @@ export function makeClockwork(parts: ClockworkParts): Clockwork {
     return true;
   }
 
+  /** CW3. */
+  function pauseOf(id: string): number {
+    const count = (failures.get(id) ?? 0) + 1;
+    failures.set(id, count);
+    return backoffMs(AGAIN, count, hub.random);
+  }
+
   /** Everything that is due, AT_ONCE at a time; false if there was nothing. */
   async function turn(heap: DueHeap, signal: AbortSignal): Promise<boolean> {
     if (isSwitchedOff(rows)) return false;
@@ -130,7 +140,8 @@ export function makeClockwork(parts: ClockworkParts): Clockwork {
           hub.log.warn({ schedule: id, error: toErrorRecord(error) }, "a schedule waits");
         }
         const atMs = placeOf(id);
-        const laterMs = mustWait ? hub.stampMs() + RETRY_MS : 0;
+        const laterMs = mustWait && atMs !== undefined ? hub.stampMs() + pauseOf(id) : 0;
+        if (laterMs === 0) failures.delete(id);
         heap.set(id, atMs === undefined ? undefined : Math.max(atMs, laterMs));
       }),
     );

@@ -10,6 +10,7 @@
 // WH5. It posts only while who made it could make it still: else it stands still, and goes on from where
 //      it stood when a valid token of that person is there again.
 
+import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { RETRY } from "@gantry/shared/base/policy.ts";
 import type { EventType, LedgerEvent } from "@gantry/shared/contract/events.ts";
@@ -30,7 +31,8 @@ const TELL_MS = 200;
 /** A cursor this far behind moves on though nothing was for it: a start has less to read. */
 const IDLE_POSITIONS = 10_000;
 const LOOK_MS = 30_000;
-const RETRY_MS = 1_000;
+/** Of a loop that could not write or read: not of a receiver (RETRY.webhook). */
+const AGAIN = { firstMs: 1_000, factor: 2, maxMs: 60_000, jitter: 0.2 } as const;
 /** How soon a webhook notices that its maker may post again. */
 const MAY_MS = 5_000;
 
@@ -279,9 +281,11 @@ function follow(
   }
 
   async function loop(): Promise<void> {
+    let failures = 0;
     while (!signal.aborted) {
       try {
         await turn();
+        failures = 0;
       } catch (error) {
         if (signal.aborted) return;
         hub.log.warn({ webhook: id, error: toErrorRecord(error) }, "a webhook begins again");
@@ -291,7 +295,9 @@ function follow(
         dead = [];
         oldestMs = Infinity;
         live = undefined;
-        await rest(RETRY_MS);
+        failures += 1;
+        // Not `rest`: news would wake it, and a busy log would make it try as fast as events come.
+        await clock.sleep(backoffMs(AGAIN, failures, hub.random), signal).catch(() => {}); // ended
       }
     }
   }
