@@ -21,7 +21,8 @@ interface Scene {
 
 const fault = (code: ErrorCode): Outcome => ({ fault: new GantryError(code, code), sent: 1 });
 
-function makeScene(): Scene {
+/** `slept`: every pause, which then takes no time. */
+function makeScene(slept?: number[]): Scene {
   const ops: RegistryOp[] = [];
   const opened = Promise.withResolvers<number>();
   const exchange: Pick<Exchange, "call"> = {
@@ -38,7 +39,10 @@ function makeScene(): Scene {
     queues: makeQueues({
       exchange: () => exchange as Exchange, // all that queues use of it
       write: async () => ({ jobs: [] }),
-      clock: systemClock,
+      clock:
+        slept === undefined
+          ? systemClock
+          : { ...systemClock, sleep: (ms) => Promise.resolve(void slept.push(ms)) },
       random: () => 0,
       log: silentLogger,
     }),
@@ -80,6 +84,15 @@ async function endsOf(
 }
 
 describe("ends of work", () => {
+  it("are sent less and less often to hubs that have no leader, and still arrive", async () => {
+    const slept: number[] = [];
+    const scene = makeScene(slept);
+    scene.answer = (op) =>
+      op.op === "finish" && slept.length < 10 ? fault("no_leader") : { value: {} };
+    expect(await endsOf(scene, 1, () => "done")).toHaveLength(11);
+    expect(slept).toEqual([20, 40, 80, 160, 320, 640, 1_000, 1_000, 1_000, 1_000]);
+  });
+
   it("go in calls that a frame holds, however long results are", async () => {
     const ends = await endsOf(makeScene(), 100, () => "x".repeat(30_000));
     expect(ends.flatMap((op) => op.ends)).toHaveLength(100);

@@ -6,6 +6,7 @@
 //      sent until a hub has answered it.
 // QC3. A job that is to be stopped hears it by its signal, at once; its end is then nobody's business.
 
+import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type {
@@ -82,7 +83,8 @@ export interface Queues extends QueueClient {
 const UNDER_WAY_MAX = 2;
 const BATCH_MAX = 500;
 const BATCH_BYTES = 262_144;
-const AGAIN_MS = 20;
+/** At most a second: a hub that says `busy` or has no leader is asked less and less often. */
+const AGAIN = { firstMs: 20, factor: 2, maxMs: 1_000, jitter: 0.5 } as const;
 
 export function makeQueues(parts: QueueParts): Queues {
   const { exchange, write, clock, log } = parts;
@@ -91,6 +93,8 @@ export function makeQueues(parts: QueueParts): Queues {
     { link: RegistryLink; take(work: RegistryWork): void; over(): void }
   >();
   const mint = makeMint(clock.now(), parts.random);
+
+  const againMs = (failures: number): number => backoffMs(AGAIN, failures, parts.random);
 
   // ── adding ────────────────────────────────────────────────────────────────────────────────────
 
@@ -123,6 +127,7 @@ export function makeQueues(parts: QueueParts): Queues {
     signal: AbortSignal,
     onOpened: () => void = () => {},
   ): Promise<void> {
+    let failures = 0;
     while (!signal.aborted) {
       const over = Promise.withResolvers<void>();
       let mine: number | undefined;
@@ -136,9 +141,11 @@ export function makeQueues(parts: QueueParts): Queues {
         const { code } = outcome.fault;
         if (code === "stopping") return; // hubs that stop are left for others: this client is closed
         if (!WAITS.has(code)) throw outcome.fault;
-        await clock.sleep(AGAIN_MS, signal).catch(() => {}); // aborted: the loop ends
+        failures += 1;
+        await clock.sleep(againMs(failures), signal).catch(() => {}); // aborted: the loop ends
         continue;
       }
+      failures = 0;
       onOpened();
       const end = (): void => over.resolve();
       signal.addEventListener("abort", end, { once: true });
@@ -154,7 +161,7 @@ export function makeQueues(parts: QueueParts): Queues {
 
   /** QC2. */
   async function endAll(op: RegistryOp, count: number): Promise<readonly undefined[]> {
-    for (;;) {
+    for (let failures = 1; ; failures += 1) {
       const outcome = await exchange().call(op);
       if ("value" in outcome || outcome.fault.code === "stopping") break;
       // What no hub will ever take is in nobody's way: the leases run out, and the jobs are done again.
@@ -162,7 +169,7 @@ export function makeQueues(parts: QueueParts): Queues {
         log.error({ error: toErrorRecord(outcome.fault) }, "ends of work were refused");
         break;
       }
-      await clock.sleep(AGAIN_MS, NEVER);
+      await clock.sleep(againMs(failures), NEVER); // a closed client answers `stopping` to the next call
     }
     return Array.from({ length: count }, () => undefined);
   }
