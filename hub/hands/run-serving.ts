@@ -80,7 +80,11 @@ export function makeRunServing(
       const { by, role } = row;
       const task = { run: row.id, place, attempt, idempotencyKey, node, values, by, role };
       const end = await tasks.work(task, stop);
-      if (end.kind === "done") return done(row, effect, end.output, stop);
+      if (end.kind === "done")
+        return done(row, effect, end.output, stop).catch((error: unknown) => {
+          if (node.effect !== "once" || stop.aborted) throw error;
+          return [row.id, "lost", place, attempt]; // it happened: only a person may say what it gave
+        });
       if (end.kind === "failed") return failed(row, effect, fromRecord(end.error));
       if (node.effect === "once") return [row.id, "lost", place, attempt];
       return failed(
@@ -145,7 +149,7 @@ export function makeRunServing(
     const row = rows.hot("run").get(id);
     if (row === undefined) return null;
     const plan = planOf(rows, row.state.graph);
-    return retryAtMs(plan, row.state, place, clock.now(), hub.random()) ?? null;
+    return retryAtMs(plan, row.state, place, hub.stampMs(), hub.random()) ?? null;
   }
 
   return serve;

@@ -424,6 +424,22 @@ describe("tasks", () => {
     expect(runOf(scene.rig).state).toMatchObject({ state: "done", output: { file: "x.stl" } });
   });
 
+  it("of a `once` task that is done, and whose output could not be kept, are unknown", async () => {
+    const lift = { type: "task", capability: "lift", queue: "crane", effect: "once" };
+    const scene = makeScene(graph({ lift }));
+    scene.spreadFault = new GantryError("unreachable", "too few hubs");
+    scene.reign();
+    await scene.clock.pass(10);
+    const [job = ""] = scene.rig.rows.hot("job").keys();
+    const token = scene.rig.ledger.position + 1;
+    scene.rig.act({ type: "jobsLeased", worker: "ada/1", jobs: [{ job, token }] });
+    const result = "x".repeat(LIMIT.runOutputBytes.max);
+    scene.rig.act({ type: "jobsEnded", ends: [{ job, token, result }] });
+    scene.publish();
+    await scene.clock.pass(2_000);
+    expect(runOf(scene.rig).state.root.state).toEqual([8]); // NODE.unknown
+  });
+
   it("of one turn are added by one command; one that is there already keeps no other out", async () => {
     const scene = makeScene(task, { inputs: { size: 3 } });
     const old = scene.reign();
