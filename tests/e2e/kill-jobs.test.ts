@@ -1,10 +1,10 @@
 // Jobs that run or wait when the hub goes: each ends, once for whoever asks, and none is forgotten.
 
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { startAppliance, until } from "../support/appliance.ts";
+import { until } from "../support/appliance.ts";
+import { startSlowCommand } from "../support/slow-command.ts";
 
 const JOBS = 5;
 /** Of one machine (hands/duties.ts); the fifth waits. */
@@ -17,25 +17,8 @@ describe("the hub goes while a machine has five jobs to do", { timeout: 3 * PATI
   it.each(["SIGKILL", "SIGTERM"] as const)(
     "[M31] %s: all five go on and end as done, and none is done again",
     async (signal) => {
-      const folder = await mkdtemp(join(tmpdir(), "gantry-jobs-"));
-      await using stack = new AsyncDisposableStack();
-      stack.defer(() => rm(folder, { recursive: true, force: true }));
-      const slow = {
-        program: "/bin/sh",
-        args: ["-c", SCRIPT, folder],
-        timeoutMs: PATIENCE_MS,
-        hazard: "none",
-        effect: "once",
-      };
-      const commands = join(folder, "commands.json");
-      await writeFile(commands, JSON.stringify({ slow }));
-      const env = { GANTRY_COMMANDS: commands };
-      const a = stack.use(await startAppliance({ env, parts: ["hub", "agent"] }));
-      await until("the machine", async () => {
-        const { body } = await a.api("GET", "/api/registry");
-        return JSON.stringify(body).includes('"slow"');
-      });
-
+      await using slow = await startSlowCommand(SCRIPT, { timeoutMs: PATIENCE_MS, effect: "once" });
+      const { appliance: a, folder } = slow;
       const ids = await Promise.all(
         Array.from({ length: JOBS }, async () => {
           const { body } = await a.api("POST", "/api/jobs", { kind: "command", command: "slow" });

@@ -2,15 +2,16 @@
 // kill -9 of either.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { EndedWork } from "@gantry/shared/contract/registry-ops.ts";
 import { WorkFailed } from "../../node-agent/adapters/registry-queues.ts";
-import { ROOT, startAppliance, until } from "../support/appliance.ts";
+import { ROOT, until } from "../support/appliance.ts";
 import { type ClusterHub, startCluster, type TestCluster } from "../support/cluster.ts";
 import { type Enrolled, enrolNode, openClient } from "../support/enrol.ts";
+import { startSlowCommand } from "../support/slow-command.ts";
 
 const PATIENCE_MS = 90_000;
 
@@ -304,25 +305,10 @@ describe("kill -9", { timeout: 2 * PATIENCE_MS }, () => {
 
 describe("a command on a machine", { timeout: PATIENCE_MS }, () => {
   it("ends when its job is cancelled", async () => {
-    const folder = await mkdtemp(join(tmpdir(), "gantry-cancel-"));
-    await using stack = new AsyncDisposableStack();
-    stack.defer(() => rm(folder, { recursive: true, force: true }));
     const script = 'echo $$ > "$0/pid"; sleep 60; echo over > "$0/over"';
-    const slow = {
-      program: "/bin/sh",
-      args: ["-c", script, folder],
-      timeoutMs: 60_000,
-      hazard: "none",
-      effect: "idempotent",
-    };
-    const commands = join(folder, "commands.json");
-    await writeFile(commands, JSON.stringify({ slow }));
-    const env = { GANTRY_COMMANDS: commands };
-    const a = stack.use(await startAppliance({ env, parts: ["hub", "agent"] }));
-    await until("the machine", async () => {
-      const { body } = await a.api("GET", "/api/registry");
-      return JSON.stringify(body).includes('"slow"');
-    });
+    const facts = { timeoutMs: 60_000, effect: "idempotent" } as const;
+    await using slow = await startSlowCommand(script, facts);
+    const { appliance: a, folder } = slow;
     const { body } = await a.api("POST", "/api/jobs", { kind: "command", command: "slow" });
     const pid = await until("it to run", async () => {
       const text = await readFile(join(folder, "pid"), "utf8").catch(() => "");
