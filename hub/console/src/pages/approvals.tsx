@@ -16,6 +16,7 @@ import { FreshLine } from "../ui/fresh.tsx";
 import { OPEN_APPROVALS } from "../ui/navigation.tsx";
 import { Pager, paged } from "../ui/pager.tsx";
 import { Badge, Button, Card, Empty, Facts, PageHead, StateBadge, Table } from "../ui/parts.tsx";
+import { Tabs } from "../ui/tabs.tsx";
 import { Waiting } from "../ui/waiting.tsx";
 
 export interface ApprovalsPageProps {
@@ -31,18 +32,15 @@ export function ApprovalsPage({ tab, after }: ApprovalsPageProps) {
   return (
     <div class="page">
       <PageHead title="Approvals" />
-      <nav class="row" aria-label="Which approvals">
-        <a class="button" href={formatPlace("approvals")} aria-current={isAll ? undefined : "true"}>
-          Open
-        </a>
-        <a
-          class="button"
-          href={formatPlace("approvals", undefined, { tab: "all" })}
-          aria-current={isAll ? "true" : undefined}
-        >
-          All, with their answers
-        </a>
-      </nav>
+      <Tabs
+        label="Which approvals"
+        page="approvals"
+        tabs={[
+          [undefined, "Open"],
+          ["all", "All, with their answers"],
+        ]}
+        current={isAll ? "all" : undefined}
+      />
       <Waiting of={page}>
         {({ approvals, next }) => (
           <>

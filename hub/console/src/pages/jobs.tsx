@@ -4,7 +4,6 @@ import { mayAct } from "@gantry/shared/contract/roles.ts";
 import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
 import { useState } from "preact/hooks";
 import { dateTime } from "../core/format.ts";
-import { formatPlace } from "../core/route.ts";
 import type { JobPage } from "../core/views.ts";
 import { useAct } from "../live/act.ts";
 import { call, post } from "../live/api.ts";
@@ -14,6 +13,7 @@ import { ConfirmationCard } from "../ui/confirmation.tsx";
 import { AskFirst } from "../ui/dialog.tsx";
 import { Pager, paged } from "../ui/pager.tsx";
 import { Button, Empty, PageHead, StateBadge, Table } from "../ui/parts.tsx";
+import { Tabs } from "../ui/tabs.tsx";
 import { Waiting } from "../ui/waiting.tsx";
 
 const HEAD = ["Job", "State", "Class", "Machine", "Tries", "By", "Changed", ""];
@@ -29,18 +29,15 @@ export function JobsPage({ tab, after }: JobsPageProps) {
   return (
     <div class="page">
       <PageHead title="Jobs" />
-      <nav class="row" aria-label="Which jobs">
-        <a class="button" href={formatPlace("jobs")} aria-current={isDead ? undefined : "true"}>
-          All jobs
-        </a>
-        <a
-          class="button"
-          href={formatPlace("jobs", undefined, { tab: "dead" })}
-          aria-current={isDead ? "true" : undefined}
-        >
-          Dead letters
-        </a>
-      </nav>
+      <Tabs
+        label="Which jobs"
+        page="jobs"
+        tabs={[
+          [undefined, "All jobs"],
+          ["dead", "Dead letters"],
+        ]}
+        current={isDead ? "dead" : undefined}
+      />
       <Waiting of={page}>
         {({ jobs, next }) => (
           <>

@@ -11,6 +11,7 @@ import { post } from "../live/api.ts";
 import { refresh, useResource } from "../live/resources.ts";
 import { useConsole } from "../live/store.ts";
 import { Badge, Button, Empty, Facts, PageHead, Table } from "../ui/parts.tsx";
+import { Tabs } from "../ui/tabs.tsx";
 import { Waiting } from "../ui/waiting.tsx";
 import { DeadLetters } from "../ui/dead-letters.tsx";
 import { QueueJobs } from "../ui/queue-jobs.tsx";
@@ -38,18 +39,15 @@ export function QueuesPage({ id, tab, after }: QueuesPageProps) {
   return (
     <div class="page">
       <PageHead title="Queues" />
-      <nav class="row" aria-label="What to show">
-        <a class="button" href={formatPlace("queues")} aria-current={isDead ? undefined : "true"}>
-          Queues
-        </a>
-        <a
-          class="button"
-          href={formatPlace("queues", undefined, { tab: "dead" })}
-          aria-current={isDead ? "true" : undefined}
-        >
-          Dead letters
-        </a>
-      </nav>
+      <Tabs
+        label="What to show"
+        page="queues"
+        tabs={[
+          [undefined, "Queues"],
+          ["dead", "Dead letters"],
+        ]}
+        current={isDead ? "dead" : undefined}
+      />
       {isDead ? <DeadLetters queue={undefined} after={after} /> : <AllQueues />}
     </div>
   );
@@ -161,18 +159,7 @@ function OneQueue(props: {
           </div>
         )}
       </Waiting>
-      <nav class="row" aria-label="Which jobs">
-        {TABS.map(([key, title]) => (
-          <a
-            key={key}
-            class="button"
-            href={formatPlace("queues", name, { tab: key })}
-            aria-current={key === tab ? "true" : undefined}
-          >
-            {title}
-          </a>
-        ))}
-      </nav>
+      <Tabs label="Which jobs" page="queues" id={name} tabs={TABS} current={tab} />
       {tab === "dead" ? (
         <DeadLetters queue={name} after={after} />
       ) : (
