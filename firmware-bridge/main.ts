@@ -11,9 +11,9 @@ import { openSerial } from "./adapters/serial.ts";
 import { ensureSimulator } from "./adapters/sim-process.ts";
 import { serveSocket, type SocketServer } from "./adapters/socket-server.ts";
 import { jobReport, makeBridge } from "./bridge/bridge.ts";
-import { type Driver, makeDriver } from "./bridge/driver.ts";
+import { makeDriver } from "./bridge/driver.ts";
 import { type BridgeConfig, type PrinterSpec, readConfig } from "./config.ts";
-import type { OpenCable } from "./ports.ts";
+import type { OpenCable, PrinterPort } from "./ports.ts";
 
 /** A simulated printer that nobody opens ends by itself, so that no process is left behind. */
 const SIMULATOR_IDLE_S = "60";
@@ -30,7 +30,7 @@ export async function main(): Promise<void> {
   );
   let server: SocketServer | undefined;
   let toldAtMs = 0;
-  const drivers: Driver[] = config.printers.map((spec) =>
+  const drivers: PrinterPort[] = config.printers.map((spec) =>
     makeDriver(spec, {
       clock: systemClock,
       random: Math.random,

@@ -1,7 +1,38 @@
-// The ports of the bridge: what its loops ask of files, cables and the disk.
+// The ports of the bridge: what it asks of printers, files, cables and the disk.
+//
+// Each driver fulfils PrinterPort:
+// PP1. A job is started at most once: `started` is in the journal before the command leaves, a job
+//      that the journal knows is never started again, and no lost answer is a reason to repeat it.
+// PP2. No printer delays another: whatever waits has a time-out and a signal.
+// PP3. `stop` waits for nothing and needs no token; the printer stays `stopped` until `reset`.
 
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
-import type { JobPhase } from "@gantry/shared/contract/bridge.ts";
+import type { BridgeOrder, JobPhase, Printer } from "@gantry/shared/contract/bridge.ts";
+
+export type OrderOf<T extends BridgeOrder["type"]> = Extract<BridgeOrder, { type: T }>;
+
+/** One printer, whatever it speaks. PP1, PP2 */
+export interface PrinterPort {
+  readonly id: string;
+  /** What it is doing now, its temperatures and its faults, as far as it told. Never waits. */
+  printer(): Printer;
+  /** Connects, and connects again, until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  /**
+   * Checks the file, brings it to the printer and starts it. Resolves when the order is journalled,
+   * with a note for the asker, if any; what is found wrong later is the job's end. Rejects with
+   * stale_token, conflict, device_offline, device_fault, not_found or io_error.
+   */
+  start(order: OrderOf<"start">): Promise<string | undefined>;
+  /** Resolves with a note, if any. Rejects with stale_token, not_found, conflict or io_error. */
+  control(order: OrderOf<"pause" | "resume" | "cancel">): Promise<string | undefined>;
+  /** Emergency. PP3 */
+  stop(): void;
+  /** A person says that it may be used again. Gives a note where there is nothing to reset. */
+  reset(): string | undefined;
+  /** The bridge ends; takes a few seconds at most. */
+  shutdown(): Promise<void>;
+}
 
 /** An open cable to a printer. */
 export interface Cable {

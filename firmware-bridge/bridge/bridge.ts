@@ -7,8 +7,7 @@
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { BridgeOrder, BridgeReport, JobPhase } from "@gantry/shared/contract/bridge.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
-import { isEnded, type JobRow, type Journal } from "../ports.ts";
-import type { Driver } from "./driver.ts";
+import { isEnded, type JobRow, type Journal, type PrinterPort } from "../ports.ts";
 
 export interface Bridge {
   /** Never rejects. BG1 */
@@ -17,8 +16,8 @@ export interface Bridge {
   greeting(): readonly BridgeReport[];
 }
 
-export function makeBridge(drivers: readonly Driver[], journal: Journal, log: Logger): Bridge {
-  const driverOf = (id: string): Driver => {
+export function makeBridge(drivers: readonly PrinterPort[], journal: Journal, log: Logger): Bridge {
+  const driverOf = (id: string): PrinterPort => {
     const driver = drivers.find((one) => one.id === id);
     if (driver === undefined) throw new GantryError("not_found", `There is no printer ${id}`);
     return driver;

@@ -5,7 +5,7 @@
 
 import { type ErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import type { Random } from "@gantry/shared/base/prng.ts";
-import type { BridgeOrder, JobPhase } from "@gantry/shared/contract/bridge.ts";
+import type { JobPhase } from "@gantry/shared/contract/bridge.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
@@ -93,8 +93,6 @@ export interface DriverContext {
   /** Tells the world what changed: phases at once, the rest at most once a second. */
   tell(): void;
 }
-
-export type OrderOf<T extends BridgeOrder["type"]> = Extract<BridgeOrder, { type: T }>;
 
 // Functions, not fields: what they say may change in every call and await between two of them.
 

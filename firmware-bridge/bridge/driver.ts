@@ -1,4 +1,4 @@
-// One printer: keeps its cable open, knows its state, works on at most one job.
+// One Marlin printer on a cable, as a PrinterPort: keeps its cable open, knows its state, works on at most one job.
 //
 //   offline -> opening -> online (idle | job) -> offline ...
 //   fault and stopped last until a person says `reset`.
@@ -17,9 +17,10 @@
 import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { RECONNECT } from "@gantry/shared/base/policy.ts";
-import type { Printer, PrinterPhase } from "@gantry/shared/contract/bridge.ts";
+import type { PrinterPhase } from "@gantry/shared/contract/bridge.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import type { PrinterSpec } from "../config.ts";
+import type { PrinterPort } from "../ports.ts";
 import {
   activeIn,
   type DriverContext,
@@ -29,7 +30,6 @@ import {
   NO_WORK,
   noSigns,
   onlineIn,
-  type OrderOf,
   preparingIn,
 } from "./driver-state.ts";
 import { HEATERS_OFF } from "./handshake.ts";
@@ -41,21 +41,6 @@ import { makeStartJob } from "./preparation.ts";
 import { phaseOf, printerOf } from "./printer-view.ts";
 import { makeSession } from "./session.ts";
 
-export interface Driver {
-  readonly id: string;
-  printer(): Printer;
-  /** Until the signal aborts. */
-  run(signal: AbortSignal): Promise<void>;
-  /** Resolves with a note for the asker, if any; rejects with the reason of the refusal. DR6 */
-  start(order: OrderOf<"start">): Promise<string | undefined>;
-  control(order: OrderOf<"pause" | "resume" | "cancel">): Promise<string | undefined>;
-  /** DR3 */
-  stop(): void;
-  reset(): string | undefined;
-  /** Ends a job as interrupted, heaters off; at most SHUTDOWN_MS. */
-  shutdown(): Promise<void>;
-}
-
 const TICK_MS = 20;
 const REPORT_MS = 1_000;
 /** A board resets when its line drops; reopened at once, it may not notice. */
@@ -63,7 +48,7 @@ const REOPEN_MS = 250;
 const LOST_MS = 10_000;
 const SHUTDOWN_MS = 3_000;
 
-export function makeDriver(spec: PrinterSpec, ports: DriverPorts): Driver {
+export function makeDriver(spec: PrinterSpec, ports: DriverPorts): PrinterPort {
   const { clock, log } = ports;
   const scope = makeScope((task, error) =>
     log.error({ task, error: String(error) }, "task failed"),

@@ -1,12 +1,12 @@
 // Pause, resume and cancel of a job, whatever has become of it. DR5 and DR6 are of driver.ts.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import type { OrderOf } from "../ports.ts";
 import {
   activeIn,
   type DriverContext,
   type DriverState,
   onlineIn,
-  type OrderOf,
   preparingIn,
 } from "./driver-state.ts";
 import type { LinePump } from "./line-pump.ts";

@@ -6,15 +6,9 @@
 // the order is answered before them (DR6). DR4: after each await everything is looked at again.
 
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
-import type { EndPhase, JobFile, JobRow } from "../ports.ts";
+import type { EndPhase, JobFile, JobRow, OrderOf } from "../ports.ts";
 import { makeActiveJob } from "./active-job.ts";
-import {
-  type DriverContext,
-  NO_WORK,
-  type OrderOf,
-  type Preparing,
-  requireOnline,
-} from "./driver-state.ts";
+import { type DriverContext, NO_WORK, type Preparing, requireOnline } from "./driver-state.ts";
 import type { LinePump } from "./line-pump.ts";
 import { type Cleared, preflight } from "./preflight.ts";
 import { sizeMmOf } from "./printer-view.ts";
