@@ -10,6 +10,7 @@ import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { BridgeOrder, JobPhase, Printer } from "@gantry/shared/contract/bridge.ts";
 
 export type OrderOf<T extends BridgeOrder["type"]> = Extract<BridgeOrder, { type: T }>;
+export type ControlOrder = OrderOf<"pause" | "resume" | "cancel">;
 
 /** One printer, whatever it speaks. PP1, PP2 */
 export interface PrinterPort {
@@ -25,7 +26,7 @@ export interface PrinterPort {
    */
   start(order: OrderOf<"start">): Promise<string | undefined>;
   /** Resolves with a note, if any. Rejects with stale_token, not_found, conflict or io_error. */
-  control(order: OrderOf<"pause" | "resume" | "cancel">): Promise<string | undefined>;
+  control(order: ControlOrder): Promise<string | undefined>;
   /** Emergency. PP3 */
   stop(): void;
   /** A person says that it may be used again. Gives a note where there is nothing to reset. */
@@ -75,6 +76,8 @@ export interface JobRow {
   /** First bytes that may have been sent: 1 from before the first byte on, else 0. */
   readonly startedCount: number;
   readonly isAcknowledged: boolean;
+  /** The name that the job's file has on a printer that prints files by itself. */
+  readonly remoteFile?: string;
   readonly error?: ErrorRecord;
 }
 

@@ -16,6 +16,7 @@ import type { Reading } from "../protocols/marlin-codec.ts";
 import type { ActiveJob } from "./active-job.ts";
 import type { Identity } from "./handshake.ts";
 import type { JobBook } from "./job-book.ts";
+import type { Preparing, Work } from "./preparation.ts";
 
 export interface Online {
   readonly kind: "online";
@@ -30,22 +31,10 @@ export type CableState =
   | Online
   | { readonly kind: "down"; readonly isStopped: boolean; readonly error: ErrorRecord };
 
-/** An order that is being checked; nothing of it was sent. */
-export interface Preparing {
-  readonly kind: "preparing";
-  readonly job: string;
-  token: number;
-  readonly abort: AbortController;
-  /** Settles when the order is journalled, or refused. */
-  readonly admitted: Promise<unknown>;
+export interface Printing {
+  readonly kind: "printing";
+  readonly active: ActiveJob;
 }
-
-export type Work =
-  | { readonly kind: "none" }
-  | Preparing
-  | { readonly kind: "printing"; readonly active: ActiveJob };
-
-export const NO_WORK: Work = { kind: "none" };
 
 /** What the printer showed since its cable was opened. */
 export interface Signs {
@@ -63,7 +52,7 @@ export const noSigns = (): Signs => ({
 
 export interface DriverState {
   cable: CableState;
-  work: Work;
+  work: Work<Printing>;
   signs: Signs;
   reading: Reading;
   /** As of the last handshake. */

@@ -27,7 +27,6 @@ import {
   type DriverPorts,
   type DriverState,
   isDown,
-  NO_WORK,
   noSigns,
   onlineIn,
   preparingIn,
@@ -37,7 +36,8 @@ import { makeJobBook } from "./job-book.ts";
 import { makeJobControl } from "./job-control.ts";
 import { makeJobEnd } from "./job-end.ts";
 import { makeLinePump } from "./line-pump.ts";
-import { makeStartJob } from "./preparation.ts";
+import { marlinStage } from "./marlin-stage.ts";
+import { makeStartJob, NO_WORK } from "./preparation.ts";
 import { phaseOf, printerOf } from "./printer-view.ts";
 import { makeSession } from "./session.ts";
 
@@ -65,7 +65,7 @@ export function makeDriver(spec: PrinterSpec, ports: DriverPorts): PrinterPort {
   const context: DriverContext = { spec, ports, state, book, scope, tell };
   const jobEnd = makeJobEnd(context);
   const pump = makeLinePump(context, jobEnd);
-  const start = makeStartJob(context, pump);
+  const start = makeStartJob(marlinStage(context, pump));
   const control = makeJobControl(context, pump);
   const session = makeSession(context, jobEnd, pump, () =>
     endLost("The bridge or this machine stopped while it printed"),

@@ -4,7 +4,7 @@
 import { type ErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import type { JobPhase } from "@gantry/shared/contract/bridge.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
-import { isEnded, type JobRow, type Journal } from "../ports.ts";
+import { type ControlOrder, isEnded, type JobRow, type Journal } from "../ports.ts";
 
 export interface JobBook {
   /** DR5. Throws stale_token. */
@@ -15,10 +15,15 @@ export interface JobBook {
   hasStarted(): boolean;
   /** The order is taken; nothing was sent. */
   prepare(job: string, token: number): Promise<void>;
-  /** Resolves when the first byte may leave (DR1). */
-  start(job: string, token: number): Promise<JobRow>;
+  /** Resolves when the first byte, or the command to start, may leave (DR1). */
+  start(job: string, token: number, remoteFile?: string): Promise<JobRow>;
   /** Writes an end down. Never rejects: the end is true even if the disk does not take it. */
   end(row: JobRow): Promise<void>;
+  /**
+   * Pause, resume and cancel of a job that nobody works on. Gives the note for the asker. Throws
+   * not_found or conflict.
+   */
+  controlEnded(order: ControlOrder): string;
   /** DR1: a known job is answered, never started. Gives the note for the asker. */
   recall(known: JobRow, token: number): Promise<string>;
   /** DR2. `isOurs`: it is worked on. */
@@ -34,11 +39,17 @@ export interface BookPorts {
 export function makeJobBook(printer: string, ports: BookPorts): JobBook {
   const { journal, log } = ports;
 
-  async function put(job: string, token: number, phase: "preparing" | "started"): Promise<JobRow> {
+  async function put(
+    job: string,
+    token: number,
+    phase: "preparing" | "started",
+    remoteFile?: string,
+  ): Promise<JobRow> {
     const startedCount = phase === "started" ? 1 : 0;
     const row = { printer, job, token, phase, progress: 0, startedCount, isAcknowledged: false };
-    await journal.put(row);
-    return row;
+    const whole = remoteFile === undefined ? row : { ...row, remoteFile };
+    await journal.put(whole);
+    return whole;
   }
 
   return {
@@ -53,7 +64,7 @@ export function makeJobBook(printer: string, ports: BookPorts): JobBook {
     async prepare(job, token) {
       await put(job, token, "preparing");
     },
-    start: (job, token) => put(job, token, "started"),
+    start: (job, token, remoteFile) => put(job, token, "started", remoteFile),
     async end(row) {
       try {
         await journal.put(row);
@@ -62,6 +73,15 @@ export function makeJobBook(printer: string, ports: BookPorts): JobBook {
         log.error({ job: row.job, error: String(cause) }, "the end of a job is not on the disk");
       }
       log.info({ job: row.job, phase: row.phase, error: row.error?.code }, "job ended");
+    },
+    controlEnded(order) {
+      const known = journal.find(printer, order.job);
+      if (known === undefined) {
+        throw new GantryError("not_found", `Printer ${printer} knows no job ${order.job}`);
+      }
+      if (order.type !== "cancel") throw new GantryError("conflict", `It is over: ${known.phase}`);
+      if (known.phase !== "preparing") ports.onJob(known, known.phase);
+      return `it is over: ${known.phase}`;
     },
     async recall(known, token) {
       await journal.raiseToken(printer, token);

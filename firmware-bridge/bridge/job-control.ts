@@ -1,17 +1,10 @@
 // Pause, resume and cancel of a job, whatever has become of it. DR5 and DR6 are of driver.ts.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import type { OrderOf } from "../ports.ts";
-import {
-  activeIn,
-  type DriverContext,
-  type DriverState,
-  onlineIn,
-  preparingIn,
-} from "./driver-state.ts";
+import type { ControlOrder } from "../ports.ts";
+import { activeIn, type DriverContext, onlineIn, preparingIn } from "./driver-state.ts";
 import type { LinePump } from "./line-pump.ts";
-
-export type ControlOrder = OrderOf<"pause" | "resume" | "cancel">;
+import type { Preparing } from "./preparation.ts";
 
 /**
  * Resolves with a note for the asker, if any. Rejects with stale_token, not_found, conflict or
@@ -20,16 +13,16 @@ export type ControlOrder = OrderOf<"pause" | "resume" | "cancel">;
 export type JobControl = (order: ControlOrder) => Promise<string | undefined>;
 
 export function makeJobControl(context: DriverContext, pump: LinePump): JobControl {
-  const { spec, ports, state, book } = context;
+  const { state, book } = context;
 
   return async (order) => {
     book.assertFresh(order.token); // DR5
-    if (order.type === "cancel") abortPreparing(state, order); // at once: nothing is sent yet
+    if (order.type === "cancel") abortPreparing(preparingIn(state), order); // at once: nothing is sent yet
     await book.raise(order.token);
     const preparing = preparingIn(state);
     if (preparing?.job === order.job) return order.type === "cancel" ? undefined : tooEarly(order);
     const active = activeIn(state);
-    if (active?.job !== order.job || active.isEnding) return controlOfEnded(order);
+    if (active?.job !== order.job || active.isEnding) return book.controlEnded(order);
     active.token = Math.max(active.token, order.token);
     const isDone = active.run[order.type]();
     const online = onlineIn(state);
@@ -43,25 +36,17 @@ export function makeJobControl(context: DriverContext, pump: LinePump): JobContr
     const phase = activeIn(state)?.run.phase() ?? "ended";
     throw new GantryError("conflict", `A ${phase} job cannot ${order.type}`);
   };
-
-  function controlOfEnded(order: ControlOrder): string {
-    const known = book.find(order.job);
-    if (known === undefined) {
-      throw new GantryError("not_found", `Printer ${spec.id} knows no job ${order.job}`);
-    }
-    if (order.type !== "cancel") throw new GantryError("conflict", `It is over: ${known.phase}`);
-    if (known.phase !== "preparing") ports.onJob(known, known.phase);
-    return `it is over: ${known.phase}`;
-  }
 }
 
-function abortPreparing(state: DriverState, { job, token }: ControlOrder): void {
-  const preparing = preparingIn(state);
+export function abortPreparing(
+  preparing: Preparing | undefined,
+  { job, token }: ControlOrder,
+): void {
   if (preparing?.job !== job) return;
   preparing.token = Math.max(preparing.token, token);
   preparing.abort.abort(new GantryError("cancelled", "Cancelled before the first byte"));
 }
 
-function tooEarly({ type }: ControlOrder): never {
+export function tooEarly({ type }: ControlOrder): never {
   throw new GantryError("conflict", `A job that is still being checked cannot ${type}`);
 }

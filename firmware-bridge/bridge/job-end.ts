@@ -3,7 +3,8 @@
 import { type ErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import type { EndPhase, JobRow } from "../ports.ts";
 import type { ActiveJob } from "./active-job.ts";
-import { activeIn, type DriverContext, NO_WORK, onlineIn, preparingIn } from "./driver-state.ts";
+import { activeIn, type DriverContext, onlineIn, preparingIn } from "./driver-state.ts";
+import { NO_WORK } from "./preparation.ts";
 
 export interface JobEnd {
   /** Only the first end of a job counts. */

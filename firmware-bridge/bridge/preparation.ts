@@ -1,19 +1,57 @@
-// From the order to start a job to its first byte.
+// From the order to start a job to the moment it starts, the same for every kind of printer.
 //
-//   refused | admitted -> checked -> started | ended without a byte
+//   refused | admitted -> checked -> delivered -> started | ended without a byte
 //
 // Hash and scan take a second for each 4 to 5 MB, longer than an asker may wait for a big file, so
 // the order is answered before them (DR6). DR4: after each await everything is looked at again.
 
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
-import type { EndPhase, JobFile, JobRow, OrderOf } from "../ports.ts";
-import { makeActiveJob } from "./active-job.ts";
-import { type DriverContext, NO_WORK, type Preparing, requireOnline } from "./driver-state.ts";
-import type { LinePump } from "./line-pump.ts";
+import type { JobPhase } from "@gantry/shared/contract/bridge.ts";
+import type { Scope } from "@gantry/shared/flow/scope.ts";
+import type { GcodeLimits } from "@gantry/shared/gcode/scan.ts";
+import type { EndPhase, JobFile, JobRow, OpenJobFile, OrderOf } from "../ports.ts";
+import type { JobBook } from "./job-book.ts";
 import { type Cleared, preflight } from "./preflight.ts";
-import { sizeMmOf } from "./printer-view.ts";
 
-type StartOrder = OrderOf<"start">;
+export type StartOrder = OrderOf<"start">;
+
+/** An order that is being checked; nothing of it was started. */
+export interface Preparing {
+  readonly kind: "preparing";
+  readonly job: string;
+  token: number;
+  readonly abort: AbortController;
+  /** Settles when the order is journalled, or refused. */
+  readonly admitted: Promise<unknown>;
+}
+
+export type Work<P> = { readonly kind: "none" } | Preparing | P;
+
+export const NO_WORK = { kind: "none" } as const;
+
+/** What the preparation asks of the driver whose job it is. `P`: its work once it prints. */
+export interface Stage<P extends { readonly kind: "printing" }> {
+  readonly printer: string;
+  readonly state: { work: Work<P> };
+  readonly book: JobBook;
+  readonly scope: Scope;
+  readonly openJobFile: OpenJobFile;
+  jobOf(printing: P): { readonly job: string; token: number };
+  /** Throws device_fault, device_offline or conflict. */
+  requireReady(): void;
+  limits(): GcodeLimits;
+  /** Brings the checked file to the printer; gives the name it has there, if it has one. */
+  deliver(
+    order: StartOrder,
+    file: JobFile,
+    cleared: Cleared,
+    signal: AbortSignal,
+  ): Promise<string | undefined>;
+  /** `row` is on the disk: the job may start. Sets the work; owns the file from now on. */
+  begin(preparing: Preparing, file: JobFile, cleared: Cleared, row: JobRow): void;
+  onJob(row: JobRow, phase: JobPhase): void;
+  tell(): void;
+}
 
 /**
  * Resolves when the order is journalled, with a note if it is a repeat. Rejects with stale_token,
@@ -21,8 +59,8 @@ type StartOrder = OrderOf<"start">;
  */
 export type StartJob = (order: StartOrder) => Promise<string | undefined>;
 
-export function makeStartJob(context: DriverContext, pump: LinePump): StartJob {
-  const { spec, ports, state, book, scope } = context;
+export function makeStartJob<P extends { readonly kind: "printing" }>(stage: Stage<P>): StartJob {
+  const { state, book, scope } = stage;
 
   async function start(order: StartOrder): Promise<string | undefined> {
     const { job, token } = order;
@@ -33,9 +71,9 @@ export function makeStartJob(context: DriverContext, pump: LinePump): StartJob {
     if (known !== undefined) return recall(known, token);
     if (work.kind === "preparing") throw new GantryError("conflict", `It checks ${work.job}`);
     if (work.kind === "printing") {
-      throw new GantryError("conflict", `It works on ${work.active.job}`);
+      throw new GantryError("conflict", `It works on ${stage.jobOf(work).job}`);
     }
-    requireOnline(state, spec.id);
+    stage.requireReady();
     const abort = new AbortController();
     const admitted = admit(order, abort.signal);
     const preparing: Preparing = { kind: "preparing", job, token, abort, admitted };
@@ -60,19 +98,20 @@ export function makeStartJob(context: DriverContext, pump: LinePump): StartJob {
 
   function recall(known: JobRow, token: number): Promise<string> {
     const { work } = state;
-    if (work.kind === "printing" && work.active.job === known.job) {
-      work.active.token = Math.max(work.active.token, token);
+    if (work.kind === "printing") {
+      const active = stage.jobOf(work);
+      if (active.job === known.job) active.token = Math.max(active.token, token);
     }
     return book.recall(known, token);
   }
 
   /** DR6 */
   async function admit(order: StartOrder, signal: AbortSignal): Promise<JobFile> {
-    const file = await ports.openJobFile(order.path);
+    const file = await stage.openJobFile(order.path);
     try {
       signal.throwIfAborted();
       book.assertFresh(order.token);
-      requireOnline(state, spec.id);
+      stage.requireReady();
       await book.raise(order.token);
       await book.prepare(order.job, order.token);
       return file;
@@ -90,40 +129,27 @@ export function makeStartJob(context: DriverContext, pump: LinePump): StartJob {
   ): Promise<void> {
     try {
       const signal = AbortSignal.any([preparing.abort.signal, stopping]);
-      const limits = { ...spec, sizeMm: sizeMmOf(spec, state) };
-      const cleared = await preflight(file, order, limits, signal);
+      const cleared = await preflight(file, order, stage.limits(), signal);
+      signal.throwIfAborted();
+      const remoteFile = await stage.deliver(order, file, cleared, signal);
       signal.throwIfAborted();
       book.assertFresh(preparing.token);
-      requireOnline(state, spec.id);
-      const row = await book.start(preparing.job, preparing.token); // DR1
+      stage.requireReady();
+      const row = await book.start(preparing.job, preparing.token, remoteFile); // DR1
       signal.throwIfAborted();
-      requireOnline(state, spec.id);
-      begin(preparing, file, cleared, row);
+      stage.requireReady();
+      stage.begin(preparing, file, cleared, row);
     } catch (error) {
       await giveUp(preparing, toErrorRecord(error));
       await file.close();
     }
   }
 
-  function begin(preparing: Preparing, file: JobFile, cleared: Cleared, row: JobRow): void {
-    const online = requireOnline(state, spec.id);
-    const { job, token } = preparing;
-    const heightMm = sizeMmOf(spec, state).z;
-    const tagBase = online.link.ackedTag();
-    const nowMs = ports.clock.monotonic();
-    const active = makeActiveJob({ job, token, file, cleared, heightMm, tagBase, nowMs });
-    state.work = { kind: "printing", active };
-    state.mayBeHot = true;
-    ports.onJob(row, "started");
-    pump.pump(online);
-    context.tell();
-  }
-
-  /** Not a byte was sent: the bed stays clear. */
+  /** Nothing was started: the bed stays clear. */
   async function giveUp({ job, token }: Preparing, error: ErrorRecord): Promise<void> {
     const phase = endOf(error);
     const row: JobRow = {
-      printer: spec.id,
+      printer: stage.printer,
       job,
       token,
       phase,
@@ -134,8 +160,8 @@ export function makeStartJob(context: DriverContext, pump: LinePump): StartJob {
     };
     await book.end(row);
     state.work = NO_WORK;
-    ports.onJob(row, phase);
-    context.tell();
+    stage.onJob(row, phase);
+    stage.tell();
   }
 
   return start;
