@@ -203,14 +203,16 @@ export interface StoreRange {
 
 /** An ordered map on disk, as LevelDB is one. Keys are ASCII and ordered by byte. */
 export interface OrderedStore {
-  /** About 2 us. */
+  /** About 2 us. Throws io_error while `isReopening`. */
   getSync(key: string): Uint8Array | undefined;
+  /** It is being opened anew after a write that failed, within a later batch. Nothing can be read. */
+  readonly isReopening: boolean;
   /**
    * All or nothing. With `sync`, it and every batch before it survive a power cut once this
    * resolves; without, they may be lost, but never in part. Throws disk_full or io_error.
    */
   batch(operations: readonly StoreOperation[], options: { readonly sync: boolean }): Promise<void>;
-  /** A consistent view as of the call, in pieces; in key order, or backwards. */
+  /** A consistent view as of the call, in pieces; in key order, or backwards. As getSync while `isReopening`. */
   entries(range: StoreRange): AsyncIterable<readonly [key: string, value: Uint8Array]>;
   close(): Promise<void>;
 }
@@ -286,6 +288,8 @@ export interface LogStore {
   readonly log: StoredLog;
   /** Why this log may lack what it once acknowledged; such a hub must not vote. Undefined: whole. */
   readonly damage: string | undefined;
+  /** As its store: old entries cannot be read now. */
+  readonly isReopening: boolean;
   /**
    * One batch: hard state and entries; entries from `entries[0].index` on replace what was there.
    * With `isSync` it, and all before it, survive a power cut once this resolves. Throws disk_full,

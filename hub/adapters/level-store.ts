@@ -6,7 +6,7 @@
 //      compaction it never forgives at all. Opening reads the log up to the half record and begins
 //      a new one.
 // LS2. It is opened anew only with room for what opening writes, so that reads go on while the disk
-//      is full; for the moment that it takes they are refused with io_error.
+//      is full. For the moment that it takes `isReopening` says so, and reads throw io_error.
 
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
@@ -61,8 +61,10 @@ export async function openLevelStore(
     isTorn = false;
   }
 
+  const isReopening = (): boolean => isTorn && db.status !== "open";
+
   function assertOpen(): void {
-    if (db.status === "open" || !isTorn) return;
+    if (!isReopening()) return;
     throw new GantryError("io_error", `${directory} is being opened anew; try again`);
   }
 
@@ -70,6 +72,9 @@ export async function openLevelStore(
     getSync(key) {
       assertOpen();
       return db.getSync(key);
+    },
+    get isReopening() {
+      return isReopening();
     },
     async batch(operations, { sync }) {
       if (isTorn) await (mending ??= mend().finally(() => (mending = undefined)));

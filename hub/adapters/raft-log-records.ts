@@ -6,6 +6,10 @@
 //
 // Version 1 is what hubs wrote that stood alone: an entry without kind and chain, `h` as bare JSON.
 // Such an entry begins a chain of its own.
+//
+// RR1. A record is of a later release only if it does not read as one of this release: where only the
+//      version byte is strange and the checksum holds, a bit of that byte has turned. A later layout
+//      never passes for damage, which is mended by throwing away.
 
 import { hash } from "node:crypto";
 import { crc32 } from "node:zlib";
@@ -78,6 +82,11 @@ export function decodeLogEntry(index: number, value: Uint8Array): ChainedEntry {
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const version = bytes[0];
   if (version !== undefined && version > VERSION) {
+    if (
+      bytes.length >= HEADER_BYTES &&
+      crc32(bytes.subarray(HEADER_BYTES)) === bytes.readUInt32BE(8)
+    )
+      throw damagedEntry(index, "has a damaged version"); // RR1
     throw new GantryError("data_dir_version", `Log entry ${index} has version ${version}`);
   }
   const isLinked = version === VERSION;
@@ -117,16 +126,17 @@ export function decodeRecord(key: string, value: Uint8Array | undefined): unknow
   if (value === undefined) return undefined;
   const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const isBare = bytes[0] === BARE_JSON;
-  if (!isBare && (bytes[0] ?? 0) > VERSION) {
-    throw new GantryError("data_dir_version", `Log record ${key} has version ${bytes[0]}`);
-  }
+  const isLater = !isBare && (bytes[0] ?? 0) > VERSION;
   const json = isBare ? bytes : bytes.subarray(RECORD_HEADER_BYTES);
   const isWhole =
     isBare || (bytes.length > RECORD_HEADER_BYTES && crc32(json) === bytes.readUInt32BE(1));
+  if (isLater && !isWhole) {
+    throw new GantryError("data_dir_version", `Log record ${key} has version ${bytes[0]}`);
+  }
   try {
-    if (isWhole) return JSON.parse(json.toString()) as unknown;
+    if (isWhole && !isLater) return JSON.parse(json.toString()) as unknown;
   } catch {
-    // said below
+    // said below, as RR1 is
   }
   throw new GantryError("data_damaged", `Log record ${key} is not readable`);
 }

@@ -46,10 +46,10 @@ function makeDisk(options: RaftLogOptions = { found: membership("a") }) {
   return { ...disk, open: () => openRaftLog(disk.store, disk.mark, options) };
 }
 
-const change = async (disk: OrderedStore, key: string, at: number): Promise<void> => {
+const change = async (disk: OrderedStore, key: string, at: number, bits = 1): Promise<void> => {
   const value = disk.getSync(key)?.slice();
   if (value === undefined) throw new Error(`no ${key}`);
-  value[at] = (value[at] ?? 0) ^ 1;
+  value[at] = (value[at] ?? 0) ^ bits;
   await disk.batch([{ type: "put", key, value }], { sync: true });
 };
 const remove = (disk: OrderedStore, ...indexes: number[]): Promise<void> =>
@@ -247,6 +247,7 @@ describe("a damaged log", () => {
     ["data", (s: OrderedStore) => change(s, entryKey(5), 30), 4, /Log entry 5 does not match/],
     ["a term", (s: OrderedStore) => change(s, entryKey(5), 7), 4, /Log entry 5 does not follow/],
     ["a kind", (s: OrderedStore) => change(s, entryKey(5), 1), 4, /Log entry 5 does not follow/],
+    ["a version", (s: OrderedStore) => change(s, entryKey(5), 0), 4, /Log entry 5 has a damaged/],
     ["a gap", (s: OrderedStore) => remove(s, 5, 6), 4, /Log entry 5 is missing/],
     ["the begin", (s: OrderedStore) => remove(s, 1), 0, /Log entry 1 is missing/],
     [
@@ -257,6 +258,7 @@ describe("a damaged log", () => {
     ],
     ["the last", (s: OrderedStore) => remove(s, 8), 7, /Entry 8 of term 1 had been synced/],
     ["the head", (s: OrderedStore) => change(s, "h", 9), 8, /Log record h is not readable/],
+    ["its version", (s: OrderedStore) => change(s, "h", 0), 8, /Log record h is not readable/],
   ] as const)("says so, and keeps what is whole before it: %s", async (_, harm, last, words) => {
     const disk = await filled();
     await harm(disk.store);
@@ -265,6 +267,14 @@ describe("a damaged log", () => {
     expect(log.restored.lastIndex).toBe(last);
     expect(log.restored.hardState.commit).toBeLessThanOrEqual(last);
     expect(listed(log)).toEqual(expected(entriesOf(1, last, 1)));
+  });
+
+  it.each([entryKey(5), "h"])("is not one of a later release: %s", async (key) => {
+    const disk = await filled();
+    await change(disk.store, key, 0);
+    await change(disk.store, key, 12, 0xff); // another layout has its checksum elsewhere
+    await change(disk.store, key, key === "h" ? 1 : 8, 0xff);
+    await expect(disk.open()).rejects.toMatchObject({ code: "data_dir_version" });
   });
 
   it("is one that lost everything, and one that lost its vote", async () => {

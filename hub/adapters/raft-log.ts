@@ -265,6 +265,9 @@ export async function openRaftLog(
     get damage() {
       return damage?.words;
     },
+    get isReopening() {
+      return store.isReopening;
+    },
     append: (write) => inOrder(() => append(write)),
     setMembership(now, index) {
       unstoredMembership = { membership: now, index };

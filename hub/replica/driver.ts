@@ -6,8 +6,10 @@
 // D1. Group commit without a timer: while one batch is on its way, the next one gathers. At low
 //     load a batch is one command and costs one sync.
 // D6. Messages to other hubs never wait for our own disk; answers that promise something do.
-// D9. While a snapshot takes the place of the log, the core hears and is asked nothing: what is lost
-//     meanwhile is what a network may lose at any time.
+// D9. While a snapshot takes the place of the log, or the log is opened anew, the core hears and is
+//     asked nothing: what is lost meanwhile is what a network may lose at any time.
+// D10. While the rows are opened anew nothing is done: what the fold would read is not there. Who has
+//      them written wakes the driver again.
 
 import type {
   Core,
@@ -36,6 +38,8 @@ export interface DriverParts {
   readonly proposals: Proposals;
   readonly reads: Reads;
   readonly disk: DiskQueue;
+  readonly logStore: { readonly isReopening: boolean };
+  readonly ledgerStore: { readonly isReopening: boolean };
   readonly peers: Pick<PeerLink, "send"> | undefined;
   /** What the replica does in a turn besides; nothing of it is asked before the first turn. */
   readonly work: {
@@ -69,6 +73,7 @@ export interface Driver {
 
 export function makeDriver(parts: DriverParts): Driver {
   const { core, restored, proposals, reads, disk, peers, work, signal, probe } = parts;
+  const { logStore, ledgerStore } = parts;
   let status = core.status();
   let onDisk = {
     term: restored.hardState.term,
@@ -81,7 +86,7 @@ export function makeDriver(parts: DriverParts): Driver {
   let isHeld = false;
 
   function step(input: Input): StepOutcome {
-    if (isHeld) return "refused"; // D9
+    if (isHeld || logStore.isReopening) return "refused"; // D9
     const outcome = core.step(input);
     wake();
     return outcome;
@@ -96,7 +101,7 @@ export function makeDriver(parts: DriverParts): Driver {
   /** All inputs are in: now what they ask for is done. */
   function turn(): void {
     isTurning = false;
-    if (signal.aborted || isHeld) return;
+    if (signal.aborted || isHeld || logStore.isReopening || ledgerStore.isReopening) return; // D10
     for (;;) {
       status = core.status();
       proposeBatch();

@@ -33,6 +33,19 @@ function watched(store: ForgetfulStore) {
   };
 }
 
+/** A store that cannot be read while it is being opened anew. */
+function goingAway(store: ForgetfulStore) {
+  const away = {
+    ...store,
+    isReopening: false as boolean,
+    getSync(key: string) {
+      if (away.isReopening) throw new GantryError("io_error", "The store is opened anew");
+      return store.getSync(key);
+    },
+  };
+  return away;
+}
+
 describe("a power cut", () => {
   const STEPS: readonly ReplicaStep[] = ["beforeStore", "afterStore", "afterApply", "afterReply"];
 
@@ -215,6 +228,21 @@ describe("a full disk", () => {
     for (let value = 0; value < 10; value += 1) {
       expect(disks.ledger.getSync(`hot/flag/flag-${value}`)).toBeDefined();
     }
+    await replica.close();
+  });
+
+  it("[M59] leaves the fold waiting while the rows are opened anew (D10)", async () => {
+    const disks = makeDisks();
+    const ledger = goingAway(disks.ledger);
+    const replica = await openTestReplica(disks.log, ledger, { checkpointMs: HOUR_MS });
+    await fill(replica, 1);
+    ledger.isReopening = true;
+    const told = codeOf(replica.propose(set(7), NEVER));
+    await expect.poll(() => replica.status().commitIndex).toBe(replica.status().lastIndex);
+    expect(replica.ledger.rows.hot("flag").has("flag-7")).toBe(false);
+    ledger.isReopening = false;
+    await replica.checkpoint();
+    expect(await told).toBe("ok");
     await replica.close();
   });
 

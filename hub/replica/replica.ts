@@ -107,6 +107,8 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
     proposals,
     reads,
     disk,
+    logStore,
+    ledgerStore,
     peers,
     signal,
     probe,
@@ -137,6 +139,7 @@ export async function openReplica(options: ReplicaOptions): Promise<Replica> {
       if (term === undefined || membership === undefined) return;
       driver.snapshotKept({ type: "snapshotKept", index, indexTerm: term, membership });
     },
+    onCheckpoint: () => driver.wake(),
     snapshots,
     ...options.snapshots,
   });

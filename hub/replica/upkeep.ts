@@ -28,6 +28,8 @@ export interface UpkeepOptions {
   /** The lowest index that every hub in touch has; entries after it are still to be sent. */
   readonly neededFrom: () => number;
   readonly onSnapshot: (snapshot: KeptSnapshot) => void;
+  /** A checkpoint has ended; the rows may have been away meanwhile (D10 of driver.ts). */
+  readonly onCheckpoint: () => void;
   readonly logBytes?: number;
   readonly logEntries?: number;
   readonly keptEntries?: number;
@@ -60,6 +62,7 @@ export async function makeUpkeep(options: UpkeepOptions): Promise<Upkeep> {
   function startCheckpoint(): Promise<void> {
     checkpointing ??= writeCheckpoint().finally(() => {
       checkpointing = undefined;
+      options.onCheckpoint();
     });
     return checkpointing;
   }

@@ -27,6 +27,7 @@ export function makeForgetfulStore(): ForgetfulStore {
   };
 
   return {
+    isReopening: false,
     getSync: (key) => current.get(key),
     async batch(operations: readonly StoreOperation[], { sync }) {
       await Promise.resolve();

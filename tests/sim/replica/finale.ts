@@ -65,9 +65,11 @@ export function makeFinale(world: World, all: readonly Member[], advance: Advanc
     for (let tries = 0; tries < 3 && !isMended(); tries += 1) {
       await advance(world.now + RECOVERY_MS_MAX / 4, isMended); // it catches up first
       const able = all.filter((one) => !one.isDamaged && !one.isWitness && one !== leading());
-      leading()
-        ?.replica?.transfer(able[0]?.id, NEVER)
-        .catch(() => {});
+      if (able[0] === undefined) restart(leading());
+      else
+        leading()
+          ?.replica?.transfer(able[0].id, NEVER)
+          .catch(() => {});
       await advance(world.now + RECOVERY_MS_MAX / 2, isMended);
     }
     check(isMended(), () => `RX3 a damaged log is never whole again: ${tell(all)}`);
@@ -109,6 +111,12 @@ function stateOf({ replica }: Member): string {
     [...rows.hot(table).entries()].toSorted(([a], [b]) => (a < b ? -1 : 1)),
   );
   return JSON.stringify([position, hot]);
+}
+
+/** As an operator does where nobody else may lead. */
+function restart(member: Member | undefined): void {
+  member?.crash(false);
+  member?.start();
 }
 
 export function tell(all: readonly Member[]): string {

@@ -88,6 +88,8 @@ export interface Member {
   happens(run: () => void): void;
 }
 
+/** Few, so that what another hub lacks is often read from the disk. */
+const LOG_CACHE_BYTES = 1_000;
 const LINK_MS_MAX = 3;
 /** systemd starts a hub again that found no room to start. */
 const RESTART_MS = 300;
@@ -163,7 +165,10 @@ export function makeMember(id: HubId, options: MemberOptions): Member {
   async function open(own: number): Promise<void> {
     const happens = reachOf(own);
     const logDisk = member.logDisk.open(happens);
-    const logStore = await openRaftLog(logDisk, tailMark, { found: options.founders });
+    const logStore = await openRaftLog(logDisk, tailMark, {
+      found: options.founders,
+      cacheBytes: LOG_CACHE_BYTES,
+    });
     if (logStore.damage !== undefined) world.note(() => `${id} finds: ${logStore.damage}`);
     const ledgerStore = member.ledgerDisk.open(happens);
     const clock = makeSimClock(world, member.time, happens);

@@ -57,6 +57,35 @@ export const REPLICA_MUTANTS: readonly ReplicaMutant[] = [
     seedsMax: 30,
   },
   {
+    name: "fold-while-rows-away",
+    why: "commands are applied while the rows are opened anew after a write that failed",
+    edits: [
+      {
+        file: "hub/replica/driver.ts",
+        from: "isHeld || logStore.isReopening || ledgerStore.isReopening) return;",
+        to: "isHeld || logStore.isReopening) return;",
+      },
+    ],
+    seedsMax: 60,
+  },
+  {
+    name: "core-asked-while-log-away",
+    why: "old entries are read for other hubs while the log is opened anew",
+    edits: [
+      {
+        file: "hub/replica/driver.ts",
+        from: "isHeld || logStore.isReopening) return",
+        to: "isHeld) return",
+      },
+      {
+        file: "hub/replica/driver.ts",
+        from: "isHeld || logStore.isReopening || ledgerStore",
+        to: "isHeld || ledgerStore",
+      },
+    ],
+    seedsMax: 20,
+  },
+  {
     name: "read-before-applied",
     why: "a read is served before what it must see is applied here",
     edits: [

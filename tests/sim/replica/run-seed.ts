@@ -118,7 +118,10 @@ export async function runReplicaSeed(
     await advance(mix.stormMs, () => false);
     storm.heal();
     await finale.mustRecover("healing");
-    if (mix.endsInStall) await finale.mustServeThroughStall();
+    if (mix.endsInStall) {
+      await finale.mustMend(); // a hub that may not vote and a disk that stands still: no quorum is left
+      await finale.mustServeThroughStall();
+    }
     work.stop();
     await finale.mustMend();
     await finale.mustAgree();

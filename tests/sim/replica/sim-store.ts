@@ -1,5 +1,6 @@
 // A simulated LevelDB: batches in order, each whole or not at all; what no sync covers may be lost. A
-// damaged disk loses more: the last batches, synced or not, or a bit of a value.
+// damaged disk loses more: the last batches, synced or not, or a bit of a value. As the real one does
+// (LS2 of level-store.ts), it cannot be read while the first batch after one that failed is written.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { OrderedStore, StoreOperation, StoreRange } from "../../../hub/ports.ts";
@@ -22,6 +23,9 @@ export interface SimStore {
 
 /** Batches that can be lost: more than a log syncs between two faults. */
 const UNDO_MAX = 64;
+
+/** A log of 64 MiB is read again. */
+const REOPENING_MS_MAX = 100;
 
 interface Batch {
   readonly operations: readonly StoreOperation[];
@@ -77,24 +81,46 @@ export function makeSimStore(world: World, latencyMs: () => number): SimStore {
     isFull: false,
     open(happens) {
       const own = life;
+      let isTorn = false;
+      let isReopening = false;
+      const assertOpen = (): void => {
+        if (isReopening) throw new GantryError("io_error", "The simulated store is opened anew");
+      };
       return {
-        getSync: (key) => current.get(key),
+        getSync(key) {
+          assertOpen();
+          return current.get(key);
+        },
+        get isReopening() {
+          return isReopening;
+        },
         batch(operations, { sync }) {
           if (own !== life) return new Promise(() => {}); // a process that is no more
           if (store.isFull) {
+            isTorn = true;
             return Promise.reject(new GantryError("disk_full", "The simulated disk is full"));
           }
           const copied = operations.map((operation) =>
             operation.type === "put" ? { ...operation, value: operation.value.slice() } : operation,
           );
           const batch: Batch = { operations: copied, isSync: sync };
+          if (isTorn) {
+            [isTorn, isReopening] = [false, true];
+            endsAt = Math.max(endsAt, world.now) + world.random() * REOPENING_MS_MAX;
+          }
           underWay.push(batch);
           endsAt = Math.max(endsAt, world.now + latencyMs());
           return new Promise((resolve) => {
-            world.after(endsAt - world.now, () => finish(batch, own, () => happens(resolve)));
+            world.after(endsAt - world.now, () =>
+              finish(batch, own, () => {
+                isReopening = false;
+                happens(resolve);
+              }),
+            );
           });
         },
         async *entries(range: StoreRange) {
+          assertOpen();
           const view = new Map(current);
           let keys = [...view.keys()]
             .filter((key) => key >= (range.gte ?? "") && (range.lt === undefined || key < range.lt))
