@@ -86,6 +86,21 @@ export const TIMEOUT = {
   /** One piece of a blob or snapshot between hubs. */
   pieceMs: 5 * second,
   sseHeartbeatMs: 15 * second,
+  /** For a printer on the network to be connected and to say how it is. */
+  printerConnectMs: 15 * second,
+  /** For its answer to a question or command; also the longest silence before it is asked again. */
+  printerAnswerMs: 10 * second,
+  /** Between two questions to a printer that tells nothing by itself. */
+  printerPollMs: second,
+  /** An upload of which the printer takes nothing this long is given up. */
+  printerStallMs: 30 * second,
+  printerUploadMs: 30 * minute,
+  /** From the command that starts a job until the printer must show the job. */
+  printerSettleMs: 30 * second,
+  /** A job that the printer does not show any more may come back this long. */
+  printerDoubtMs: 5 * second,
+  /** It prints on without us; a job of which nothing is heard this long is a person's to decide. */
+  printerLostMs: 15 * minute,
   /** After its last reader left, a door hears of events this long; who comes back finds its ring. */
   feedLingerMs: minute,
 } as const;
@@ -224,8 +239,22 @@ export const LIMIT = {
   /** Of a graph's canonical JSON. */
   definitionBytes: { max: 1_000_000, whenFull: "413 too_large" },
   workflowVersions: { max: 1_000, whenFull: "the oldest without a tag leaves the list" },
+  /** Of all workflows, until they are made into versions. */
+  libraryPatches: { max: 500, whenFull: "429 busy" },
+  /** Patches of one workflow that can still be read and taken back. */
+  libraryHistory: { max: 1_000, whenFull: "the oldest is forgotten; the version it made stays" },
   workflowTags: { max: 100, whenFull: "409 conflict" },
   planCache: { max: 1_000, whenFull: "the plan used longest ago is made anew when needed" },
+  /** Of one message of a printer on the network. */
+  printerReplyBytes: { max: 2_097_152, whenFull: "the connection to the printer is closed" },
+  /** Messages, power devices and spools that are told of one printer, each. */
+  printerFacts: { max: 16, whenFull: "the rest is not told" },
+  /** Of one model: STL, 3MF as it comes and when unpacked. */
+  modelBytes: { max: 67_108_864, whenFull: "413 too_large" },
+  /** 1.3 million are a binary STL of modelBytes. */
+  meshTriangles: { max: 1_300_000, whenFull: "413 too_large" },
+  /** Of a program in OpenSCAD that a person wrote. */
+  cadSourceChars: { max: 65_536, whenFull: "413 too_large" },
   answerTokens: { max: 1_024, whenFull: "finish_reason is length" },
 } as const;
 
