@@ -243,10 +243,12 @@ export async function joinCodeMade(
     by,
     signal,
   );
+  const address = hub.rows.get("hub", hub.id)?.agentAddress;
   return {
     code: encodeJoinCode({ hubKey: link().publicKey, secret }),
     name,
     expiresAt: isoTime(expiresAtMs),
+    ...(address === undefined ? {} : { hub: address }),
   };
 }
 

@@ -13,6 +13,7 @@ import {
   type RegistryClient,
   type RegistryClientOptions,
 } from "../../node-agent/adapters/registry-client.ts";
+import { until } from "./appliance.ts";
 import type { ClusterHub } from "./cluster.ts";
 
 export interface Enrolled {
@@ -20,16 +21,22 @@ export interface Enrolled {
   readonly publicKey: string;
   readonly secretKey: string;
   readonly secret: string;
-  /** The hub that enrolled it: the one that led. */
+  /** The hub that enrolled it. */
   readonly place: HubPlace;
 }
 
-/** `leader`: the hub that leads. */
-export async function enrolNode(leader: ClusterHub, name: string): Promise<Enrolled> {
-  const { body } = await leader.api("POST", "/api/nodes/join-codes", { name });
+/** `hub`: any of the cluster. Who leads may change meanwhile: then it is begun again, as an agent does. */
+export async function enrolNode(hub: ClusterHub, name: string): Promise<Enrolled> {
+  return await until("a node to be enrolled", () => enrolOnce(hub, name));
+}
+
+async function enrolOnce(hub: ClusterHub, name: string): Promise<Enrolled | undefined> {
+  const { body } = await hub.api("POST", "/api/nodes/join-codes", { name });
   const { hubKey, secret: code } = decodeJoinCode(body.code);
   const keys = curveKeyPair();
   const secret = randomBytes(32).toString("hex");
+  const address = (body.hub as string | undefined) ?? hub.agentAddress;
+  const place = { address, publicKey: hubKey };
   const dealer = new Dealer({
     linger: 0,
     curveServerKey: hubKey,
@@ -38,17 +45,16 @@ export async function enrolNode(leader: ClusterHub, name: string): Promise<Enrol
     receiveTimeout: 10_000,
   });
   try {
-    dealer.connect(leader.agentAddress);
+    dealer.connect(place.address);
     const enrol = { type: "enrol", code, name, publicKey: keys.publicKey, secret };
     await dealer.send(encodeLinkFrame(NO_SESSION, [enrol]));
     for (;;) {
       const [bytes] = await dealer.receive();
       if (bytes === undefined) continue;
       for (const message of decodeLinkFrame(bytes).messages as HubMessage[]) {
+        if (message.type === "denied" && message.error.code === "not_leader") return undefined;
         if (message.type === "denied") throw new Error(message.error.message);
-        if (message.type !== "enrolled") continue;
-        const place = { id: leader.id, address: leader.agentAddress, publicKey: hubKey };
-        return { node: message.node, ...keys, secret, place };
+        if (message.type === "enrolled") return { node: message.node, ...keys, secret, place };
       }
     }
   } finally {

@@ -79,7 +79,8 @@ export const joinCode: Command = async (context) => {
   const made = await client.joinCodeMade({ body: { name }, signal: context.world.signal });
   show(context, made, () => cleanLine(made.code));
   if (!context.isJson) {
-    const line = `For ${made.name}, once, until ${formatTime(made.expiresAt)} UTC: GANTRY_JOIN_CODE`;
+    const where = made.hub === undefined ? "" : `, with ${made.hub} among its GANTRY_HUBS`;
+    const line = `For ${made.name}, once, until ${formatTime(made.expiresAt)} UTC: GANTRY_JOIN_CODE${where}`;
     context.world.stderr.write(`${cleanLine(line)}\n`);
   }
 };

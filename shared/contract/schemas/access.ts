@@ -35,6 +35,12 @@ export const ACCESS_SCHEMAS = {
   tokenRevoked: { reply: okSchema },
   joinCodeMade: {
     body: z.strictObject({ name: idSchema }),
-    reply: z.object({ code: z.string(), name: z.string(), expiresAt: z.iso.datetime() }),
+    reply: z.object({
+      code: z.string(),
+      name: z.string(),
+      expiresAt: z.iso.datetime(),
+      /** Of the hub whose key is in the code: another one would not let the machine in. */
+      hub: z.string().optional(),
+    }),
   },
 } satisfies SomeRoutes;
