@@ -21,6 +21,8 @@ export interface Metrics {
   readonly prints: Counter<"result">;
   readonly jobs: Counter<"result">;
   readonly scheduled: Counter<"outcome">;
+  readonly libraryBatchPatches: Histogram;
+  readonly libraryWaitSeconds: Histogram;
 }
 
 export interface MetricSources {
@@ -91,6 +93,18 @@ export function makeMetrics(): Metrics {
       name: "gantry_scheduled_jobs_total",
       help: "Instants of schedules, and runs by hand",
       labelNames: ["outcome"],
+      registers,
+    }),
+    libraryBatchPatches: new Histogram({
+      name: "gantry_library_batch_patches",
+      help: "Patches of a workflow that became one version together",
+      buckets: [1, 2, 5, 10, 25, 50, 100],
+      registers,
+    }),
+    libraryWaitSeconds: new Histogram({
+      name: "gantry_library_wait_seconds",
+      help: "From the first patch of a batch to its version",
+      buckets: [0.1, 0.5, 1, 2, 4, 5, 5.5, 6, 8, 15, 60],
       registers,
     }),
   };

@@ -22,6 +22,9 @@ export type NewCommands = Partial<Readonly<Record<CommandBody["type"], number>>>
 const NEW_COMMANDS: NewCommands = {
   workflowKept: 2,
   workflowTagged: 2,
+  libraryPatched: 2,
+  libraryReverted: 2,
+  libraryMade: 2,
   runStarted: 2,
   runsStarted: 2,
   runsAdvanced: 2,

@@ -8,12 +8,14 @@ import * as analytics from "./analytics.ts";
 import * as asking from "./asking.ts";
 import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
+import * as library from "./library.ts";
 import * as making from "./making.ts";
 import { QUEUE_USE_CASES } from "./queues.ts";
 import * as records from "./records.ts";
 import { registryUseCases } from "./registry.ts";
 import * as runArchive from "./run-archive.ts";
 import * as runList from "./run-list.ts";
+import * as runPatches from "./run-patches.ts";
 import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
 import { webhookUseCases } from "./webhooks.ts";
@@ -62,13 +64,19 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   workflowKept: workflows.workflowKept,
   workflowTagged: workflows.workflowTagged,
   workflowUntagged: workflows.workflowUntagged,
+  workflowPatches: library.workflowPatches,
+  workflowPatch: library.workflowPatch,
+  workflowPatched: library.workflowPatched,
+  workflowPatchReverted: library.workflowPatchReverted,
+  library: library.library,
   runStarted: runs.runStarted,
   runsStarted: runs.runsStarted,
   runs: runList.runs,
   run: runs.run,
   runTimeline: runs.runTimeline,
   runOutput: runs.runOutput,
-  runPatches: runs.runPatches,
+  runPatches: runPatches.runPatches,
+  runPatch: runPatches.runPatch,
   runCancelled: runs.runCancelled,
   runPaused: runs.runPaused,
   runResumed: runs.runResumed,
@@ -80,6 +88,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runRestored: runArchive.runRestored,
   approvals: runs.approvals,
   approval: runs.approval,
+  approvalPatch: runPatches.approvalPatch,
   approvalGiven: runs.decide(true),
   approvalDenied: runs.decide(false),
   audit: records.audit,

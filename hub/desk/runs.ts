@@ -12,7 +12,6 @@ import { planFor, planOf, readGraph } from "../ledger/domains/plans.ts";
 import { checkSize } from "../ledger/domains/workflows.ts";
 import type { RunRow } from "../ledger/run-row.ts";
 import { isObject, type Json } from "../workflow/json-value.ts";
-import type { AppliedPatch } from "../workflow/patches/patch-types.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
 import { nodesOf } from "../workflow/view.ts";
 import { actorOf, byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
@@ -218,33 +217,6 @@ function briefly({ by, createdAtMs, state }: RunRow): readonly unknown[] {
   const end = state.endedMs === null ? [] : [briefEntry(state.endedMs, "hub", state.state)];
   return [briefEntry(createdAtMs, by, "started"), ...end];
 }
-
-export async function runPatches(parts: DeskParts, request: DeskRequest): Promise<unknown> {
-  const { row, get } = await openRun(parts, request);
-  const patches: unknown[] = [];
-  for (let number = 1; number <= row.state.revision; number += 1) {
-    const patch = get("runPatch", String(number));
-    if (patch !== undefined) patches.push(patchView(patch));
-  }
-  return { patches };
-}
-
-const patchView = ({
-  revision,
-  author,
-  reason,
-  atMs,
-  operations,
-  ...patch
-}: AppliedPatch): unknown => ({
-  number: revision,
-  by: author.kind === "person" ? author.name : `agent ${author.place}`,
-  reason,
-  at: isoTime(atMs),
-  operations,
-  ...(patch.reverts === undefined ? {} : { reverts: Number(patch.reverts.split("/")[1]) }),
-  ...(patch.approvedBy === undefined ? {} : { approvedBy: patch.approvedBy.name }),
-});
 
 function runRow(parts: DeskParts, request: DeskRequest): RunRow {
   const id = paramOf(request, "id");

@@ -7,7 +7,9 @@ import { act } from "../hub.ts";
 import { planFor, readGraph } from "../ledger/domains/plans.ts";
 import { checkSize, MAIN_TAG } from "../ledger/domains/workflows.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
+import type { Rows } from "../ledger/rows.ts";
 import { byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
+import { lagOf } from "./library.ts";
 import { isoTime } from "./views.ts";
 
 export function workflows({ hub }: DeskParts, request: DeskRequest): unknown {
@@ -15,7 +17,7 @@ export function workflows({ hub }: DeskParts, request: DeskRequest): unknown {
   const { items, next } = pageOf(request, rows.get("count", "workflows") ?? 0, (place) => {
     const name = rows.get("order", `workflows/${place}`);
     const row = name === undefined ? undefined : rows.get("workflow", name);
-    return row === undefined ? undefined : viewOf(row);
+    return row === undefined ? undefined : viewOf(rows, row);
   });
   return { workflows: items, ...(next === undefined ? {} : { next }) };
 }
@@ -29,7 +31,7 @@ export function workflow(parts: DeskParts, request: DeskRequest): WorkflowView {
   if (!row.versions.some((each) => each.sha256 === sha256))
     throw new GantryError("not_found", `${row.name} has no version ${sha256}`);
   const definition = parts.hub.rows.get("definition", sha256);
-  return { ...viewOf(row), sha256, graph: { ...definition?.graph } };
+  return { ...viewOf(parts.hub.rows, row), sha256, graph: { ...definition?.graph } };
 }
 
 interface Kept {
@@ -66,7 +68,7 @@ export async function workflowTagged(
   const { sha256 } = request.body as { sha256: string };
   const [name, tag] = [paramOf(request, "name"), paramOf(request, "tag")];
   await act(parts.hub, { type: "workflowTagged", name, tag, sha256 }, byOf(request), signal);
-  return viewOf(workflowRow(parts, request));
+  return viewOf(parts.hub.rows, workflowRow(parts, request));
 }
 
 export async function workflowUntagged(
@@ -92,11 +94,15 @@ const stampView = ({ sha256, atMs, by }: Stamp): WorkflowView["versions"][number
   by,
 });
 
-const viewOf = (row: WorkflowRow): WorkflowView => ({
+const viewOf = (rows: Rows, row: WorkflowRow): WorkflowView => ({
   name: row.name,
   fidelity: row.fidelity,
   versions: row.versions.map(stampView),
   tags: Object.fromEntries(Object.entries(row.tags).map(([tag, stamp]) => [tag, stampView(stamp)])),
   createdAt: isoTime(row.createdAtMs),
   changedAt: isoTime(row.changedAtMs),
+  revision: row.revision ?? 0,
+  waiting: lagOf([rows.get("libraryHead", row.name)].filter(isThere), 0).waiting,
 });
+
+const isThere = <T>(value: T | undefined): value is T => value !== undefined;

@@ -8,6 +8,7 @@ import type { DeskParts } from "../desk/context.ts";
 import { analyticsSummary } from "../desk/analytics.ts";
 import { runRestored } from "../desk/run-archive.ts";
 import { runs } from "../desk/run-list.ts";
+import { runPatches } from "../desk/run-patches.ts";
 import * as desk from "../desk/runs.ts";
 import type { Hub } from "../hub.ts";
 import { advanced, graph, http, kept, runOf, started, value } from "../ledger/testing/flows.ts";
@@ -110,7 +111,7 @@ async function everything({ parts }: Scene, id: string): Promise<unknown> {
     view,
     timeline: await desk.runTimeline(parts, request(id)),
     output: await desk.runOutput(parts, request(id, { place: "call" })),
-    patches: await desk.runPatches(parts, request(id)),
+    patches: await runPatches(parts, request(id)),
   };
 }
 

@@ -25,6 +25,7 @@ import * as cluster from "./domains/cluster.ts";
 import * as confirmations from "./domains/confirmations.ts";
 import * as flags from "./domains/flags.ts";
 import * as jobs from "./domains/jobs.ts";
+import * as library from "./domains/library.ts";
 import * as lockQueue from "./domains/lock-queue.ts";
 import * as locks from "./domains/locks.ts";
 import * as nodes from "./domains/nodes.ts";
@@ -101,6 +102,9 @@ const HANDLERS: Handlers = {
   flagDeleted: flags.flagDeleted,
   workflowKept: workflows.workflowKept,
   workflowTagged: workflows.workflowTagged,
+  libraryPatched: library.libraryPatched,
+  libraryReverted: library.libraryReverted,
+  libraryMade: library.libraryMade,
   runStarted: runs.runStarted,
   runsStarted: runs.runsStarted,
   runsAdvanced: runs.runsAdvanced,

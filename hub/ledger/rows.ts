@@ -48,6 +48,7 @@ import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.t
 import type { DeadLetterRow, WebhookRow } from "@gantry/shared/contract/webhooks.ts";
 import type { JournalRow, LedgerMeta } from "./journal.ts";
 import type { AppliedPatch } from "../workflow/patches/patch-types.ts";
+import type { LibraryHeadRow, LibraryPatchRow, LibraryTotalsRow } from "./library-row.ts";
 import type { RecordedRow, RunRow } from "./run-row.ts";
 
 /** Every table with the type of its rows. */
@@ -86,6 +87,10 @@ export interface Tables {
   readonly cache: CacheRow;
   readonly workflow: WorkflowRow;
   readonly definition: DefinitionRow;
+  /** `WORKFLOW/N`, from 1. */
+  readonly libraryPatch: LibraryPatchRow;
+  readonly libraryHead: LibraryHeadRow;
+  readonly libraryTotals: LibraryTotalsRow;
   readonly run: RunRow;
   /** Of a run that is over. */
   readonly runLine: RunLineRow;

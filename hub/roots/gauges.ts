@@ -4,9 +4,11 @@ import type { ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
 import { removed } from "../cluster/removed.ts";
 import type { HealthBoard } from "../health.ts";
+import { lagOf } from "../desk/library.ts";
 import type { Hub } from "../hub.ts";
 import { isSwitchedOff } from "../ledger/domains/schedule-budget.ts";
 import { exposeGauges } from "../metrics.ts";
+import { LIBRARY_BATCH } from "../workflow/patches/library-patches.ts";
 import type { HubCore } from "./core.ts";
 
 export interface LedgerFacts {
@@ -34,6 +36,7 @@ export function watchParts(
     return { state: connected() < others ? "degraded" : "ready", note };
   });
   board.watch("schedules", () => ({ state: "ready", note: scheduleNote(hub) }));
+  board.watch("library", () => libraryState(hub));
   board.watch("log", () => {
     if (members.isRemoved) return { state: "degraded", note: removed(hub.id).message };
     const note = ledger.disagreement();
@@ -85,6 +88,14 @@ export function watchParts(
         help: "Queued jobs that have not ended",
         read: () => hub.rows.hot("job").size,
       },
+      gantry_library_patches_waiting: {
+        help: "Patches of workflows that are in no version yet",
+        read: () => libraryLag(hub).waiting,
+      },
+      gantry_library_lag_seconds: {
+        help: "Age of the oldest of them; 0: none waits",
+        read: () => libraryLag(hub).lagMs / 1_000,
+      },
       gantry_schedules_active: {
         help: "Schedules that have a next time",
         read: () => activeSchedules(hub).length,
@@ -108,6 +119,18 @@ export function watchParts(
     },
   });
 }
+
+const libraryLag = (hub: Hub): ReturnType<typeof lagOf> =>
+  lagOf([...hub.rows.hot("libraryHead").values()], hub.stampMs());
+
+/** The alert: nothing waits longer than its batch but where no hub makes versions. */
+function libraryState(hub: Hub): { state: "ready" | "degraded"; note: string } {
+  const { waiting, lagMs } = libraryLag(hub);
+  const note = waiting === 0 ? "no patch waits" : `${waiting} patches wait, ${lagMs} ms behind`;
+  return { state: lagMs > LIBRARY_LATE_MS ? "degraded" : "ready", note };
+}
+
+const LIBRARY_LATE_MS = 3 * LIBRARY_BATCH.waitMs;
 
 const activeSchedules = ({ rows }: Hub): readonly ScheduleRow[] =>
   [...rows.hot("schedule").values()].filter(({ nextMs }) => nextMs !== undefined);

@@ -28,6 +28,7 @@ import { exposeQueues } from "../metrics.ts";
 import { makeQueues, type Queues } from "../hands/queues.ts";
 import { makeRegistryCalls } from "../hands/registry-calls.ts";
 import { makeWorkers, type Workers } from "../hands/workers.ts";
+import { type LibraryHands, makeLibraryHands } from "../hands/library.ts";
 import { makeRunHistory, type RunHistory } from "../hands/run-history.ts";
 import { makeRunHands, type RunHands } from "../hands/runs.ts";
 import { makeStop } from "../hands/stop.ts";
@@ -64,6 +65,8 @@ export interface Hands {
   readonly workers: Workers;
   readonly runs: RunHands;
   readonly runHistory: RunHistory;
+  /** Of patches of workflows. */
+  readonly patchLibrary: LibraryHands;
   readonly registry: RegistryLoop;
   readonly blobs: ClusterBlobs;
   /** What nodes and registry clients are answered with. */
@@ -137,7 +140,14 @@ export function makeHands(parts: HandsParts): Hands {
       return (await outbound.send(request, asked)).status;
     },
   });
-  const runs = makeRunHands({ hub, outbound, egressAllow: parts.egressAllow, models, blobs });
+  const runs = makeRunHands({
+    hub,
+    outbound,
+    egressAllow: parts.egressAllow,
+    models,
+    blobs,
+    queues,
+  });
   const runHistory = makeRunHistory({ hub, ledgerStore: core.ledgerStore, blobs });
   const watches = makeRegistryWatches(hub, signal);
   const keepAlive: RegistryLoop["keepAlive"] = (name, token) => registry.keepAlive(name, token);
@@ -192,6 +202,7 @@ export function makeHands(parts: HandsParts): Hands {
     workers,
     runs,
     runHistory,
+    patchLibrary: makeLibraryHands(hub),
     registry,
     blobs,
     handler,

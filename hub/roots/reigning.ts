@@ -46,6 +46,7 @@ export function makeReigning(parts: ReigningParts): Reigning {
     schedules: (signal) => hands.clockwork.run(signal),
     webhooks: (signal) => hands.webhooks.run(term, signal),
     runs: (signal) => hands.runs.run(signal),
+    "versions of patches": (signal) => hands.patchLibrary.run(signal),
     "pack ended runs": (signal) => hands.runHistory.run(signal),
     async "resume questions"(signal) {
       if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, link, signal);

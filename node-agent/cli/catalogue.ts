@@ -215,6 +215,28 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     },
     load: async () => (await import("./commands/run.ts")).run,
   },
+  patch: {
+    summary: "change a run, or a workflow itself, and see what a change is",
+    usage: [
+      "list RUN|WORKFLOW",
+      "show RUN|WORKFLOW N",
+      "show TICKET",
+      "approve|reject TICKET --reason TEXT",
+      "add RUN|WORKFLOW FILE --reason TEXT [--tag TAG] [--if-revision N]",
+      "revert RUN|WORKFLOW N --reason TEXT",
+      "lag",
+    ],
+    words: ["list", "show", "approve", "reject", "add", "revert", "lag"],
+    wordsMin: 1,
+    wordsMax: 3,
+    options: {
+      limit,
+      reason: text("TEXT", "why, for those who read it later"),
+      tag: text("TAG", "of a workflow: name the version with this patch"),
+      "if-revision": text("N", "only if nobody changed it since"),
+    },
+    load: async () => (await import("./commands/patch.ts")).patch,
+  },
   logs: {
     summary: "what happens in a run, until it ends",
     usage: ["stream RUN [--node NODE]"],

@@ -42,6 +42,13 @@ export const RETRY = {
     totalMs: 5 * second,
     backoff: { firstMs: 100, factor: 2, maxMs: second, jitter: 0.5 },
   },
+  /** A file to a printer: over what an earlier try left there, and before anything is started. */
+  printerUpload: {
+    triesMax: 4,
+    tryMs: 15 * minute,
+    totalMs: 30 * minute,
+    backoff: { firstMs: second, factor: 2, maxMs: 10 * second, jitter: 0.5 },
+  },
   download: {
     triesMax: 5,
     tryMs: 10 * minute,
@@ -94,7 +101,6 @@ export const TIMEOUT = {
   printerPollMs: second,
   /** An upload of which the printer takes nothing this long is given up. */
   printerStallMs: 30 * second,
-  printerUploadMs: 30 * minute,
   /** From the command that starts a job until the printer must show the job. */
   printerSettleMs: 30 * second,
   /** A job that the printer does not show any more may come back this long. */

@@ -30,6 +30,7 @@ export const EVENT_TYPES = [
   "flag.changed",
   "token.changed",
   "workflow.changed",
+  "workflow.patched",
   "run.changed",
   "run.node",
   "run.patched",

@@ -151,6 +151,29 @@ export const ROUTES = {
   ),
   workflowTagged: put("/api/workflows/:name/tags/:tag", "maker", "Let a tag name a version"),
   workflowUntagged: del("/api/workflows/:name/tags/:tag", "maker", "Take a tag away"),
+  workflowPatches: get(
+    "/api/workflows/:name/patches",
+    "viewer",
+    "Patches of the workflow itself, the newest first, and how long any has waited",
+  ),
+  workflowPatch: get(
+    "/api/workflows/:name/patches/:number",
+    "viewer",
+    "One of them: what became of it, and what it changed",
+  ),
+  workflowPatched: post(
+    "/api/workflows/:name/patches",
+    "maker",
+    "Patch the workflow itself: taken now, made into a version with others; If-Match: REVISION",
+    202,
+  ),
+  workflowPatchReverted: post(
+    "/api/workflows/:name/revert",
+    "maker",
+    "Take a patch of the workflow back, by another one",
+    202,
+  ),
+  library: get("/api/library", "viewer", "Patches of workflows that wait, and since when"),
   runStarted: post("/api/runs", "maker", "Start a workflow; answers before it has ended", 202),
   runsStarted: post(
     "/api/runs:batch",
@@ -171,6 +194,7 @@ export const ROUTES = {
     "What one node gave, whole, also where it is kept as a blob; place=",
   ),
   runPatches: get("/api/runs/:id/patches", "viewer", "Its patches: who, why, what"),
+  runPatch: get("/api/runs/:id/patches/:number", "viewer", "One patch, and what it changed"),
   runEvents: {
     ...get("/api/runs/:id/events", "viewer", "Its live events; Last-Event-ID is a log position"),
     stream: "sse",
@@ -195,6 +219,11 @@ export const ROUTES = {
   ),
   approvals: get("/api/approvals", "viewer", "Questions of runs to people; state=open"),
   approval: get("/api/approvals/:id", "viewer", "One of them"),
+  approvalPatch: get(
+    "/api/approvals/:id/patch",
+    "viewer",
+    "What the patch that waits for it would change",
+  ),
   approvalGiven: post("/api/approvals/:id/approve", "viewer", "Say yes, and why"),
   approvalDenied: post("/api/approvals/:id/reject", "viewer", "Say no, and why"),
   // webhooks

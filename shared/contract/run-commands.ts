@@ -64,6 +64,17 @@ export interface PatchRules {
   readonly hazardous: readonly string[];
 }
 
+export interface LibraryAsked {
+  readonly name: string;
+  readonly reason: string;
+  /** GANTRY_EGRESS_ALLOW, as the leader has it now. */
+  readonly hosts: readonly string[];
+  /** What the version with this patch is to be named. */
+  readonly tag?: string;
+  /** What the author had before his eyes; refused with revision_mismatch if it is another. */
+  readonly ifRevision?: number;
+}
+
 export type RunCommandBody =
   /** A version of a workflow; without a name the graph alone, to be started by its hash. */
   | {
@@ -82,6 +93,12 @@ export type RunCommandBody =
       /** null takes the tag away. */
       readonly sha256: string | null;
     }
+  /** A patch of the workflow itself: taken now, made into a version with others. */
+  | ({ readonly type: "libraryPatched"; readonly operations: readonly unknown[] } & LibraryAsked)
+  /** `patch`: its number, from 1. */
+  | ({ readonly type: "libraryReverted"; readonly patch: number } & LibraryAsked)
+  /** The oldest batch of this workflow, which ends with the patch `through`, is made. */
+  | { readonly type: "libraryMade"; readonly name: string; readonly through: number }
   | ({ readonly type: "runStarted"; readonly role: Role } & RunDraft)
   /** Each one for itself: the reply has what became of each, in order. */
   | { readonly type: "runsStarted"; readonly role: Role; readonly runs: readonly RunDraft[] }

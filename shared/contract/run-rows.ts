@@ -29,6 +29,8 @@ export interface WorkflowRow {
   readonly tags: Readonly<Record<string, Stamp>>;
   readonly createdAtMs: number;
   readonly changedAtMs: number;
+  /** Log position of what made the newest version; left out: of before there were patches. */
+  readonly revision?: number;
 }
 
 /** By the sha256 of the graph's canonical JSON. */

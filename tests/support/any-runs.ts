@@ -68,6 +68,24 @@ const start = fc
   .map((facts): CommandBody => ({ type: "runStarted", role: "maker", inputs: {}, ...facts }));
 
 const rules = { hosts: ["*"], agentHosts: [], agentCapabilities: [], hazardous: [] };
+const library: fc.Arbitrary<CommandBody> = fc.oneof(
+  fc.tuple(name, oneOf("a", "b"), oneOf(undefined, "main")).map(([workflow, node, tag]) => ({
+    type: "libraryPatched" as const,
+    name: workflow,
+    operations: [{ op: "addNode", id: node, node: value(1) }],
+    reason: "why",
+    hosts: ["*"],
+    ...(tag === undefined ? {} : { tag }),
+  })),
+  fc.record({
+    type: oneOf("libraryReverted"),
+    name,
+    patch: fc.nat(4),
+    reason: oneOf("back"),
+    hosts: fc.constant(["*"]),
+  }),
+  fc.record({ type: oneOf("libraryMade"), name, through: fc.nat(6) }),
+);
 const patches: fc.Arbitrary<CommandBody> = fc
   .tuple(run, oneOf("a", "b"), fc.nat(2))
   .map(([id, node, revision]) => ({
@@ -91,6 +109,7 @@ export const runBodies: fc.Arbitrary<CommandBody> = fc.oneof(
       .map((facts): CommandBody => ({ type: "runsAdvanced", facts })),
   },
   patches,
+  library,
   run.map((id): CommandBody => ({ type: "runCancelled", run: id, reason: "" })),
   fc.record({ type: oneOf("runPaused", "runResumed", "runRetried"), run }),
   fc.record({

@@ -36,6 +36,7 @@ export function workflowKept(context: Context, command: CommandOf<"workflowKept"
     tags,
     createdAtMs: before?.createdAtMs ?? atMs,
     changedAtMs: atMs,
+    revision: isKnown ? (before?.revision ?? 0) : context.position,
   };
   if (before === undefined) appendOrder(context, "workflows", name);
   saveWorkflow(context, row);
@@ -98,15 +99,20 @@ export function checkSize(graph: unknown): void {
     });
 }
 
-function checkTag(row: WorkflowRow | undefined, tag: string): void {
+export function hasRoomForTag(row: WorkflowRow | undefined, tag: string): boolean {
   const tags = row?.tags ?? {};
-  if (Object.hasOwn(tags, tag) || Object.keys(tags).length < LIMIT.workflowTags.max) return;
+  return Object.hasOwn(tags, tag) || Object.keys(tags).length < LIMIT.workflowTags.max;
+}
+
+/** Throws conflict. */
+export function checkTag(row: WorkflowRow | undefined, tag: string): void {
+  if (hasRoomForTag(row, tag)) return;
   const message = `${row?.name ?? ""} has ${LIMIT.workflowTags.max} tags, which is the bound`;
   throw new GantryError("conflict", message, { details: { limit: "workflowTags" } });
 }
 
 /** WF2. */
-function withoutOldest(
+export function withoutOldest(
   versions: readonly Stamp[],
   tags: Readonly<Record<string, Stamp>>,
 ): readonly Stamp[] {
@@ -116,7 +122,7 @@ function withoutOldest(
   return versions.filter((_, at) => at !== oldest);
 }
 
-function saveWorkflow(context: Context, row: WorkflowRow): void {
+export function saveWorkflow(context: Context, row: WorkflowRow): void {
   context.rows.cool("workflow", row.name, row);
   const { name, tags } = row;
   context.emit("workflow.changed", name, { name, version: row.versions.at(-1)?.sha256, tags });

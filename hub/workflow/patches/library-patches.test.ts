@@ -1,114 +1,64 @@
-import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { digestOf } from "@gantry/shared/base/digest.ts";
-import {
-  addToBatch,
-  type Batch,
-  emptyBatch,
-  LIBRARY_BATCH,
-  materialiseOn,
-  takeDue,
-} from "./library-patches.ts";
-import { add, CHAIN, graphOf, link, value } from "./testing/patched-run.ts";
+import { dueAtMs, judgeLibraryPatch, LIBRARY_BATCH } from "./library-patches.ts";
+import { add, CHAIN, link, value } from "./testing/patched-run.ts";
 
-const tail = {
-  id: "mail",
-  operations: [add("mail", value("done")), link("c", "mail")],
-  reason: "tell us",
-};
+const TAIL = [add("mail", value("done")), link("c", "mail")];
+const judged = (operations: unknown, reason: unknown = "tell us", hosts: readonly string[] = []) =>
+  judgeLibraryPatch(CHAIN, { operations, reason }, hosts);
 
-describe("a library patch", () => {
-  it("is made on each base that takes it, and the others say why not", () => {
-    const other = graphOf({ nodes: { x: value(1) }, edges: [] });
-    const bases = [CHAIN, other].map((graph) => ({ base: digestOf(graph), graph }));
-    const [made, refused] = materialiseOn(tail, bases, []);
-    expect(made?.kind === "made" && Object.keys(made.graph.nodes)).toContain("mail");
-    expect(made?.kind === "made" && made.hash).not.toBe(bases[0]?.base);
-    expect(refused).toMatchObject({
-      kind: "refused",
-      faults: [{ code: "no_node", pointer: "/operations/1" }],
-    });
-    expect(digestOf(CHAIN)).toBe(bases[0]?.base);
+describe("a patch of a workflow (LP2)", () => {
+  it("gives a graph of its own, and the base stays", () => {
+    const before = digestOf(CHAIN);
+    const made = judged(TAIL);
+    expect(made).toMatchObject({ kind: "made" });
+    expect(made.kind === "made" && Object.keys(made.graph.nodes)).toContain("mail");
+    expect(made.kind === "made" && made.sha256).not.toBe(before);
+    expect(digestOf(CHAIN)).toBe(before);
   });
 
-  it("calls no address inward", () => {
-    const inward = {
-      ...tail,
-      operations: [add("x", { type: "http", url: "http://169.254.169.254/latest" })],
-    };
-    const [verdict] = materialiseOn(inward, [{ base: "x", graph: CHAIN }], []);
-    expect(verdict).toMatchObject({ kind: "refused", faults: [{ code: "url_not_public" }] });
+  it.each([
+    ["an operation that is none", [{ op: "sing" }], "bad_draft", "/operations/0/op"],
+    ["no operation", [], "empty_patch", "/operations"],
+    [
+      "one that changes nothing",
+      [{ op: "test", path: "/nodes/a/type", value: "function" }],
+      "empty_patch",
+      "/operations",
+    ],
+    ["an edge to nowhere", [link("c", "nobody")], "no_node", "/operations/0"],
+    ["a circle", [link("c", "a")], "cycle", "/nodes/a"],
+    [
+      "a place in edges by number",
+      [{ op: "remove", path: "/edges/0" }],
+      "place_by_number",
+      "/operations/0/path",
+    ],
+    [
+      "a call inward",
+      [add("x", { type: "http", url: "http://169.254.169.254/latest" })],
+      "url_not_public",
+      "/nodes/x/url",
+    ],
+  ])("%s is refused with its code, its place and what to do", (_, operations, code, pointer) => {
+    const verdict = judged(operations);
+    expect(verdict).toMatchObject({ kind: "refused", faults: [{ code, pointer }] });
+    expect(verdict.kind === "refused" && verdict.faults[0]?.hint.length).toBeGreaterThan(10);
   });
 
-  it("that is none is refused for all", () => {
-    const verdicts = materialiseOn(
-      { ...tail, operations: [] },
-      [
-        { base: "x", graph: CHAIN },
-        { base: "y", graph: CHAIN },
-      ],
-      [],
-    );
-    expect(verdicts.map(({ kind }) => kind)).toEqual(["refused", "refused"]);
+  it("needs a reason", () => {
+    expect(judged(TAIL, " ")).toMatchObject({ kind: "refused", faults: [{ code: "no_reason" }] });
+  });
+
+  it("may call inward where an admin has listed it", () => {
+    const call = [add("x", { type: "http", url: "http://10.0.0.7:8080/tell" })];
+    expect(judged(call, "why", ["10.0.0.7:8080"])).toMatchObject({ kind: "made" });
   });
 });
 
-describe("batches (LP1)", () => {
-  it("are made at 100, or after 5 s", () => {
-    const one = addToBatch<number>(emptyBatch, [1], 1_000);
-    expect(one).toEqual({ batch: { items: [1], dueMs: 6_000 }, ready: [] });
-    expect(takeDue(one.batch, 5_999).ready).toEqual([]);
-    expect(takeDue(one.batch, 6_000)).toEqual({ batch: emptyBatch, ready: [[1]] });
-    const many = addToBatch(
-      one.batch,
-      Array.from({ length: 150 }, (_, at) => at),
-      2_000,
-    );
-    expect(many.ready.map(({ length }) => length)).toEqual([100]);
-    expect(many.batch).toMatchObject({ dueMs: 7_000 });
-    expect(many.batch.items).toHaveLength(51);
-  });
-
-  it("lose nothing, keep the order, and let nobody wait longer than the window", () => {
-    fc.assert(
-      fc.property(fc.array(fc.tuple(fc.nat(4_000), fc.nat(130)), { maxLength: 40 }), (arrivals) => {
-        let batch: Batch<{ readonly number: number; readonly atMs: number }> = emptyBatch;
-        let nowMs = 0;
-        let next = 0;
-        const out: number[] = [];
-        const take = (
-          lists: readonly (readonly { readonly number: number; readonly atMs: number }[])[],
-          atMs: number,
-        ): void => {
-          for (const list of lists) {
-            expect(list.length).toBeLessThanOrEqual(LIBRARY_BATCH.basesMax);
-            for (const item of list) {
-              expect(atMs - item.atMs).toBeLessThanOrEqual(LIBRARY_BATCH.waitMs);
-              out.push(item.number);
-            }
-          }
-        };
-        for (const [waitMs, count] of arrivals) {
-          const untilMs = nowMs + waitMs;
-          if (batch.dueMs !== null && batch.dueMs <= untilMs) {
-            const due = takeDue(batch, batch.dueMs);
-            take(due.ready, batch.dueMs);
-            batch = due.batch;
-          }
-          nowMs = untilMs;
-          const items = Array.from({ length: count }, (_, at) => ({
-            number: next + at,
-            atMs: untilMs,
-          }));
-          next += count;
-          const added = addToBatch(batch, items, nowMs);
-          take(added.ready, nowMs);
-          batch = added.batch;
-        }
-        if (batch.dueMs !== null) take(takeDue(batch, batch.dueMs).ready, batch.dueMs);
-        expect(out).toEqual(Array.from({ length: next }, (_, at) => at));
-      }),
-      { numRuns: 300, seed: 20_260_403 },
-    );
-  });
+it("a batch is made at 100, or 5 s after its first (LP1)", () => {
+  expect(dueAtMs(1, 1_000)).toBe(6_000);
+  expect(dueAtMs(99, 1_000)).toBe(6_000);
+  expect(dueAtMs(100, 1_000)).toBe(1_000);
+  expect(LIBRARY_BATCH).toEqual({ patchesMax: 100, waitMs: 5_000 });
 });

@@ -1,76 +1,75 @@
-// A library patch: one change for many base workflows, e.g. a notification at the end of each. Each
-// base takes it as a whole or is left as it is; the bases themselves never change.
+// Patches of a workflow itself: they become a new version of it, and runs begun before keep theirs.
+// Pure: the ledger keeps what waits, a hand of the leader says when it is time.
 //
-// LP1. Bases that come in are gathered and made together: 100 of them, or after 5 s, whichever is
-//      first. Time comes in; who holds the batch sets one timer to `dueMs`.
+// LP1. What waits is made together: as soon as LIBRARY_BATCH.patchesMax wait, or waitMs after the first
+//      of them came in, whichever is first.
+// LP2. Three layers judge, as they do a run's patch: its own form, the graph that comes of it, and where
+//      it may call. Nothing is changed here; a base never is.
 
 import { digestOf } from "@gantry/shared/base/digest.ts";
 import type { Graph } from "@gantry/shared/contract/workflow.ts";
+import type { JsonPatch } from "../json-patch.ts";
 import { checkOperations } from "./author-layer.ts";
+import { changesBetween, isUnchanged } from "./changes.ts";
 import { makeGraph } from "./judge.ts";
-import type { PatchFault } from "./patch-fault.ts";
-import { callFaults } from "./spawn-rule.ts";
+import { type PatchFault, patchFault } from "./patch-fault.ts";
+import type { GraphOperation } from "./patch-types.ts";
 import { graphUrlFaults } from "./security-rule.ts";
+import { callFaults } from "./spawn-rule.ts";
+import { undoBetween } from "./undo.ts";
 
-export const LIBRARY_BATCH = { basesMax: 100, waitMs: 5_000 } as const;
+export const LIBRARY_BATCH = { patchesMax: 100, waitMs: 5_000 } as const;
 
-export interface LibraryPatch {
-  readonly id: string;
+export interface LibraryDraft {
   readonly operations: unknown;
-  readonly reason: string;
+  readonly reason: unknown;
+  /** They are the hub's own, as of a revert: their form is no outsider's. */
+  readonly isOwn?: boolean;
 }
 
-export type Materialised =
-  | { readonly kind: "made"; readonly base: string; readonly hash: string; readonly graph: Graph }
-  | { readonly kind: "refused"; readonly base: string; readonly faults: readonly PatchFault[] };
+export type LibraryVerdict =
+  | {
+      readonly kind: "made";
+      readonly graph: Graph;
+      /** Of the graph's canonical JSON. */
+      readonly sha256: string;
+      readonly operations: readonly GraphOperation[];
+      /** From exactly this graph to the one before, order of edges and all. */
+      readonly inverse: JsonPatch;
+      /** The same by names: for a graph in which other things have changed since. */
+      readonly undo: readonly GraphOperation[];
+    }
+  | { readonly kind: "refused"; readonly faults: readonly PatchFault[] };
 
-/** `base`: the hash of the graph. `hosts`: what a workflow may call at all. In the order of `bases`. */
-export function materialiseOn(
-  patch: LibraryPatch,
-  bases: readonly { readonly base: string; readonly graph: Graph }[],
+/** LP2. `hosts`: what a workflow may call at all. */
+export function judgeLibraryPatch(
+  graph: Graph,
+  { operations: given, reason, isOwn = false }: LibraryDraft,
   hosts: readonly string[],
-): readonly Materialised[] {
-  const checked = checkOperations(patch.operations, patch.reason);
-  if (checked.kind === "faults")
-    return bases.map(({ base }) => ({ kind: "refused", base, faults: checked.faults }));
-  return bases.map(({ base, graph }) => {
-    const made = makeGraph(graph, checked.operations);
-    if (made.kind === "faults") return { kind: "refused", base, faults: made.faults };
-    const faults = [...callFaults(made.graph), ...graphUrlFaults(made.graph, hosts)];
-    if (faults.length > 0) return { kind: "refused", base, faults };
-    return { kind: "made", base, hash: digestOf(made.graph), graph: made.graph };
-  });
+): LibraryVerdict {
+  const checked = isOwn
+    ? { kind: "operations" as const, operations: given as readonly GraphOperation[] } // as undoBetween made them
+    : checkOperations(given, reason);
+  if (checked.kind === "faults") return { kind: "refused", faults: checked.faults };
+  const { operations } = checked;
+  const made = makeGraph(graph, operations);
+  if (made.kind === "faults") return { kind: "refused", faults: made.faults };
+  if (isUnchanged(changesBetween(graph, made.graph)))
+    return refused(patchFault("empty_patch", "/operations", "The patch changes nothing"));
+  const faults = [...callFaults(made.graph), ...graphUrlFaults(made.graph, hosts)];
+  if (faults.length > 0) return refused(...faults);
+  return {
+    kind: "made",
+    graph: made.graph,
+    sha256: digestOf(made.graph),
+    operations,
+    inverse: made.inverse,
+    undo: undoBetween(graph, made.graph),
+  };
 }
 
-export interface Batch<T> {
-  readonly items: readonly T[];
-  /** When it is made even if it is not full; null while it is empty. */
-  readonly dueMs: number | null;
-}
+const refused = (...faults: readonly PatchFault[]): LibraryVerdict => ({ kind: "refused", faults });
 
-export interface Batched<T> {
-  readonly batch: Batch<T>;
-  /** To be made now, a list each. */
-  readonly ready: readonly (readonly T[])[];
-}
-
-export const emptyBatch: Batch<never> = { items: [], dueMs: null };
-
-/** LP1. `nowMs` never goes back. */
-export function addToBatch<T>(batch: Batch<T>, items: readonly T[], nowMs: number): Batched<T> {
-  const before = takeDue(batch, nowMs);
-  const all = [...before.batch.items, ...items];
-  const ready = [...before.ready];
-  let from = 0;
-  for (; all.length - from >= LIBRARY_BATCH.basesMax; from += LIBRARY_BATCH.basesMax)
-    ready.push(all.slice(from, from + LIBRARY_BATCH.basesMax));
-  const rest = all.slice(from);
-  const since = from === 0 ? before.batch.dueMs : null; // what is left came in now
-  const dueMs = rest.length === 0 ? null : (since ?? nowMs + LIBRARY_BATCH.waitMs);
-  return { batch: { items: rest, dueMs }, ready };
-}
-
-export function takeDue<T>(batch: Batch<T>, nowMs: number): Batched<T> {
-  const isDue = batch.dueMs !== null && nowMs >= batch.dueMs;
-  return isDue ? { batch: { items: [], dueMs: null }, ready: [batch.items] } : { batch, ready: [] };
-}
+/** LP1: when what waits is made; ms since 1970. `sinceMs`: when the first of it came in. */
+export const dueAtMs = (waiting: number, sinceMs: number): number =>
+  waiting >= LIBRARY_BATCH.patchesMax ? sinceMs : sinceMs + LIBRARY_BATCH.waitMs;

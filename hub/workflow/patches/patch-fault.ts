@@ -119,6 +119,8 @@ const KINDS = {
     "Write the host out; let expressions stand in path and query alone.",
   ),
   host_not_allowed: kind("egress_denied", "Ask an admin to list the host in GANTRY_EGRESS_ALLOW."),
+  // ── a workflow's own ──
+  too_many_tags: kind("conflict", "Take a tag away, then name the version: gantry workflow tag."),
   // ── taking back ──
   no_patch: kind("patch_conflict", "See the list of the run's patches."),
   reverted_already: kind("patch_conflict", "Nothing is left to take back."),

@@ -4,6 +4,7 @@ import { z } from "zod";
 import { ROLES } from "../roles.ts";
 import { FIDELITIES, REPLAY_MODES, RUN_PHASES, TICKET_STATES } from "../run-rows.ts";
 import { documentSchema, idSchema, pageOf, pageQuerySchema, type SomeRoutes } from "./common.ts";
+import { differenceSchema, patchFaultSchema } from "./differences.ts";
 
 /** As hub/workflow/engine-types.ts has them. */
 export const RUN_NODE_STATES = [
@@ -129,6 +130,16 @@ const reason = z.string().max(1_000);
 const whySchema = z.strictObject({ reason: reason.default("") });
 const whyNotSchema = z.strictObject({ reason: reason.min(1) });
 
+const runPatchSchema = z.object({
+  number: z.number().int(),
+  by: z.string(),
+  reason: z.string(),
+  at: z.iso.datetime(),
+  operations: z.array(z.unknown()),
+  reverts: z.number().int().optional(),
+  approvedBy: z.string().optional(),
+});
+
 export const RUN_SCHEMAS = {
   runStarted: { body: runStartSchema, reply: acceptedSchema },
   /** The body is NDJSON of `runStartSchema`, the reply NDJSON of these. */
@@ -185,21 +196,8 @@ export const RUN_SCHEMAS = {
       sha256: z.string().optional(),
     }),
   },
-  runPatches: {
-    reply: z.object({
-      patches: z.array(
-        z.object({
-          number: z.number().int(),
-          by: z.string(),
-          reason: z.string(),
-          at: z.iso.datetime(),
-          operations: z.array(z.unknown()),
-          reverts: z.number().int().optional(),
-          approvedBy: z.string().optional(),
-        }),
-      ),
-    }),
-  },
+  runPatches: { reply: z.object({ patches: z.array(runPatchSchema) }) },
+  runPatch: { reply: runPatchSchema.extend({ difference: differenceSchema }) },
   runEvents: {
     query: z.object({
       since: z.coerce.number().int().nonnegative().optional(),
@@ -246,6 +244,18 @@ export const RUN_SCHEMAS = {
     reply: pageOf("approvals", approvalViewSchema),
   },
   approval: { reply: approvalViewSchema },
+  approvalPatch: {
+    reply: z.object({
+      approval: z.string(),
+      run: z.string(),
+      by: z.string(),
+      reason: z.string(),
+      operations: z.array(z.unknown()),
+      difference: differenceSchema.optional(),
+      /** Instead of it: the run has changed, and the patch does not fit any more. */
+      faults: z.array(patchFaultSchema).optional(),
+    }),
+  },
   approvalGiven: { body: whySchema, reply: approvalViewSchema },
   approvalDenied: { body: whyNotSchema, reply: approvalViewSchema },
 } satisfies SomeRoutes;

@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { FIDELITIES } from "../run-rows.ts";
 import { documentSchema, okSchema, pageOf, pageQuerySchema, type SomeRoutes } from "./common.ts";
+import { differenceSchema, patchFaultSchema } from "./differences.ts";
 
 export const workflowNameSchema = z
   .string()
@@ -23,13 +24,97 @@ export const workflowViewSchema = z.object({
   tags: z.record(z.string(), stampSchema),
   createdAt: z.iso.datetime(),
   changedAt: z.iso.datetime(),
+  /** Of the newest version: what a patch for it may send as If-Match. */
+  revision: z.number().int(),
+  /** Patches that are not in it yet. */
+  waiting: z.number().int(),
   /** Of the version asked for; not in lists. */
   sha256: z.string().optional(),
   graph: documentSchema.optional(),
 });
 export type WorkflowView = z.infer<typeof workflowViewSchema>;
 
+export const LIBRARY_STATES = ["waiting", "made", "refused"] as const;
+
+export const libraryPatchSchema = z.object({
+  workflow: z.string(),
+  number: z.number().int(),
+  state: z.enum(LIBRARY_STATES),
+  by: z.string(),
+  reason: z.string(),
+  at: z.iso.datetime(),
+  /** Of the workflow with it: the log position at which it was taken. */
+  revision: z.number().int(),
+  operations: z.array(z.unknown()),
+  /** What takes it back, right after it. */
+  inverse: z.array(z.unknown()),
+  tag: z.string().optional(),
+  reverts: z.number().int().optional(),
+  revertedBy: z.number().int().optional(),
+  decidedAt: z.iso.datetime().optional(),
+  /** The version that has it. */
+  version: z.string().optional(),
+  faults: z.array(patchFaultSchema).optional(),
+  /** Of one; left out where the graphs are not known any more, or not yet. */
+  difference: differenceSchema.optional(),
+});
+export type LibraryPatchView = z.infer<typeof libraryPatchSchema>;
+
+const lagSchema = z.object({
+  waiting: z.number().int(),
+  /** Since the oldest of them came in; 0: none waits. */
+  lagMs: z.number().int(),
+});
+
+const libraryAsk = {
+  reason: z.string().min(1).max(1_000),
+  /** What the version with it is to be named; left out: tags stay as they are. */
+  tag: tagSchema.optional(),
+};
+
+const takenSchema = z.object({
+  workflow: z.string(),
+  patch: z.number().int(),
+  state: z.literal("waiting"),
+  revision: z.number().int(),
+  /** Where to look what became of it. */
+  status: z.string(),
+  /** When it is made at the latest, by the hub's clock. */
+  dueAt: z.iso.datetime(),
+});
+
 export const WORKFLOW_SCHEMAS = {
+  workflowPatches: {
+    query: pageQuerySchema,
+    reply: pageOf("patches", libraryPatchSchema).extend({ lag: lagSchema }),
+  },
+  workflowPatch: { reply: libraryPatchSchema },
+  workflowPatched: {
+    body: z.strictObject({ operations: z.array(z.unknown()).min(1), ...libraryAsk }),
+    reply: takenSchema,
+  },
+  workflowPatchReverted: {
+    body: z.strictObject({ patch: z.number().int().positive(), ...libraryAsk }),
+    reply: takenSchema,
+  },
+  library: {
+    reply: lagSchema.extend({
+      /** A batch is made when so many wait, or so long after the first. */
+      batch: z.object({ patchesMax: z.number().int(), waitMs: z.number().int() }),
+      workflows: z.array(lagSchema.extend({ workflow: z.string() })),
+      batches: z.number().int(),
+      made: z.number().int(),
+      refused: z.number().int(),
+      last: z
+        .object({
+          workflow: z.string(),
+          patches: z.number().int(),
+          waitedMs: z.number().int(),
+          at: z.iso.datetime(),
+        })
+        .optional(),
+    }),
+  },
   workflows: { query: pageQuerySchema, reply: pageOf("workflows", workflowViewSchema) },
   workflow: {
     query: z.object({ tag: tagSchema.optional(), version: sha256Schema.optional() }),

@@ -88,6 +88,7 @@ const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "flag.changed": ["/api/flags"],
   "token.changed": ["/api/me"],
   "workflow.changed": ["/api/workflows"],
+  "workflow.patched": ["/api/workflows"],
   "run.changed": ["/api/runs?", "/api/runs/:id"],
   "run.node": ["/api/runs/:id"],
   "run.patched": ["/api/runs/:id"],

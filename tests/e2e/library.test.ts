@@ -1,0 +1,119 @@
+// Patches of a workflow itself, and what a patch of a run changed, through HTTP and the command line.
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type Appliance, startAppliance, until } from "../support/appliance.ts";
+import { gantry as runGantry } from "../support/gantry.ts";
+
+const fn = (value: unknown): object => ({ type: "function", function: "value", with: { value } });
+const FLOW = {
+  nodes: { a: fn(1), wait: { type: "timer", delayMs: 3_600_000 } },
+  edges: [{ from: "a", to: "wait" }],
+};
+const add = (id: string): object => ({ op: "addNode", id, node: fn(id) });
+
+async function keep(a: Appliance): Promise<string> {
+  const { status, body } = await a.api("POST", "/api/workflows", {
+    name: "flow",
+    graph: FLOW,
+    tag: "main",
+  });
+  expect(status).toBe(201);
+  return body.sha256;
+}
+
+const patchAt = (a: Appliance, path: string) =>
+  until(
+    `the version of ${path}`,
+    async () => {
+      const { body } = await a.api("GET", path).catch(() => ({ body: {} as { state?: string } }));
+      return (
+        body.state === "made" && (body as { version: string; difference: { nodes: unknown[] } })
+      );
+    },
+    30_000,
+  );
+
+describe("patches of a workflow", { timeout: 120_000 }, () => {
+  it("[A46] [A50] are answered with 202 and where to look, outlive a kill, and show how far behind they are", async () => {
+    await using a = await startAppliance({ parts: ["hub"] });
+    const base = await keep(a);
+    const tookMs: number[] = [];
+    let status = "";
+    for (let n = 1; n <= 30; n += 1) {
+      const startMs = performance.now();
+      const reply = await a.api("POST", "/api/workflows/flow/patches", {
+        operations: [add(`n${n}`)],
+        reason: "more",
+      });
+      tookMs.push(performance.now() - startMs);
+      expect([reply.status, reply.body.state, reply.body.patch]).toEqual([202, "waiting", n]);
+      status = reply.body.status;
+    }
+    expect(Math.min(...tookMs)).toBeLessThan(20);
+    const { body: lag } = await a.api("GET", "/api/library");
+    expect(lag).toMatchObject({ batch: { patchesMax: 100, waitMs: 5_000 } });
+    expect(lag.waiting + lag.made).toBe(30);
+    const refused = await a.api(
+      "POST",
+      "/api/workflows/flow/patches",
+      { operations: [{ op: "removeNode", id: "x" }], reason: "why" },
+      { "if-match": "1" },
+    );
+    expect([refused.status, refused.body.code]).toEqual([412, "revision_mismatch"]);
+    const bad = await a.api("POST", "/api/workflows/flow/patches", {
+      operations: [{ op: "removeNode", id: "x" }],
+      reason: "why",
+    });
+    expect([bad.status, bad.body.code]).toEqual([409, "patch_conflict"]);
+    expect(bad.body.details.faults[0]).toMatchObject({
+      code: "no_node",
+      pointer: "/operations/0",
+      hint: expect.any(String),
+    });
+    await a.kill("hub", "SIGKILL");
+    await a.start("hub");
+    const made = await patchAt(a, status);
+    expect(made.difference.nodes).toMatchObject([{ id: "n30", change: "added" }]);
+    const { body: flow } = await a.api("GET", `/api/workflows/flow?version=${made.version}`);
+    expect(Object.keys(flow.graph.nodes)).toHaveLength(32);
+    expect(flow.tags.main.sha256).toBe(base);
+    const { body: after } = await a.api("GET", "/api/library");
+    expect(after).toMatchObject({ waiting: 0, lagMs: 0, made: 30 });
+    expect(after.last.waitedMs).toBeGreaterThan(0);
+    const metrics = await fetch(`${a.url}/metrics`).then((reply) => reply.text());
+    expect(metrics).toMatch(/^gantry_library_lag_seconds 0$/m);
+    const { body: ready } = await a.api("GET", "/readyz");
+    expect(JSON.stringify(ready)).toContain("no patch waits");
+  });
+
+  it("[A64] the command line lists, shows, approves and takes back, with the difference of nodes and edges", async () => {
+    await using a = await startAppliance({ parts: ["hub"] });
+    await keep(a);
+    const file = join(a.dataDir, "patch.json");
+    await writeFile(
+      file,
+      JSON.stringify([add("b"), { op: "addEdge", edge: { from: "wait", to: "b" } }]),
+    );
+    const gantry = async (...words: string[]) => {
+      const done = await runGantry([...words, "--hub", a.url, "--token", a.token], {});
+      expect([done.err, done.code]).toEqual(["", 0]);
+      return done.out;
+    };
+    const { body: started } = await a.api("POST", "/api/runs", { workflow: "flow" });
+    const run = started.run.id as string;
+    await gantry("patch", "add", run, file, "--reason", "one more");
+    expect(await gantry("patch", "list", run)).toContain("one more");
+    const shown = await gantry("patch", "show", run, "1");
+    expect(shown).toContain("+ node b (function)");
+    expect(shown).toContain("+ edge wait -> b");
+    const view = JSON.parse(await gantry("patch", "show", run, "1", "--json"));
+    expect(view.difference.edges).toEqual([{ change: "added", from: "wait", to: "b" }]);
+    await gantry("patch", "revert", run, "1", "--reason", "not so");
+    expect(await gantry("patch", "show", run, "2")).toContain("- node b (function)");
+    expect(await gantry("patch", "add", "flow", file, "--reason", "for all")).toContain("patch 1");
+    expect(await gantry("patch", "show", "flow", "1")).toContain("+ node b (function)");
+    expect(await gantry("patch", "lag")).toContain("waiting");
+  });
+});
