@@ -39,6 +39,8 @@ export interface PrinterPort {
 export interface Cable {
   /** Never waits. Text is latin-1. */
   write(text: string): void;
+  /** The emergency lane: past everything that still waits to be written, which is thrown away. */
+  urgent(text: string): void;
   /** Pulls DTR, which resets most boards. Does nothing where there is no such line. */
   pulseReset(): Promise<void>;
   close(): Promise<void>;

@@ -136,8 +136,8 @@ export function makeDriver(spec: PrinterSpec, ports: DriverPorts): PrinterPort {
   function stop(): void {
     const { cable } = state;
     state.signs.wasKilled = false;
-    if (cable.kind === "online") cable.cable.write(cable.link.emergency()); // DR3
-    else if (cable.kind === "opening") cable.cable?.write("\nM112\n");
+    if (cable.kind === "online") cable.cable.urgent(cable.link.emergency()); // DR3
+    else if (cable.kind === "opening") cable.cable?.urgent("\nM112\n");
     jobEnd.goDown({ code: "device_fault", message: "Emergency stop" }, true, "failed");
   }
 

@@ -3,6 +3,8 @@
 /** What a test may do to the printer; fields that are left out stay as they are. */
 export interface Faults {
   readonly noisePpm?: number;
+  /** Lines in a million that arrive with one bit changed, by which every sum finds it. */
+  readonly badLinesPpm?: number;
   /** So many next answers are swallowed. */
   readonly loseOks?: number;
   /** So many next line ends are swallowed on the way in. */
@@ -24,6 +26,7 @@ export interface FaultBox {
 export function makeFaultBox(): FaultBox {
   let now: Required<Faults> = {
     noisePpm: 0,
+    badLinesPpm: 0,
     loseOks: 0,
     loseNewlines: 0,
     forceResend: false,

@@ -1,6 +1,7 @@
 // From bytes to numbered commands, as queue.cpp of Marlin does it. Upholds SM1 and SM2 (marlin.ts).
 // Pure.
 
+import type { Random } from "@gantry/shared/base/prng.ts";
 import { checksumOf } from "../protocols/marlin-line.ts";
 import type { FaultBox } from "./faults.ts";
 
@@ -28,6 +29,7 @@ export interface LineReader {
 
 export interface LineReaderPorts {
   readonly faults: FaultBox;
+  readonly random: Random;
   /** Bytes over its 128 are lost, as where they come faster than they are read. */
   readonly hasSmallBuffer: boolean;
   readonly hasEmergencyParser: boolean;
@@ -41,6 +43,8 @@ const RX_BYTES = 128;
 export const QUEUE_LINES = 4;
 const LINE_BYTES = 95;
 const EMERGENCY_CHARS = 24;
+/** A bad line has its changed bit among so many first bytes. */
+const BAD_BYTES = 32;
 const LF = 10;
 const CR = 13;
 
@@ -52,6 +56,8 @@ export function makeLineReader(ports: LineReaderPorts): LineReader {
   let queue: Queued[] = [];
   let lastNumber = 0;
   let dropped = 0;
+  let column = 0; // of the next byte
+  let badColumn = -1;
 
   /** SM2 */
   function lineError(why: string): void {
@@ -120,13 +126,25 @@ export function makeLineReader(ports: LineReaderPorts): LineReader {
     if (found === "M108" || found === "M112" || found === "M410") ports.onEmergency(found);
   }
 
+  /** badLinesPpm: the byte as it is read. */
+  function spoiled(byte: number): number {
+    if (column === 0) {
+      const isBad = ports.random() * 1_000_000 < faults.now.badLinesPpm;
+      badColumn = isBad ? Math.floor(ports.random() * BAD_BYTES) : -1;
+    }
+    const isHere = column === badColumn;
+    column = byte === LF ? 0 : column + 1;
+    return isHere ? byte ^ (1 << Math.floor(ports.random() * 8)) : byte;
+  }
+
   function clear(): void {
     rx = [];
     queue = [];
   }
 
   return {
-    arrive(byte) {
+    arrive(sent) {
+      const byte = faults.now.badLinesPpm === 0 ? sent : spoiled(sent);
       if (byte === LF && faults.spend("loseNewlines")) return;
       if (ports.hasEmergencyParser) parseEmergency(byte);
       if (ports.hasSmallBuffer && rx.length >= RX_BYTES) dropped += 1; // SM1

@@ -24,6 +24,7 @@ const SOCKET_PATH_MAX = 107;
 
 const controlSchema = z.strictObject({
   noisePpm: z.number().optional(),
+  badLinesPpm: z.number().optional(),
   loseOks: z.number().optional(),
   loseNewlines: z.number().optional(),
   forceResend: z.boolean().optional(),

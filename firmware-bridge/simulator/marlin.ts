@@ -79,6 +79,7 @@ export function makeSimulatedMarlin(options: MarlinOptions, nowMs: number): Simu
 
   const reader = makeLineReader({
     faults,
+    random,
     hasSmallBuffer: options.baud > 0,
     hasEmergencyParser: options.hasEmergencyParser,
     say,
