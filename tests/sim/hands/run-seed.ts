@@ -5,12 +5,9 @@
 
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { between, seededRandom } from "@gantry/shared/base/prng.ts";
-import { makeRaft } from "../../../hub/consensus/raft.ts";
-import type { HubId, Membership } from "../../../hub/consensus/types.ts";
-import { makeNetwork } from "../network.ts";
-import { advanceWorld } from "../replica/advance.ts";
+import type { HubId } from "../../../hub/consensus/types.ts";
 import { makeFinale } from "../replica/finale.ts";
-import { makeMember, type Member } from "../replica/member.ts";
+import { advanceOf, failureOf, makeHubs } from "../replica/hubs.ts";
 import type { ReplicaOutcome } from "../replica/run-seed.ts";
 import { EPOCH_MS } from "../replica/sim-clock.ts";
 import { startStorm } from "../replica/storm.ts";
@@ -40,70 +37,48 @@ export async function runHandsSeed(
   const world = makeWorld(seed, isTelling);
   const mix = houseMix(seed);
   const draw = seededRandom(seed ^ 0x51ed270b);
-  const founders: Membership = {
-    voters: mix.founders,
-    outgoing: [],
-    learners: [],
-    learnersNext: [],
-    autoLeave: false,
-  };
-  const members = new Map<HubId, Member>();
-  const network = makeNetwork(world, mix.weather, (to, messages) =>
-    members.get(to)?.receive(messages),
-  );
+  const hubs = makeHubs(world, mix);
+  const { network, members } = hubs;
   const lines = makeLines(world, network);
   const offices = new Map<HubId, Office>();
   const truth = makeTruth(world);
   let isStormy = true;
-  for (const id of mix.ids) {
-    const member = makeMember(id, {
-      world,
-      network,
-      founders,
-      witnesses: mix.witnesses,
-      members,
-      makeCore: makeRaft,
-      electionTicks: mix.electionTicks,
-      heartbeatTicks: 5,
-      checkpointMs: 500,
-      logEntries: between(draw, 50, 300),
-      keptEntries: between(draw, 0, 30),
-      diskMs: () => 0.1 + world.random() * (isStormy ? mix.diskMsMax : 2),
-      onEvents: (hub, events) => truth.saw(hub, events),
-      onReign: (hub, term) => truth.reign(hub, term),
-      onCrash(hub, isPower) {
-        offices.delete(hub);
-        lines.hangUp(hub, isPower);
-      },
-      live: (life) =>
-        startOffice(life, {
-          world,
-          network,
-          lines,
-          ids: mix.ids,
-          electionTicks: mix.electionTicks,
-          blobs: houseBlobs,
-          offices,
-          isPaused: (hub) => members.get(hub)?.isPaused === true,
-          onSend: ({ hubId, deposedAt }, _node, messages) => {
-            if (deposedAt === undefined || world.now - deposedAt <= LAST_ORDER_MS) return;
-            for (const message of messages) {
-              if (message.type !== "job" && message.type !== "print") continue;
-              const leasedAt = truth.leasedAt(hubId, message.token) ?? world.now;
-              insist(
-                world,
-                leasedAt >= deposedAt,
-                () => `HX7 ${hubId} gives orders though its reign is over`,
-              );
-            }
-          },
-        }),
-    });
-    members.set(id, member);
-    if (draw() < mix.drifting) member.time.rate = 0.8 + draw() * 0.5;
-    member.start();
-  }
-  const all = [...members.values()];
+  const all = hubs.start(draw, () => ({
+    heartbeatTicks: 5,
+    checkpointMs: 500,
+    logEntries: between(draw, 50, 300),
+    keptEntries: between(draw, 0, 30),
+    diskMs: () => 0.1 + world.random() * (isStormy ? mix.diskMsMax : 2),
+    onEvents: (hub, events) => truth.saw(hub, events),
+    onReign: (hub, term) => truth.reign(hub, term),
+    onCrash(hub, isPower) {
+      offices.delete(hub);
+      lines.hangUp(hub, isPower);
+    },
+    live: (life) =>
+      startOffice(life, {
+        world,
+        network,
+        lines,
+        ids: mix.ids,
+        electionTicks: mix.electionTicks,
+        blobs: houseBlobs,
+        offices,
+        isPaused: (hub) => members.get(hub)?.isPaused === true,
+        onSend: ({ hubId, deposedAt }, _node, messages) => {
+          if (deposedAt === undefined || world.now - deposedAt <= LAST_ORDER_MS) return;
+          for (const message of messages) {
+            if (message.type !== "job" && message.type !== "print") continue;
+            const leasedAt = truth.leasedAt(hubId, message.token) ?? world.now;
+            insist(
+              world,
+              leasedAt >= deposedAt,
+              () => `HX7 ${hubId} gives orders though its reign is over`,
+            );
+          }
+        },
+      }),
+  }));
   const machines: Machine[] = Array.from({ length: between(draw, 1, 3) }, (_, n) =>
     makeMachine(`m${n + 1}`, {
       world,
@@ -125,11 +100,7 @@ export async function runHandsSeed(
   });
 
   const wrong = (): Error | undefined => brokenIn(world) ?? fault();
-  const advance = async (untilMs: number, isDone: () => boolean): Promise<void> => {
-    await advanceWorld(world, untilMs, () => isDone() || wrong() !== undefined);
-    const broken = wrong();
-    if (broken !== undefined) throw broken;
-  };
+  const advance = advanceOf(world, wrong);
 
   const isReady = (): boolean => machines.every(({ node }) => node !== undefined);
 
@@ -181,8 +152,7 @@ export async function runHandsSeed(
   }
 
   const finale = makeFinale(world, all, advance);
-  let failure: string | undefined;
-  try {
+  const failure = await failureOf(async () => {
     await setUp();
     people.begin(machines.map(({ bridge }) => bridge.printer));
     const storm = startStorm(world, mix, network, all);
@@ -204,12 +174,7 @@ export async function runHandsSeed(
     for (const { hubId, disagreement } of offices.values()) {
       check(disagreement() === undefined, () => `HX8 ${hubId}: ${disagreement()}`);
     }
-  } catch (error) {
-    failure =
-      error instanceof Error && error.name !== "Broken"
-        ? (error.stack ?? error.message)
-        : (error as Error).message;
-  }
+  });
   const { hash, events } = world;
   for (const member of all) member.crash(false);
   for (const machine of machines) machine.crash();

@@ -6,15 +6,12 @@
 
 import { between, seededRandom } from "@gantry/shared/base/prng.ts";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
-import { makeRaft } from "../../../hub/consensus/raft.ts";
-import type { HubId, Membership } from "../../../hub/consensus/types.ts";
+import type { HubId } from "../../../hub/consensus/types.ts";
 import { judge } from "../../lincheck/verdict.ts";
-import { makeNetwork } from "../network.ts";
 import { check, makeWorld } from "../world.ts";
-import { advanceWorld } from "./advance.ts";
 import { startExpiry } from "./expiry.ts";
 import { makeFinale } from "./finale.ts";
-import { makeMember, type Member } from "./member.ts";
+import { advanceOf, failureOf, makeHubs } from "./hubs.ts";
 import { drawReplicaMix } from "./mix.ts";
 import { startStorm, type Storm } from "./storm.ts";
 import { startWorkload } from "./workload.ts";
@@ -38,21 +35,11 @@ export async function runReplicaSeed(
   const world = makeWorld(seed, isTelling);
   const mix = drawReplicaMix(seed);
   const draw = seededRandom(seed ^ 0x6a09e667);
-  const founders: Membership = {
-    voters: mix.founders,
-    outgoing: [],
-    learners: [],
-    learnersNext: [],
-    autoLeave: false,
-  };
-  const members = new Map<HubId, Member>();
-  const network = makeNetwork(world, mix.weather, (to, messages) =>
-    members.get(to)?.receive(messages),
-  );
+  const hubs = makeHubs(world, mix);
   let storm: Storm | undefined;
   const reignOf = new Map<number, HubId>();
   const told = new Map<number, string>();
-  const expiry = startExpiry(world, members, () => held());
+  const expiry = startExpiry(world, hubs.members, () => held());
 
   function onEvents(hub: HubId, events: readonly LedgerEvent[]): void {
     const byPosition = new Map<number, LedgerEvent[]>();
@@ -80,41 +67,23 @@ export async function runReplicaSeed(
     reignOf.set(term, hub);
   }
 
-  for (const id of mix.ids) {
-    const member = makeMember(id, {
-      world,
-      network,
-      founders,
-      witnesses: mix.witnesses,
-      members,
-      makeCore: makeRaft,
-      electionTicks: mix.electionTicks,
-      heartbeatTicks: 2,
-      checkpointMs: between(draw, ...mix.checkpointMs),
-      logEntries: between(draw, ...mix.logEntries),
-      keptEntries: between(draw, ...mix.keptEntries),
-      diskMs: () => 0.1 + world.random() * (storm?.isOver === true ? 2 : mix.diskMsMax),
-      onEvents,
-      onReign,
-    });
-    members.set(id, member);
-    if (draw() < mix.drifting) member.time.rate = 0.8 + draw() * 0.5;
-    member.start();
-  }
-  const all = [...members.values()];
+  const all = hubs.start(draw, () => ({
+    heartbeatTicks: 2,
+    checkpointMs: between(draw, ...mix.checkpointMs),
+    logEntries: between(draw, ...mix.logEntries),
+    keptEntries: between(draw, ...mix.keptEntries),
+    diskMs: () => 0.1 + world.random() * (storm?.isOver === true ? 2 : mix.diskMsMax),
+    onEvents,
+    onReign,
+  }));
   const stateful = all.filter(({ isWitness }) => !isWitness);
   const work = startWorkload(world, stateful, mix.clients, mix.electionTicks * 10 * 3);
   const held = (): typeof work.held => work.held;
 
-  const advance = async (untilMs: number, isDone: () => boolean): Promise<void> => {
-    await advanceWorld(world, untilMs, () => isDone() || fault() !== undefined);
-    const broken = fault();
-    if (broken !== undefined) throw broken;
-  };
+  const advance = advanceOf(world, fault);
   const finale = makeFinale(world, all, advance);
-  let failure: string | undefined;
-  try {
-    storm = startStorm(world, mix, network, all);
+  const failure = await failureOf(async () => {
+    storm = startStorm(world, mix, hubs.network, all);
     await advance(mix.stormMs, () => false);
     storm.heal();
     await finale.mustRecover("healing");
@@ -130,12 +99,7 @@ export async function runReplicaSeed(
       verdict.kind !== "broken",
       () => `history: ${verdict.kind === "broken" ? verdict.words : ""}`,
     );
-  } catch (error) {
-    failure =
-      error instanceof Error && error.name !== "Broken"
-        ? (error.stack ?? error.message)
-        : (error as Error).message;
-  }
+  });
   const { hash, events } = world;
   for (const member of all) member.crash(false);
   return {
