@@ -7,6 +7,7 @@
 // PP3. `stop` waits for nothing and needs no token; the printer stays `stopped` until `reset`.
 
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
+import type { Outcome, RemoteStatus } from "./protocols/remote.ts";
 import type { BridgeOrder, JobPhase, Printer } from "@gantry/shared/contract/bridge.ts";
 
 export type OrderOf<T extends BridgeOrder["type"]> = Extract<BridgeOrder, { type: T }>;
@@ -33,6 +34,52 @@ export interface PrinterPort {
   reset(): string | undefined;
   /** The bridge ends; takes a few seconds at most. */
   shutdown(): Promise<void>;
+}
+
+/** A printer that keeps files and prints them by itself, spoken to over the network. */
+export interface RemotePrinter {
+  readonly driver: string;
+  /**
+   * Resolves when the first status was told. Rejects with unreachable, timeout, unauthenticated or
+   * device_fault; leaves nothing open then.
+   */
+  open(events: RemoteEvents, signal: AbortSignal): Promise<RemoteSession>;
+}
+
+export interface RemoteEvents {
+  onStatus(status: RemoteStatus): void;
+  /** Once, whoever closed it. */
+  onClosed(why: string): void;
+}
+
+/**
+ * Commands reject with device_fault and `details.isRefused` where the printer said no; with any
+ * other error nobody knows whether they were carried out.
+ */
+export interface RemoteSession {
+  /** Under this name, over what is there; never starts it. May be repeated. */
+  upload(name: string, file: PrintFile, signal: AbortSignal): Promise<void>;
+  /** Starts the file. Sent once; never to be repeated. PP1 */
+  begin(name: string, signal: AbortSignal): Promise<void>;
+  pause(signal: AbortSignal): Promise<void>;
+  resume(signal: AbortSignal): Promise<void>;
+  cancel(signal: AbortSignal): Promise<void>;
+  /** The hardest stop that the printer knows. Its request leaves in this turn. PP3 */
+  halt(signal: AbortSignal): Promise<void>;
+  /** After a stop or a fault, when a person says so. */
+  recover(signal: AbortSignal): Promise<void>;
+  /** What became of a file that it does not work on, as far as it remembers. */
+  outcome(name: string, signal: AbortSignal): Promise<Outcome>;
+  /** Removes a file of which the job is over, so that its storage does not fill up. */
+  remove(name: string, signal: AbortSignal): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** The bytes that were checked. `chunks` may be read again. */
+export interface PrintFile {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+  chunks(): AsyncIterable<Uint8Array>;
 }
 
 /** An open cable to a printer. */

@@ -6,6 +6,7 @@
 // BR3. A report that ends a job is repeated after each connect until it is acknowledged.
 
 import { z } from "zod";
+import { LIMIT } from "../base/policy.ts";
 
 export const temperaturesSchema = z.object({
   nozzleC: z.number(),
@@ -31,7 +32,7 @@ export type PrinterPhase = (typeof PRINTER_PHASES)[number];
 
 export const printerSchema = z.object({
   id: z.string(),
-  /** `marlin` for serial Marlin; later `moonraker`, `bambu`, `grbl`. */
+  /** `marlin` for serial Marlin, `moonraker`, `octoprint`, `prusalink`, `bambu`. */
   driver: z.string(),
   phase: z.enum(PRINTER_PHASES),
   /** True when the far end says in its own banner that it is test equipment. */
@@ -48,6 +49,27 @@ export const printerSchema = z.object({
   progress: z.number().min(0).max(1).optional(),
   remainingS: z.number().nonnegative().optional(),
   fault: z.object({ code: z.string(), message: z.string() }).optional(),
+  /** What it wants people to know, as it says it: health messages, why it paused. */
+  notices: z.array(z.string().max(400)).max(LIMIT.printerFacts.max).optional(),
+  /** Switched outlets that belong to it. */
+  power: z
+    .array(z.object({ name: z.string().max(100), isOn: z.boolean() }))
+    .max(LIMIT.printerFacts.max)
+    .optional(),
+  webcamUrl: z.string().max(2_000).optional(),
+  /** Loaded spools: what, which colour (RRGGBB), and how much is left (0..1) where it is known. */
+  materials: z
+    .array(
+      z.object({
+        slot: z.string().max(20),
+        material: z.string().max(40),
+        color: z.string().max(8).optional(),
+        remaining: z.number().min(0).max(1).optional(),
+        isActive: z.boolean(),
+      }),
+    )
+    .max(LIMIT.printerFacts.max)
+    .optional(),
 });
 export type Printer = z.infer<typeof printerSchema>;
 
