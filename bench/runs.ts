@@ -9,6 +9,7 @@
 // at most those in flight are counted too much. Of two rounds the median is the greater.
 //
 //   BENCH_RESTATE_DIR   a folder whose node_modules has @restatedev/restate-server 1.7 and restate-sdk
+//   BENCH_NODES         of the part `nodes` one figure alone, as "1000 fast"
 //   BENCH_HUB_OPTIONS   NODE_OPTIONS of the hub (--cpu-prof ...); it is then ended by SIGTERM
 
 import { type ChildProcess, fork } from "node:child_process";
@@ -27,6 +28,7 @@ import type { Order, Reach, Report } from "./runs/side.ts";
 
 const QUEUE = "bench";
 const SECONDS = Number(process.env["BENCH_SECONDS"] ?? 6);
+const ONLY = process.env["BENCH_NODES"];
 const HUB_OPTIONS = process.env["BENCH_HUB_OPTIONS"];
 const STARTS = 20_000;
 const BATCHED = 60_000;
@@ -244,6 +246,7 @@ async function nodes(): Promise<readonly Found[]> {
     [1_000, "fast"],
     [1_000, "full"],
   ] as const) {
+    if (ONLY !== undefined && ONLY !== `${inFlight} ${fidelity}`) continue;
     await using scene = await openScene();
     using executor = await openSide("executor", scene.reach);
     using client = await openSide("client", scene.reach);

@@ -23,7 +23,7 @@ import { draftPrint } from "../ask/rules.ts";
 import { act, newId } from "../hub.ts";
 import type { DeskCallOptions, DeskRequest, PrintUpload } from "../ports.ts";
 import { actorOf, byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
-import { addWork, deadRows, viewWork } from "./queues.ts";
+import { addWork, deadRows, openRow, viewWork } from "./queues.ts";
 import { confirmationView, deviceView, printView } from "./views.ts";
 
 // ── devices ─────────────────────────────────────────────────────────────────────────────────────
@@ -326,8 +326,8 @@ export const job = (parts: DeskParts, request: DeskRequest): JobView =>
 
 const viewJob = viewWork;
 
-function jobRow({ hub }: DeskParts, id: string): JobRow {
-  const row = hub.rows.get("job", id);
+function jobRow(parts: DeskParts, id: string): JobRow {
+  const row = openRow(parts, id);
   if (row === undefined) throw new GantryError("not_found", `There is no job ${id}`);
   return row;
 }
@@ -338,6 +338,8 @@ export async function jobCancelled(
   { signal }: DeskCallOptions,
 ): Promise<JobView> {
   const id = paramOf(request, "id");
+  const work = parts.queues?.queues.runWork.get(id);
+  await work?.owner.makeJob(work); // of a run's task without a row
   await act(parts.hub, { type: "jobCancelled", job: id }, byOf(request), signal);
   return viewJob(parts, jobRow(parts, id));
 }

@@ -12,6 +12,7 @@ import { draftsOf } from "../hands/work-calls.ts";
 import { act } from "../hub.ts";
 import { endedList } from "../ledger/domains/job-rows.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
+import { rowOfWork } from "../queues/item.ts";
 import { byOf, type DeskParts, paramOf, type QueueHands, type UseCase } from "./context.ts";
 import { isoTime, jobView } from "./views.ts";
 
@@ -144,7 +145,7 @@ const queueJobs: UseCase = (parts, request) => {
       if (row !== undefined) found.push(row);
     }
   } else {
-    for (const row of rows.hot("job").values()) {
+    for (const row of openRows(parts)) {
       if ((row.queue ?? DEFAULT_QUEUE) !== name) continue;
       const isLeased = handsOf(parts).workers.holderOf(row.id) !== undefined;
       if (state === "leased" && !isLeased) continue;
@@ -155,6 +156,18 @@ const queueJobs: UseCase = (parts, request) => {
   }
   return { jobs: found.map((row) => viewWork(parts, row)) };
 };
+
+/** Those with a row, and tasks of runs that have none. */
+function* openRows(parts: DeskParts): Generator<JobRow> {
+  yield* parts.hub.rows.hot("job").values();
+  for (const work of handsOf(parts).queues.runWork.values()) yield rowOfWork(work);
+}
+
+/** Its row, or what stands for it. */
+export function openRow({ hub, queues }: DeskParts, id: string): JobRow | undefined {
+  const work = queues?.queues.runWork.get(id);
+  return hub.rows.get("job", id) ?? (work === undefined ? undefined : rowOfWork(work));
+}
 
 function newest({ hub: { rows } }: DeskParts, list: string, limit: number): string[] {
   const ids: string[] = [];

@@ -5,6 +5,8 @@
 //      before it is held back for a grace of two heartbeats, in which workers announce what they hold;
 //      so is what shares a limit with it. What is new and free of limits starts at once.
 // QH2. A change is heard in the turn in which it is applied and acted on after it: observers write nothing.
+// QH4. Work of runs without a row of its own is told by the hands of runs, and is known here alone. While
+//      they still read what a reign began with, an end that nobody knows is not late: it comes again.
 // QH3. Times are those that commands are stamped with: they never go back, whoever leads.
 
 import { assert } from "@gantry/shared/base/assert.ts";
@@ -12,7 +14,8 @@ import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { DEFAULT_QUEUE, type QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { JobRow } from "@gantry/shared/contract/rows.ts";
 import type { Hub } from "../hub.ts";
-import { type Item, itemOf, type QueueRules } from "../queues/item.ts";
+import { orderOf, ORDERS_PER_COMMAND } from "../ledger/domains/jobs.ts";
+import { type Item, itemOf, itemOfWork, type QueueRules, type RunWork } from "../queues/item.ts";
 import {
   type Channel,
   makeScheduler,
@@ -23,12 +26,14 @@ import {
 export const GRACE_MS: number = 2 * TIMEOUT.heartbeatMs;
 const SWEEP_MS = 1_000;
 
+export type JobEnd = Pick<JobRow, "state" | "result" | "error">;
+
 /** What the hands that do the work hear. None of them may throw. */
 export interface QueueWatcher {
   /** Something of this queue may start now. */
   ready(queue: string): void;
   /** A job has ended or was withdrawn. `item`: as it was, with its lease if it had one. */
-  ended(item: Item, row: JobRow | undefined): void;
+  ended(item: Item, end: JobEnd | undefined): void;
   /** About once a second. */
   swept(scheduler: Scheduler, nowMs: number): void;
   /** The reign is over, or the rows are others: every lease of before is forgotten. */
@@ -45,6 +50,14 @@ export interface Queues {
   token(): number;
   /** Of node agents, with something to do; not of queues that are paused. */
   nodeChannels(): readonly Channel[];
+  /** QH4. `isNew`: it became owed in this reign. */
+  offer(work: RunWork, isNew: boolean): void;
+  /** It has ended, or nobody wants it any more. Nothing for a job with a row. */
+  withdraw(id: string, end: JobEnd): void;
+  /** QH4. By id. */
+  readonly runWork: ReadonlyMap<string, RunWork>;
+  /** QH4. */
+  isReadingRuns: boolean;
   facts(queue: string): QueueFacts;
   /** By name, all that have a row or a job. */
   names(): readonly string[];
@@ -65,6 +78,8 @@ export function makeQueues(hub: Hub): Queues {
   let wakeUp = new AbortController();
   let plannedMs = Infinity;
   let isPlanning = false;
+  const runWork = new Map<string, RunWork>();
+  let offered = 0;
 
   // ── the index ─────────────────────────────────────────────────────────────────────────────────
 
@@ -87,7 +102,14 @@ export function makeQueues(hub: Hub): Queues {
       index.add(item, nowMs, row.kind === "work" ? graceUntilMs : 0);
       if (row.state === "leased") adoptLogged(index, row, nowMs); // a row keeps its last lease
     }
+    for (const work of runWork.values()) enter(index, work, nowMs, graceUntilMs);
     return index;
+  }
+
+  function enter(index: Scheduler, work: RunWork, nowMs: number, heldBackUntilMs: number): void {
+    offered += 1;
+    const order = orderOf(replica.ledger.position, offered % ORDERS_PER_COMMAND);
+    index.add(itemOfWork(work, order), nowMs, heldBackUntilMs);
   }
 
   function jobChanged(id: string, row: JobRow | undefined, cold: JobRow | undefined): void {
@@ -100,6 +122,11 @@ export function makeQueues(hub: Hub): Queues {
       const { token = before.lease.token, node: worker = before.lease.worker } = row.lease ?? {};
       if (worker === before.lease.worker) before.lease = { ...before.lease, token };
       return;
+    }
+    if (before?.work !== undefined) {
+      runWork.delete(id);
+      before.work = undefined; // it has a row now, and is where it was
+      if (row?.state === "ready") return;
     }
     if (before !== undefined) {
       const was = { ...before };
@@ -115,8 +142,8 @@ export function makeQueues(hub: Hub): Queues {
     else ready(item.queue);
   }
 
-  function tellEnded(item: Item, row: JobRow | undefined): void {
-    for (const watcher of watchers) watcher.ended(item, row);
+  function tellEnded(item: Item, end: JobEnd | undefined): void {
+    for (const watcher of watchers) watcher.ended(item, end);
   }
 
   function ready(queue: string): void {
@@ -196,6 +223,26 @@ export function makeQueues(hub: Hub): Queues {
       }
     },
     token: () => replica.ledger.position,
+    runWork,
+    isReadingRuns: false,
+    offer(work, isNew) {
+      runWork.set(work.id, work);
+      const index = scheduler;
+      if (index === undefined) return; // `build` enters it
+      const nowMs = hub.stampMs();
+      enter(index, work, nowMs, isNew && !index.isLimited(work.queue) ? 0 : graceUntilMs);
+      ready(work.queue);
+    },
+    withdraw(id, end) {
+      if (!runWork.delete(id)) return;
+      const item = scheduler?.get(id);
+      if (scheduler === undefined || item === undefined) return;
+      const { lease } = item;
+      scheduler.remove(id, hub.stampMs());
+      ready(item.queue); // slots may be free
+      item.lease = lease; // as it was
+      tellEnded(item, end);
+    },
     nodeChannels: () => [...(scheduler?.channels() ?? [])].filter(({ needs }) => needs !== ""),
     facts(queue) {
       const nowMs = hub.stampMs();
@@ -208,7 +255,8 @@ export function makeQueues(hub: Hub): Queues {
         if (row?.isDead === true && (row.queue ?? DEFAULT_QUEUE) === queue) dead += 1;
       }
       const open = ["high", "normal", "low"].map((its) => openOf(queue, its));
-      const all = open.reduce((sum, its) => sum + its, 0);
+      let all = open.reduce((sum, its) => sum + its, 0);
+      for (const work of runWork.values()) if (work.queue === queue) all += 1;
       waiting = Math.max(0, all - count.ready - count.delayed - count.parked - count.leased);
       const lagMs = sinceMs === undefined ? 0 : Math.max(0, nowMs - sinceMs);
       return { ...count, waiting, dead, lagMs };

@@ -14,6 +14,7 @@ import { act, byHub, type Hub, propose } from "../hub.ts";
 import type { BlobStore } from "../ports.ts";
 import { isObject, type Json, type JsonObject } from "../workflow/json-value.ts";
 import type { Models } from "./models.ts";
+import type { Queues } from "./queues.ts";
 import { patchRules } from "./patch-rules.ts";
 
 type NodeOf<T extends WorkflowNode["type"]> = Extract<WorkflowNode, { type: T }>;
@@ -31,6 +32,8 @@ export interface RunCallParts {
   /** GANTRY_EGRESS_ALLOW. */
   readonly egressAllow: readonly string[];
   readonly models: Pick<Models, "generate">;
+  /** Left out: every task is a job with a row of its own. */
+  readonly queues?: Queues;
   readonly blobs: {
     readonly store: BlobStore;
     spread(sha256: string, signal: AbortSignal): Promise<void>;

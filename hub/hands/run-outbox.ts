@@ -21,6 +21,14 @@ export interface RunOutbox {
   push(fact: RunFact): void;
   /** Resolves when the log has it; rejects with the signal's reason, or with what RO2 refuses it for. */
   record(fact: RunFact): Promise<void>;
+  /**
+   * Resolves when the log has them all, but those that RO2 refuses: they are told to `onRefused`.
+   * Rejects with the signal's reason.
+   */
+  recordAll(
+    facts: readonly RunFact[],
+    onRefused: (fact: RunFact, fault: GantryError) => void,
+  ): Promise<void>;
 }
 
 interface Waiting {
@@ -101,7 +109,29 @@ export function makeRunOutbox(
     await hub.clock.sleep(pauseMs, signal).catch(() => {}); // aborted: the loop ends
   }
 
+  function recordAll(
+    facts: readonly RunFact[],
+    onRefused: (fact: RunFact, fault: GantryError) => void,
+  ): Promise<void> {
+    if (facts.length === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const leave = (): void => reject(reasonOf(signal));
+      if (signal.aborted) return leave();
+      signal.addEventListener("abort", leave, { once: true });
+      let left = facts.length;
+      const settle = (fact: RunFact, fault?: GantryError): void => {
+        if (fault !== undefined) onRefused(fact, fault);
+        left -= 1;
+        if (left > 0) return;
+        signal.removeEventListener("abort", leave);
+        resolve();
+      };
+      for (const fact of facts) add(fact, (fault) => settle(fact, fault));
+    });
+  }
+
   return {
+    recordAll,
     push: (fact) => add(fact, undefined),
     record: (fact) =>
       new Promise((resolve, reject) => {

@@ -24,7 +24,7 @@ import {
   type RunCallParts,
 } from "./run-calls.ts";
 import type { RunOutbox } from "./run-outbox.ts";
-import { makeRunTasks } from "./run-tasks.ts";
+import { type RunTasks, taskOf } from "./run-tasks.ts";
 import { makeSlots } from "./slots.ts";
 
 type Dispatch = Extract<Effect, { kind: "dispatch" }>;
@@ -41,17 +41,13 @@ const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 /** Never rejects. `stop`: nobody wants its end any more. */
 export type ServeNode = (row: RunRow, effect: Dispatch, stop: AbortSignal) => Promise<void>;
 
-/** `signal`: the reign is over. */
-export function makeRunServing(
-  parts: RunCallParts,
-  outbox: RunOutbox,
-  signal: AbortSignal,
-): ServeNode {
+/** `tasks.signal`: the reign is over. */
+export function makeRunServing(parts: RunCallParts, outbox: RunOutbox, tasks: RunTasks): ServeNode {
   const { hub } = parts;
   const { rows, clock } = hub;
   const slots = makeSlots(LIMIT.runCalls.max);
   const cache = makeRunCache(() => clock.monotonic());
-  const tasks = makeRunTasks(hub, signal);
+  const { signal } = tasks;
 
   async function serve(row: RunRow, effect: Dispatch, stop: AbortSignal): Promise<void> {
     const { place, attempt, node } = effect;
@@ -77,9 +73,7 @@ export function makeRunServing(
     const known = cache.find(node, values);
     if (known !== undefined) return [row.id, "done", place, attempt, known];
     if (node.type === "task") {
-      const { by, role } = row;
-      const task = { run: row.id, place, attempt, idempotencyKey, node, values, by, role };
-      const end = await tasks.work(task, stop);
+      const end = await tasks.work(taskOf(row, node, effect), stop);
       if (end.kind === "done")
         return done(row, effect, end.output, stop).catch((error: unknown) => {
           if (node.effect !== "once" || stop.aborted) throw error;

@@ -14,13 +14,16 @@ import { HAZARD_POLICY, mayAct, type Role } from "@gantry/shared/contract/roles.
 import type { CommandFact, JobRow } from "@gantry/shared/contract/rows.ts";
 import type { WorkflowNode } from "@gantry/shared/contract/workflow.ts";
 import { type Hub, newId, propose, refusal } from "../hub.ts";
+import { RUN_WORK_ATTEMPTS } from "../queues/item.ts";
 import { makeRunTaskAdder, type RunTaskAdder } from "./run-task-adder.ts";
+import type { RunRow } from "../ledger/run-row.ts";
+import type { Effect } from "../workflow/engine-types.ts";
 import type { Json, JsonObject } from "../workflow/json-value.ts";
 
 type TaskNode = Extract<WorkflowNode, { type: "task" }>;
+type Dispatch = Extract<Effect, { kind: "dispatch" }>;
 
 const LOOK_MS = 1_000;
-const JOB_ATTEMPTS_MAX = 3; // of losses of a machine; tries of the node are its own
 
 export interface Task {
   readonly run: string;
@@ -39,11 +42,28 @@ export type TaskEnd =
   | { readonly kind: "unknown" };
 
 export interface RunTasks {
+  readonly signal: AbortSignal;
+  /** Adds the job if it is not there. Throws what refuses it. */
+  add(task: Task): Promise<void>;
   /**
    * Adds the job if it is not there, and waits for its end. Cancels it when `stop` aborts, unless the
    * reign is over: its end aborts `stop` too.
    */
   work(task: Task, stop: AbortSignal): Promise<TaskEnd>;
+}
+
+/** What a program gets. */
+export const dataOf = ({ node, values, run, place, idempotencyKey }: Task): object => ({
+  capability: node.capability,
+  with: values["with"] ?? node.with,
+  run,
+  place,
+  idempotencyKey,
+});
+
+export function taskOf({ id: run, by, role }: RunRow, node: TaskNode, effect: Dispatch): Task {
+  const { place, attempt, idempotencyKey, values } = effect;
+  return { run, place, attempt, idempotencyKey, node, values, by, role };
 }
 
 export const taskJobId = (idempotencyKey: string, attempt: number): string =>
@@ -128,10 +148,18 @@ export function makeRunTasks(hub: Hub, signal: AbortSignal): RunTasks {
   const isThere = (node: TaskNode, id: string): boolean =>
     isOfPrograms(node) ? rows.hot("job").has(id) : rows.get("job", id) !== undefined;
 
+  /** RK1. */
+  async function addOnce(task: Task): Promise<string> {
+    const id = taskJobId(task.idempotencyKey, task.attempt);
+    if (!isThere(task.node, id)) await add(hub, id, task, adder, signal);
+    return id;
+  }
+
   return {
+    signal,
+    add: async (task) => void (await addOnce(task)),
     async work(task, stop) {
-      const id = taskJobId(task.idempotencyKey, task.attempt);
-      if (!isThere(task.node, id)) await add(hub, id, task, adder, signal); // RK1
+      const id = await addOnce(task);
       try {
         return endOf(await ended(id, stop));
       } catch (error) {
@@ -144,7 +172,7 @@ export function makeRunTasks(hub: Hub, signal: AbortSignal): RunTasks {
   };
 }
 
-const isOfPrograms = ({ capability }: TaskNode): boolean =>
+export const isOfPrograms = ({ capability }: TaskNode): boolean =>
   capability !== "embed" && !capability.startsWith("command:");
 
 const isEnded = ({ state }: JobRow): boolean =>
@@ -179,14 +207,14 @@ async function add(
 }
 
 function bodyOf(hub: Hub, id: string, task: Task): CommandBody {
-  const { node, idempotencyKey, values, run, place } = task;
+  const { node, values } = task;
   const { capability, queue } = node;
   const given = (values["with"] ?? node.with) as Readonly<Record<string, unknown>>; // an object by its schema
   const base = {
     type: "jobAdded" as const,
     job: id,
     class: node.class,
-    attemptsMax: node.effect === "once" ? 1 : JOB_ATTEMPTS_MAX,
+    attemptsMax: node.effect === "once" ? 1 : RUN_WORK_ATTEMPTS,
     timeoutMs: node.timeoutMs ?? TIMEOUT.commandMs,
   };
   if (capability === "embed") {
@@ -199,10 +227,9 @@ function bodyOf(hub: Hub, id: string, task: Task): CommandBody {
     };
   }
   if (isOfPrograms(node)) {
-    const data = { capability, with: given, run, place, idempotencyKey };
     const draft = {
       job: id,
-      data,
+      data: dataOf(task),
       class: node.class,
       effect: node.effect ?? "idempotent",
       attemptsMax: base.attemptsMax,

@@ -8,6 +8,7 @@
 // RH1. Nothing is remembered but what is under way now. A new leader reads the same rows and finds the
 //      same duties; what the old one had under way is done again with the same idempotency key.
 // RH3. What is owed no more is stopped, wherever it is.
+// RH5. A place of a run that is owed since before this reign may have a job that has ended.
 // RH4. A replay never reaches the world: every branch here that does comes after the one for replays.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
@@ -21,6 +22,8 @@ import type { RunCallParts } from "./run-calls.ts";
 import { makeRunOutbox } from "./run-outbox.ts";
 import { answerReplay } from "./run-replay.ts";
 import { makeRunServing } from "./run-serving.ts";
+import { makeRunTasks } from "./run-tasks.ts";
+import { type Flight, makeRunWorks } from "./run-work.ts";
 
 /** One for all: an abort without a reason makes a DOMException and its stack, for each run that changes. */
 const WOKEN = new GantryError("cancelled", "There is something to do");
@@ -43,7 +46,9 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   const { rows, clock } = hub;
   const dirty = new Set<string>();
   /** By run: what is under way or told, by place and attempt. */
-  const flights = new Map<string, Map<string, AbortController>>();
+  const flights = new Map<string, Map<string, Flight>>();
+  /** Not looked at yet in this reign (RH5). */
+  const unread = new Set<string>();
   const heap = makeDueHeap();
   const timers = new Map<string, Map<string, number>>();
   let wakeUp = new AbortController();
@@ -53,7 +58,11 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       touch(fact[0]);
     }
   });
-  const serve = makeRunServing(parts, outbox, signal);
+  const tasks = makeRunTasks(hub, signal);
+  const serve = makeRunServing(parts, outbox, tasks);
+  const { queues } = parts;
+  const works =
+    queues === undefined ? undefined : makeRunWorks({ hub, queues, outbox, tasks, serve });
 
   function touch(run: string): void {
     dirty.add(run);
@@ -62,7 +71,8 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
 
   function look(id: string): void {
     const row = rows.hot("run").get(id);
-    const mine = flights.get(id) ?? new Map<string, AbortController>();
+    const mine = flights.get(id) ?? new Map<string, Flight>();
+    const isNew = !unread.delete(id);
     const wanted = new Set<string>();
     const due = new Map<string, number>();
     for (const effect of row === undefined ? [] : owed(planOf(rows, row.state.graph), row.state)) {
@@ -74,7 +84,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
         row.replayOf !== undefined && effect.kind === "timer" && effect.why === "approval";
       if (isAnswered) continue;
       if (effect.kind === "timer") due.set(effect.place, effect.dueMs);
-      else if (!mine.has(key)) begin(row, effect, key, mine);
+      else if (!mine.has(key)) begin(row, effect, key, mine, isNew);
     }
     for (const [key, flight] of mine) {
       if (wanted.has(key)) continue;
@@ -112,8 +122,13 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     row: RunRow,
     effect: Effect,
     key: string,
-    mine: Map<string, AbortController>,
+    mine: Map<string, Flight>,
+    isNew: boolean,
   ): void {
+    if (effect.kind === "dispatch" && row.replayOf === undefined) {
+      const flight = works?.begin(row, effect, isNew);
+      if (flight !== undefined) return void mine.set(key, flight);
+    }
     const stop = new AbortController();
     mine.set(key, stop);
     if (effect.kind === "continue") return outbox.push([row.id, "on"]);
@@ -136,7 +151,11 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   async function run(): Promise<void> {
     signal.addEventListener("abort", stopAll, { once: true });
     const all = (): void => {
-      for (const id of rows.hot("run").keys()) touch(id);
+      for (const id of rows.hot("run").keys()) {
+        unread.add(id);
+        touch(id);
+      }
+      if (queues !== undefined) queues.isReadingRuns = unread.size > 0; // QH4
     };
     const unobserve = rows.observe("run", { changed: touch, reloaded: all });
     all();
@@ -151,6 +170,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       }
     } finally {
       unobserve();
+      if (queues !== undefined) queues.isReadingRuns = false;
     }
   }
 
@@ -174,6 +194,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       count += 1;
       if (count === LOOKS_AT_ONCE) return;
     }
+    if (queues !== undefined) queues.isReadingRuns = false; // all that the reign began with
   }
 
   return { run };

@@ -6,7 +6,7 @@ import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { LeasedWork } from "@gantry/shared/contract/registry-ops.ts";
 import type { JobRow } from "@gantry/shared/contract/rows.ts";
 import { act, byHub, type Hub } from "../hub.ts";
-import type { Item } from "../queues/item.ts";
+import type { Item, RunWork } from "../queues/item.ts";
 import type { Scheduler } from "../queues/scheduler.ts";
 import { GRACE_MS, type Queues } from "./queues.ts";
 import type { WorkEnds } from "./work-ends.ts";
@@ -72,7 +72,7 @@ export function makeWorkDealing(parts: {
         worker: stream.name,
         token: queues.token(),
         nowMs,
-        endsAtMs: ({ id }) => nowMs + (rows.get("job", id)?.timeoutMs ?? 0),
+        endsAtMs: ({ id, work }) => nowMs + ((work ?? rows.get("job", id))?.timeoutMs ?? 0),
       });
       if (items.length > 0) send(index, stream, items);
       if (isMore || (items.length === max && freeOf(index, stream) > 0)) lookLater(queue);
@@ -88,6 +88,10 @@ export function makeWorkDealing(parts: {
     const now: LeasedWork[] = [];
     const once: Item[] = [];
     for (const item of items) {
+      if (item.work !== undefined) {
+        now.push(leasedWorkOfRun(item, item.work));
+        continue;
+      }
       const row = rows.get("job", item.id);
       if (row?.effect === "once" && row.state === "ready") once.push(item);
       else if (row !== undefined) now.push(leasedWork(item, row));
@@ -137,6 +141,14 @@ export function makeWorkDealing(parts: {
 
 const freeOf = (index: Scheduler, { name, credit, ending }: Stream): number =>
   credit - index.leasedBy(name).size + ending;
+
+const leasedWorkOfRun = ({ lease }: Item, work: RunWork): LeasedWork => ({
+  job: work.id,
+  token: lease?.token ?? 0,
+  data: work.data,
+  attempt: 1,
+  timeoutMs: work.timeoutMs,
+});
 
 function leasedWork(item: Item, row: JobRow): LeasedWork {
   const { children } = row;

@@ -3,6 +3,8 @@
 // WS2. An end counts only with the token of the present lease, or where there is none with one of the
 //      leader before. Until the log has it the lease keeps its slots and its place, and the worker may
 //      have the next job already.
+// WS5. Of work without a row only its being done is told to its run. All else is what a row is for: it
+//      gets one, and ends as any job does.
 
 import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { GantryError, isErrorCode, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -10,7 +12,7 @@ import { RETRY } from "@gantry/shared/base/policy.ts";
 import type { WorkEnd } from "@gantry/shared/contract/queues.ts";
 import type { HeldWork } from "@gantry/shared/contract/registry-ops.ts";
 import { act, byHub, type Hub, propose } from "../hub.ts";
-import type { Item } from "../queues/item.ts";
+import type { Item, RunWork, RunWorkOwner } from "../queues/item.ts";
 import type { Scheduler } from "../queues/scheduler.ts";
 import type { Queues } from "./queues.ts";
 import type { Call, Streams } from "./work-streams.ts";
@@ -18,6 +20,11 @@ import type { Call, Streams } from "./work-streams.ts";
 const EARLIER = "an earlier stream";
 /** Of the results of one command. */
 const CHARS_MAX = 524_288;
+
+interface WorkOfRun {
+  readonly end: WorkEnd;
+  readonly work: RunWork;
+}
 
 interface Gathered {
   readonly ends: WorkEnd[];
@@ -81,6 +88,9 @@ export function makeWorkEnds(parts: {
     if (index === undefined) throw noLeader();
     const late: string[] = [];
     const mine: WorkEnd[] = [];
+    const ofRuns: WorkOfRun[] = [];
+    if (queues.isReadingRuns && !ends.every(({ job }) => index.get(job) !== undefined))
+      throw noLeader(); // QH4
     for (const end of ends) {
       const item = index.get(end.job);
       if (item !== undefined) inherit(index, item, end);
@@ -90,19 +100,23 @@ export function makeWorkEnds(parts: {
         continue;
       }
       setEnding(item, true);
-      if ("result" in end) results.set(end.job, end.result);
-      mine.push(end);
       look(item.queue);
+      if (item.work !== undefined) ofRuns.push({ end, work: item.work });
+      else {
+        if ("result" in end) results.set(end.job, end.result);
+        mine.push(end);
+      }
     }
-    if (mine.length === 0) return late;
     try {
-      const refused = await propEnds(mine);
-      for (const { job } of mine) if (refused.has(job)) late.push(job);
+      const kinds: Promise<void>[] = [];
+      if (ofRuns.length > 0) kinds.push(endRunWork(ofRuns, late));
+      if (mine.length > 0) kinds.push(endJobs(mine, late));
+      await Promise.all(kinds);
       return late;
     } catch (error) {
-      for (const { job } of mine) {
+      for (const { job } of ends) {
         const item = index.get(job);
-        if (item !== undefined) setEnding(item, false);
+        if (item !== undefined && !late.includes(job)) setEnding(item, false);
       }
       throw error;
     } finally {
@@ -110,14 +124,41 @@ export function makeWorkEnds(parts: {
     }
   }
 
+  async function endJobs(mine: readonly WorkEnd[], late: string[]): Promise<void> {
+    const refused = await propEnds(mine);
+    for (const { job } of mine) if (refused.has(job)) late.push(job);
+  }
+
+  /** WS5. */
+  async function endRunWork(ofRuns: readonly WorkOfRun[], late: string[]): Promise<void> {
+    const done = new Map<RunWorkOwner, { work: RunWork; result: unknown }[]>();
+    const others: Promise<void>[] = [];
+    for (const { end, work } of ofRuns) {
+      if (!("result" in end) || !work.owner.isSmall(end.result)) {
+        others.push(endAsJob(end, work, late));
+        continue;
+      }
+      const its = done.get(work.owner);
+      if (its === undefined) done.set(work.owner, [{ work, result: end.result }]);
+      else its.push({ work, result: end.result });
+    }
+    await Promise.all([...[...done].map(([owner, its]) => owner.done(its)), ...others]);
+  }
+
+  async function endAsJob(end: WorkEnd, work: RunWork, late: string[]): Promise<void> {
+    if (await work.owner.makeJob(work)) await endJobs([end], late);
+    else late.push(end.job);
+  }
+
   /**
    * Nobody holds it here: whoever ends it has it from the leader before, whose leases were never
    * written down. A lease that was given up is fenced by the log.
    */
   function inherit(index: Scheduler, item: Item, { job, token }: HeldWork): void {
-    const row = rows.get("job", job);
-    if (item.lease !== undefined || item.needs !== "" || row === undefined) return;
-    if (row.effect === "once" || token <= (row.fence ?? 0) || token > queues.token()) return;
+    if (item.lease !== undefined || item.needs !== "" || token > queues.token()) return;
+    const row = item.work === undefined ? rows.get("job", job) : undefined;
+    if (item.work === undefined && row === undefined) return;
+    if (row?.effect === "once" || token <= (row?.fence ?? 0)) return;
     const nowMs = hub.stampMs();
     const lease = { worker: EARLIER, token, atMs: nowMs, endsAtMs: nowMs, isEnding: false };
     index.adopt(job, lease, nowMs);

@@ -1,8 +1,8 @@
 // Who wants to hear how the jobs of a queue ended. All ends of a turn are told together.
 
 import type { EndedWork } from "@gantry/shared/contract/registry-ops.ts";
-import type { JobRow } from "@gantry/shared/contract/rows.ts";
 import type { Item } from "../queues/item.ts";
+import type { JobEnd } from "./queues.ts";
 import { JOBS_PER_MESSAGE, type Say } from "./work-streams.ts";
 
 export interface WorkListeners {
@@ -16,7 +16,7 @@ export interface WorkListeners {
     end(): void;
   };
   /** True if there is something to tell. `given`: the result of an end that has just come. */
-  note(item: Item, row: JobRow | undefined, given: unknown): boolean;
+  note(item: Item, row: JobEnd | undefined, given: unknown): boolean;
   readonly tell: () => void;
   /** The reign is over: all are told so and forgotten. */
   forget(): void;

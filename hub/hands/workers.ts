@@ -8,6 +8,7 @@
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { WorkEnd } from "@gantry/shared/contract/queues.ts";
+import type { Effect } from "@gantry/shared/contract/rows.ts";
 import type { HeldWork } from "@gantry/shared/contract/registry-ops.ts";
 import type { Hub } from "../hub.ts";
 import type { Item } from "../queues/item.ts";
@@ -19,6 +20,8 @@ import { makeWorkListeners, type WorkListeners } from "./work-listeners.ts";
 import { type Call, makeStreams, type Say, type Stream } from "./work-streams.ts";
 
 const LOST_PER_COMMAND = 1_000;
+/** What has no row has had no lease that ended, and is never `once`. */
+const RUN_WORK: { readonly fence?: number; readonly effect: Effect } = { effect: "idempotent" };
 
 export interface WorkStream {
   readonly name: string;
@@ -149,7 +152,7 @@ export function makeWorkers(parts: {
   return {
     open(call, who, speak) {
       const index = queues.scheduler;
-      if (index === undefined) throw noLeader();
+      if (index === undefined || queues.isReadingRuns) throw noLeader(); // QH4
       const { queue, credit, holds = [] } = call;
       if (credit < 1 || credit > LIMIT.workCredit.max) {
         throw new GantryError("bad_request", `credit is 1 to ${LIMIT.workCredit.max}`);
@@ -198,15 +201,17 @@ export function makeWorkers(parts: {
   }
 
   function adopt(index: Scheduler, stream: Stream, { job, token }: HeldWork): boolean {
-    const row = rows.get("job", job);
     const item = index.get(job);
-    if (row === undefined || item === undefined || token <= (row.fence ?? 0)) return false;
+    const row = item?.work ?? rows.get("job", job);
+    if (row === undefined || item === undefined) return false;
+    const { fence = 0, effect } = "owner" in row ? RUN_WORK : row;
+    if (token <= fence) return false;
     const { lease } = item;
     if (lease !== undefined) {
       if (lease.token !== token || lease.isEnding) return false;
       if (streams.has(lease.worker) && lease.worker !== stream.name) return false;
       index.release(job, hub.stampMs());
-    } else if (row.effect === "once") return false; // WS3: it was given up
+    } else if (effect === "once") return false; // WS3: it was given up
     const nowMs = hub.stampMs();
     const endsAtMs = nowMs + row.timeoutMs;
     const given = { worker: stream.name, token, atMs: nowMs, endsAtMs, isEnding: false };

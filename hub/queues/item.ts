@@ -1,6 +1,6 @@
 // A job as the scheduler sees it, and what rules hold for its queue. Plain data, made of a row.
 
-import type { JobClass, JobRow } from "@gantry/shared/contract/rows.ts";
+import type { Effect, JobClass, JobRow } from "@gantry/shared/contract/rows.ts";
 import type { Heap, Slotted } from "./heap.ts";
 
 export const CLASS_INDEX: Readonly<Record<JobClass, number>> = { high: 0, normal: 1, low: 2 };
@@ -22,10 +22,36 @@ export interface Item extends Slotted {
   readonly notBeforeMs: number;
   readonly mutex: string | undefined;
   readonly key: string | undefined;
+  /** Set: it has no row; the row of its run says it. Until it is made a job of its own. */
+  work?: RunWork | undefined;
   place: Place;
   /** While it is parked: at which gate. */
   gate: Gate | undefined;
   lease: Lease | undefined;
+}
+
+/** A task of a run, handed out without a row of its own. */
+export interface RunWork {
+  readonly id: string;
+  readonly queue: string;
+  readonly class: JobClass;
+  /** Whose run it is. */
+  readonly by: string;
+  readonly data: unknown;
+  readonly effect: Effect;
+  readonly timeoutMs: number;
+  /** When it was offered, ms since 1970. */
+  readonly atMs: number;
+  readonly owner: RunWorkOwner;
+}
+
+export interface RunWorkOwner {
+  /** It fits into a fact of its run. */
+  isSmall(result: unknown): boolean;
+  /** Resolves when the log has these ends and what follows from them; rejects as Replica.propose. */
+  done(ends: readonly { readonly work: RunWork; readonly result: unknown }[]): Promise<void>;
+  /** It gets a row, for what a row alone can say: a failed try, a lost lease. False: it is refused one. */
+  makeJob(work: RunWork): Promise<boolean>;
 }
 
 export interface Lease {
@@ -97,11 +123,54 @@ export function itemOf(row: JobRow): Item {
     notBeforeMs: row.notBeforeMs,
     mutex: row.mutex,
     key: row.key,
+    work: undefined,
     place: "delayed",
     gate: undefined,
     lease: undefined,
     slot: -1,
   };
 }
+
+/** `order`: as of a job that is added now. */
+export const itemOfWork = (work: RunWork, order: number): Item => ({
+  id: work.id,
+  queue: work.queue,
+  needs: "",
+  class: CLASS_INDEX[work.class],
+  workspace: work.by,
+  priority: 0,
+  order,
+  notBeforeMs: work.atMs,
+  mutex: undefined,
+  key: undefined,
+  work,
+  place: "delayed",
+  gate: undefined,
+  lease: undefined,
+  slot: -1,
+});
+
+/** As a job, for people who look at it. */
+export const rowOfWork = (work: RunWork): JobRow => ({
+  id: work.id,
+  kind: "work",
+  queue: work.queue,
+  class: work.class,
+  effect: work.effect,
+  state: "ready",
+  needs: "",
+  input: { data: work.data },
+  by: work.by,
+  createdAtMs: work.atMs,
+  changedAtMs: work.atMs,
+  attempts: 0,
+  attemptsMax: RUN_WORK_ATTEMPTS,
+  notBeforeMs: work.atMs,
+  timeoutMs: work.timeoutMs,
+  isDead: false,
+});
+
+/** Of losses of a machine; tries of the node are its own. */
+export const RUN_WORK_ATTEMPTS = 3;
 
 export const DEFAULT_QUEUE = "default";

@@ -77,7 +77,7 @@ export function checkRoom(
   throw new GantryError("busy", message, { details: { retryAfterS: 5 } });
 }
 
-const ORDERS_PER_COMMAND = 8_192;
+export const ORDERS_PER_COMMAND = 8_192;
 
 /** Order of arrival of the `place`-th job of a command. */
 export const orderOf = (position: number, place: number): number =>
