@@ -120,6 +120,16 @@ export function paramOf({ params }: DeskRequest, name: string): string {
 
 export const seesAll = (role: Role): boolean => mayAct(role, "operator");
 
+/** What acts as its maker is changed by nobody but them, or an admin. Throws forbidden. */
+export function assertMaker(
+  row: { readonly id: string; readonly by: string },
+  of: DeskRequest,
+): void {
+  const { person, role } = actorOf(of);
+  if (row.by === person || mayAct(role, "admin")) return;
+  throw new GantryError("forbidden", `${row.id} is ${row.by}'s: only they or an admin may do this`);
+}
+
 /** One page of a list that is numbered from 0 up, the newest first. `after` is a number's cursor. */
 export function pageOf<T>(
   { query }: DeskRequest,

@@ -2,7 +2,6 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
-import { mayAct } from "@gantry/shared/contract/roles.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type {
   ScheduleChange,
@@ -18,6 +17,7 @@ import { preview } from "../schedules/next.ts";
 import { jitterMs, nextWithin } from "../schedules/plan.ts";
 import {
   actorOf,
+  assertMaker,
   byOf,
   type DeskParts,
   pageOf,
@@ -64,12 +64,10 @@ function visible({ hub }: DeskParts, request: DeskRequest): ScheduleRow {
   return row;
 }
 
-/** A schedule acts as the one who made it: nobody but an admin changes another one's. */
 function own(parts: DeskParts, request: DeskRequest): ScheduleRow {
   const row = visible(parts, request);
-  const { person, role } = actorOf(request);
-  if (row.by === person || mayAct(role, "admin")) return row;
-  throw new GantryError("forbidden", `${row.id} is ${row.by}'s: only they or an admin may do this`);
+  assertMaker(row, request);
+  return row;
 }
 
 /** By id, which is the order in which they were made; the newest first. */

@@ -1,14 +1,13 @@
 // Use cases: webhooks.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { mayAct } from "@gantry/shared/contract/roles.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type { WebhookView } from "@gantry/shared/contract/schemas/webhooks.ts";
 import type { WebhookRow } from "@gantry/shared/contract/webhooks.ts";
 import { act, newId } from "../hub.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
 import {
-  actorOf,
+  assertMaker,
   byOf,
   type DeskParts,
   pageOf,
@@ -65,9 +64,8 @@ function rowFor({ hub }: DeskParts, request: DeskRequest): WebhookRow {
 /** Whoever may see events may post them elsewhere; only its maker or an admin changes one. */
 function own(parts: DeskParts, request: DeskRequest): WebhookRow {
   const row = rowFor(parts, request);
-  const { person, role } = actorOf(request);
-  if (row.by === person || mayAct(role, "admin")) return row;
-  throw new GantryError("forbidden", `${row.id} is ${row.by}'s: only they or an admin may do this`);
+  assertMaker(row, request);
+  return row;
 }
 
 async function made(
