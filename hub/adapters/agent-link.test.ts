@@ -202,7 +202,8 @@ test("AL1: a wrong, a missing and a stolen session secret are dropped, counted a
   await thief.say(NO_SESSION, { type: "chunk", id: "r", text: "none" });
   await thief.say(peer.session, { type: "chunk", id: "r", text: "replayed from another route" });
   await vi.waitFor(() => expect(link.counts().framesRefused).toBe(3), WAIT);
-  expect(thief.messages()).toContainEqual({ type: "beat", seq: 0, answer: "unknown" });
+  const unknown = { type: "beat", seq: 0, answer: "unknown" };
+  await vi.waitFor(() => expect(thief.messages()).toContainEqual(unknown), WAIT);
   expect(received).toEqual([]);
   await peer.say(peer.session, { type: "chunk", id: "r", text: "mine" });
   await vi.waitFor(() => expect(received).toHaveLength(1), WAIT);
