@@ -16,7 +16,7 @@ const HEATED = ["M140 S60", "M104 S200", "M104 S200", "M140 S60"];
 const COLD_JOB = ["G28", ...moves(200)];
 
 /** Moves that take over a second to hash and scan. */
-const LONG_TO_CHECK = 400_000;
+const LONG_TO_CHECK = 2_000_000;
 
 async function endBridge(rig: Rig, signal: NodeJS.Signals): Promise<void> {
   const ended = new Promise((resolve) => rig.bridge().once("exit", resolve));

@@ -4,6 +4,8 @@
 //      numbers (`N`), checksums (`*`), host commands (`@`), escapes and a second command are faults.
 // GC2. `text` is what goes over the wire: no comment, upper case, trimmed. `format` after `parse`
 //      gives the same command again.
+// GC3. No `E` stands right behind a digit in `text`: firmware that reads numbers with C's strtod takes
+//      `X1E3` for X1000.
 
 import { GantryError } from "../base/errors.ts";
 
@@ -47,7 +49,8 @@ export function parseCommand(source: string, line: number): Command | undefined 
   if (TEXT_COMMANDS.has(name) && (rest === "" || rest.startsWith(" "))) {
     return bounded({ name, words: new Map(), text: name + bare.slice(head[0].length) }, fail);
   }
-  return bounded({ name, words: wordsOf(rest, fail), text: upper }, fail);
+  const text = upper.replaceAll(/(?<=[\d.])E/g, " E"); // GC3
+  return bounded({ name, words: wordsOf(rest, fail), text }, fail);
 }
 
 /** The text up to `;`, trimmed; tabs count as spaces. */
@@ -85,8 +88,11 @@ function bounded(command: Command, fail: (why: string) => GantryError): Command 
   return command;
 }
 
+const PLAIN =
+  "One command a line, plain ASCII: export it again, or look at the slicer's own scripts.";
+
 /** The error for one line; the text is cut, for it may be anything. */
-export function invalidLine(why: string, line: number, source: string): GantryError {
+export function invalidLine(why: string, line: number, source: string, hint = PLAIN): GantryError {
   const text = source.slice(0, 80);
-  return new GantryError("gcode_invalid", `Line ${line} ${why}`, { details: { line, text } });
+  return new GantryError("gcode_invalid", `Line ${line} ${why}`, { details: { line, text, hint } });
 }

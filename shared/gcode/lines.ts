@@ -1,7 +1,9 @@
 // Cuts a byte stream of G-code into lines, however the bytes are split.
 //
 // GL1. Both LF and CR end a line, as in Marlin: `G1 X1\rM997` is two lines, never one.
-// GL2. It holds at most `LINE_BYTES_MAX` bytes; a longer line is an error, not more memory.
+// GL2. It holds at most `LINE_BYTES_MAX` bytes. A longer line that is a comment by then is cut there:
+//      no printer hears of comments, and some slicers write their whole start script into one. Any
+//      other longer line is an error, not more memory.
 
 import { GantryError } from "../base/errors.ts";
 
@@ -20,7 +22,7 @@ export interface SourceLine {
 }
 
 export interface LineSplitter {
-  /** Throws gcode_invalid for a line over LINE_BYTES_MAX. */
+  /** Throws gcode_invalid for a line over LINE_BYTES_MAX that is no comment. */
   push(bytes: Uint8Array, onLine: (line: SourceLine) => void): void;
   /** Gives the last line if the input did not end in a line end. */
   finish(onLine: (line: SourceLine) => void): void;
@@ -33,29 +35,23 @@ const CR = 13;
 const decoder = new TextDecoder("latin1");
 
 export function makeLineSplitter(): LineSplitter {
-  let held: Uint8Array = new Uint8Array(0);
+  let held = "";
   let offset = 0;
   let number = 1;
   let isAfterCr = false;
 
-  function hold(bytes: Uint8Array): Uint8Array {
-    const length = held.length + bytes.length;
-    if (length > LINE_BYTES_MAX) {
-      const text = decoder.decode(held.length > 0 ? held : bytes).slice(0, 80);
-      const details = { line: number, text };
-      const message = `Line ${number} is over ${LINE_BYTES_MAX} bytes`;
-      throw new GantryError("gcode_invalid", message, { details });
-    }
-    if (held.length === 0) return bytes;
-    const whole = new Uint8Array(length);
-    whole.set(held);
-    whole.set(bytes, held.length);
-    return whole;
+  function hold(piece: string): string {
+    if (held.length + piece.length <= LINE_BYTES_MAX) return held === "" ? piece : held + piece;
+    const kept = (held + piece).slice(0, LINE_BYTES_MAX);
+    if (kept.includes(";")) return kept; // GL2
+    const message = `Line ${number} is over ${LINE_BYTES_MAX} bytes`;
+    const hint = "Commands are far shorter: this is no G-code, or its line ends were lost.";
+    const details = { line: number, text: kept.slice(0, 80), hint };
+    throw new GantryError("gcode_invalid", message, { details });
   }
 
-  function give(line: Uint8Array, isEnded: boolean, onLine: (line: SourceLine) => void): void {
-    const text = decoder.decode(line);
-    held = new Uint8Array(0);
+  function give(text: string, isEnded: boolean, onLine: (line: SourceLine) => void): void {
+    held = "";
     onLine({ text, number, endOffset: offset, isEnded });
     number += 1;
   }
@@ -63,23 +59,24 @@ export function makeLineSplitter(): LineSplitter {
   return {
     push(bytes, onLine) {
       const base = offset;
+      const text = decoder.decode(bytes); // once: one call for each line costs more than the rest
       let from = 0;
-      for (let index = 0; index < bytes.length; index += 1) {
-        const byte = bytes[index];
-        if (byte !== LF && byte !== CR) continue;
+      for (let index = 0; index < text.length; index += 1) {
+        const code = text.charCodeAt(index);
+        if (code !== LF && code !== CR) continue;
         offset = base + index + 1;
-        const isSecondOfCrLf = byte === LF && index === from && isAfterCr;
-        isAfterCr = byte === CR;
-        if (!isSecondOfCrLf) give(hold(bytes.subarray(from, index)), true, onLine);
+        const isSecondOfCrLf = code === LF && index === from && isAfterCr;
+        isAfterCr = code === CR;
+        if (!isSecondOfCrLf) give(hold(text.slice(from, index)), true, onLine);
         from = index + 1;
       }
       offset = base + bytes.length;
-      if (from === bytes.length) return;
+      if (from === text.length) return;
       isAfterCr = false;
-      held = hold(bytes.slice(from)); // copied: the caller may use its buffer again
+      held = hold(text.slice(from));
     },
     finish(onLine) {
-      if (held.length > 0) give(held, false, onLine);
+      if (held !== "") give(held, false, onLine);
     },
   };
 }

@@ -4,7 +4,11 @@
 // GP2. An axis moves only after it was homed; before that nobody knows where it is.
 // GP3. The curve of an arc counts, not only its ends.
 
+import { arcOf, placeAt } from "./arc.ts";
 import type { Command } from "./command.ts";
+import { type LayerFacts, makeLayers } from "./layers.ts";
+import { makeMotionTime } from "./motion-time.ts";
+import { emptyMove, type Move, moveOf } from "./move.ts";
 
 export interface Point {
   readonly x: number;
@@ -25,13 +29,18 @@ export type PathFault =
 export interface Path {
   /** Takes a motion, mode or homing command in file order; others are ignored. */
   follow(command: Command): PathFault | undefined;
+  /** The same for a straight move that was read already. */
+  go(move: Move): PathFault | undefined;
+  /** A script on the printer ran that homes all axes: what it left behind counts as 0, 0, 0. */
+  homedByPrinter(): void;
   /** Undefined as long as nothing moved. */
   bounds(): Bounds | undefined;
+  /** Where filament was laid; undefined as long as none was. */
+  laidBounds(): Bounds | undefined;
   /** Most filament ever pushed out; a retraction takes nothing away. */
   filamentMm(): number;
-  /** Heights at which filament was laid, in rising order of first use. */
-  layers(): number;
-  /** Seconds, with one acceleration for all moves: within a factor of two, no better. */
+  layers(): LayerFacts | undefined;
+  /** Of the motion model, with homing and probing as fixed sums and without heating up. */
   seconds(): number;
 }
 
@@ -39,21 +48,27 @@ const MM_PER_INCH = 25.4;
 const AXES = ["x", "y", "z"] as const;
 type Axis = (typeof AXES)[number];
 
-/** A usual value for a desktop printer; real ones range from 300 to 10,000. */
-const ACCELERATION_MM_S2 = 1_000;
 const FEED_MM_S = 30;
-const HOMING_S = 15;
+/** Of one axis, of which desktop printers home one after the other. */
+const HOMING_S = 5;
 const PROBING_S = 60;
 /** Float noise of slicers' five decimals, added up over relative moves. */
 const SLACK_MM = 0.005;
+/** Chords by which an arc is timed. */
+const CHORD_MM = 1;
+const CHORDS_MAX = 256;
 
 /** `sizeMm`: the far corner; the near one is 0, 0, 0. `marginMm`: how far x and y may leave it. */
 export function makePath(sizeMm: Point, marginMm: number): Path {
   const machine = { x: 0, y: 0, z: 0 };
   const offset = { x: 0, y: 0, z: 0 };
-  const homed = new Set<Axis>();
-  const min = { x: Infinity, y: Infinity, z: Infinity };
-  const max = { x: -Infinity, y: -Infinity, z: -Infinity };
+  const isHomed = { x: false, y: false, z: false };
+  const reached = makeBox();
+  const laid = makeBox();
+  const layers = makeLayers();
+  const time = makeMotionTime();
+  const scratch = emptyMove();
+  const target = { x: 0, y: 0, z: 0 };
   let unitMm = 1;
   let isRelative = false;
   let isRelativeE = false;
@@ -61,121 +76,152 @@ export function makePath(sizeMm: Point, marginMm: number): Path {
   let e = 0;
   let pushedMm = 0;
   let pushedMaxMm = 0;
-  let highestLayerMm = -Infinity;
-  let layers = 0;
-  let seconds = 0;
 
-  function include(point: Point, axes: readonly Axis[]): PathFault | undefined {
-    for (const axis of axes) {
-      const value = point[axis];
-      const margin = SLACK_MM + (axis === "z" ? 0 : marginMm);
-      if (value < -margin || value > sizeMm[axis] + margin) {
-        const limit = `0 to ${sizeMm[axis]} mm`;
-        const why = `goes to ${axis.toUpperCase()}${round(value)}, outside ${limit}`;
-        return { code: "gcode_out_of_bounds", why };
-      }
-      min[axis] = Math.min(min[axis], value);
-      max[axis] = Math.max(max[axis], value);
-    }
-    return undefined;
+  function faultAt(axis: Axis, value: number): PathFault | undefined {
+    const margin = axis === "z" ? SLACK_MM : SLACK_MM + marginMm;
+    if (value >= -margin && value <= sizeMm[axis] + margin) return undefined;
+    const why = `goes to ${axis.toUpperCase()}${round(value)}, outside 0 to ${sizeMm[axis]} mm`;
+    return { code: "gcode_out_of_bounds", why };
   }
 
-  function targetOf(command: Command): { x: number; y: number; z: number } {
-    const target = { ...machine };
-    for (const axis of AXES) {
-      const word = command.words.get(axis.toUpperCase());
-      if (word === undefined) continue;
-      target[axis] = isRelative ? machine[axis] + word * unitMm : word * unitMm + offset[axis];
-    }
-    return target;
+  /** Sets the target on one axis; says what is wrong with going there. */
+  function aim(axis: Axis, word: number): PathFault | undefined {
+    if (!isHomed[axis]) return invalid(`moves ${axis.toUpperCase()} before G28 homed it`); // GP2
+    const value = isRelative ? machine[axis] + word * unitMm : word * unitMm + offset[axis];
+    target[axis] = value;
+    const fault = faultAt(axis, value);
+    if (fault === undefined) reached.include(axis, value);
+    return fault;
   }
 
-  function extrude(command: Command): number {
-    const word = command.words.get("E");
-    if (word === undefined) return 0;
+  function aimAll(move: Move): PathFault | undefined {
+    target.x = machine.x;
+    target.y = machine.y;
+    target.z = machine.z;
+    const fault =
+      (Number.isNaN(move.x) ? undefined : aim("x", move.x)) ??
+      (Number.isNaN(move.y) ? undefined : aim("y", move.y)) ??
+      (Number.isNaN(move.z) ? undefined : aim("z", move.z));
+    if (fault === undefined && move.f > 0) feedMmS = (move.f * unitMm) / 60;
+    return fault;
+  }
+
+  function extrude(word: number): number {
+    if (Number.isNaN(word)) return 0;
     const deltaMm = isRelative || isRelativeE ? word * unitMm : word * unitMm - e;
     e += deltaMm;
     pushedMm += deltaMm;
-    pushedMaxMm = Math.max(pushedMaxMm, pushedMm);
+    if (pushedMm > pushedMaxMm) pushedMaxMm = pushedMm;
     return deltaMm;
   }
 
-  function move(command: Command): PathFault | undefined {
-    const { words } = command;
-    const bare = ["X", "Y", "Z", "E", "F", "I", "J", "R"].find(
-      (letter) => words.has(letter) && words.get(letter) === undefined,
-    );
-    if (bare !== undefined) return invalid(`has ${bare} without a number`);
-    const lost = AXES.find((axis) => words.has(axis.toUpperCase()) && !homed.has(axis));
-    if (lost !== undefined) return invalid(`moves ${lost.toUpperCase()} before G28 homed it`); // GP2
-    const feed = words.get("F");
-    if (feed !== undefined && feed > 0) feedMmS = (feed * unitMm) / 60;
-    const source = { ...machine };
-    const target = targetOf(command);
-    const isArc = command.name === "G2" || command.name === "G3";
-    if (isArc && !(homed.has("x") && homed.has("y")))
-      return invalid("moves before G28 homed X and Y");
-    const arc = isArc ? arcOf(command, source, target, unitMm) : undefined;
-    if (arc !== undefined && "why" in arc) return arc;
-    const deltaE = extrude(command);
-    const named = AXES.filter((axis) => words.has(axis.toUpperCase()));
-    const axes = arc === undefined ? named : (["x", "y", ...named] as const);
-    const points = arc === undefined ? [target] : [...arc.extremes, target]; // GP3
-    for (const point of points) {
-      const fault = include(point, axes);
-      if (fault !== undefined) return fault;
+  function lay(): void {
+    layers.laidAt(target.z);
+    for (const axis of AXES) {
+      laid.include(axis, machine[axis]);
+      laid.include(axis, target[axis]);
     }
-    const lengthMm =
-      arc?.lengthMm ?? Math.hypot(...AXES.map((axis) => target[axis] - source[axis]));
-    seconds += secondsOf(lengthMm > 0 ? lengthMm : Math.abs(deltaE), feedMmS);
-    Object.assign(machine, target);
-    if (deltaE > 0 && lengthMm > 0 && machine.z > highestLayerMm + 0.01) {
-      highestLayerMm = machine.z;
-      layers += 1;
-    }
-    return undefined;
   }
 
-  function home(command: Command): undefined {
-    const named = AXES.filter((axis) => command.words.has(axis.toUpperCase()));
-    for (const axis of named.length === 0 ? AXES : named) {
-      homed.add(axis);
+  function arrive(): undefined {
+    machine.x = target.x;
+    machine.y = target.y;
+    machine.z = target.z;
+  }
+
+  function go(move: Move): PathFault | undefined {
+    const fault = aimAll(move);
+    if (fault !== undefined) return fault;
+    const [dx, dy, dz] = [target.x - machine.x, target.y - machine.y, target.z - machine.z];
+    const de = extrude(move.e);
+    time.move(dx, dy, dz, de, feedMmS);
+    if (de > 0 && (dx !== 0 || dy !== 0)) lay();
+    return arrive();
+  }
+
+  function goRound(move: Move, isClockwise: boolean): PathFault | undefined {
+    if (!isHomed.x || !isHomed.y) return invalid("moves before G28 homed X and Y");
+    const fault = aimAll(move);
+    if (fault !== undefined) return fault;
+    const arc = arcOf(move, isClockwise, machine, target, unitMm);
+    if (typeof arc === "string") return invalid(arc);
+    const de = extrude(move.e);
+    for (const { x, y } of [...arc.extremes, machine]) {
+      const out = faultAt("x", x) ?? faultAt("y", y); // GP3
+      if (out !== undefined) return out;
+      reached.include("x", x);
+      reached.include("y", y);
+      if (de > 0) {
+        laid.include("x", x);
+        laid.include("y", y);
+      }
+    }
+    const chords = Math.min(CHORDS_MAX, Math.max(1, Math.ceil(arc.lengthMm / CHORD_MM)));
+    let [x, y] = [machine.x, machine.y];
+    for (let chord = 1; chord <= chords; chord += 1) {
+      const angle = arc.fromAngle + (arc.turn * chord) / chords;
+      const next = placeAt(arc.center, arc.radiusMm, angle);
+      // A chord of a coarse arc is shorter than its curve; the curve's length is what takes time.
+      const stretch = arc.lengthMm / chords / (Math.hypot(next.x - x, next.y - y) || 1);
+      const dz = (target.z - machine.z) / chords;
+      time.move((next.x - x) * stretch, (next.y - y) * stretch, dz, de / chords, feedMmS);
+      [x, y] = [next.x, next.y];
+    }
+    if (de > 0) lay();
+    return arrive();
+  }
+
+  function home(named: readonly Axis[]): undefined {
+    const axes = named.length === 0 ? AXES : named;
+    for (const axis of axes) {
+      isHomed[axis] = true;
       machine[axis] = 0;
       offset[axis] = 0;
     }
-    seconds += HOMING_S;
+    time.pause(HOMING_S * axes.length);
   }
 
-  function setPosition(command: Command): PathFault | undefined {
+  function setPosition({ words }: Command): PathFault | undefined {
     for (const axis of AXES) {
-      const word = command.words.get(axis.toUpperCase());
+      const word = words.get(axis.toUpperCase());
       if (word === undefined) continue;
-      if (!homed.has(axis)) return invalid("sets a position before G28");
+      if (!isHomed[axis]) return invalid("sets a position before G28");
       offset[axis] = machine[axis] - word * unitMm;
     }
-    const word = command.words.get("E");
+    const word = words.get("E");
     if (word !== undefined) e = word * unitMm;
     return undefined;
   }
 
   return {
+    go,
     follow(command) {
-      switch (command.name) {
+      const { name, words } = command;
+      switch (name) {
         case "G0":
-        case "G1":
+        case "G1": {
+          const odd = moveOf(command, scratch);
+          if (odd !== undefined) return invalid(oddLetter(odd, words.get(odd)));
+          return "ijrp".split("").some((letter) => !Number.isNaN(scratch[letter as "i"])) // its own keys
+            ? invalid("has parameters of an arc")
+            : go(scratch);
+        }
         case "G2":
-        case "G3":
-          return move(command);
+        case "G3": {
+          const odd = moveOf(command, scratch);
+          if (odd !== undefined) return invalid(oddLetter(odd, words.get(odd)));
+          return goRound(scratch, name === "G2");
+        }
         case "G28":
-          return home(command);
+          return home(AXES.filter((axis) => words.has(axis.toUpperCase())));
         case "G92":
           return setPosition(command);
         case "G4":
-          seconds += (command.words.get("S") ?? 0) + (command.words.get("P") ?? 0) / 1_000;
+          time.pause((words.get("S") ?? 0) + (words.get("P") ?? 0) / 1_000);
           return undefined;
         case "G29":
         case "G80":
-          seconds += PROBING_S;
+          time.pause(PROBING_S);
           return undefined;
         case "G20":
           unitMm = MM_PER_INCH;
@@ -198,19 +244,47 @@ export function makePath(sizeMm: Point, marginMm: number): Path {
           isRelativeE = true;
           return undefined;
         default:
+          time.limit(command);
           return undefined;
       }
     },
-    bounds: () => (hasMoved(max) ? { min: finite(min), max: finite(max) } : undefined),
+    homedByPrinter: () => home([]),
+    bounds: () => reached.bounds(),
+    laidBounds: () => laid.bounds(),
     filamentMm: () => pushedMaxMm,
-    layers: () => layers,
-    seconds: () => seconds,
+    layers: () => layers.facts(),
+    seconds: () => time.seconds(),
   };
 }
 
 const invalid = (why: string): PathFault => ({ code: "gcode_invalid", why });
 
-const hasMoved = (max: Point): boolean => Math.max(max.x, max.y, max.z) > -Infinity;
+const oddLetter = (letter: string, value: number | undefined): string =>
+  value === undefined
+    ? `has ${letter} without a number`
+    : `has ${letter}, which no move of a job may have`;
+
+const round = (value: number): number => Math.round(value * 1_000) / 1_000;
+
+interface Box {
+  include(axis: Axis, value: number): void;
+  bounds(): Bounds | undefined;
+}
+
+function makeBox(): Box {
+  const min = { x: Infinity, y: Infinity, z: Infinity };
+  const max = { x: -Infinity, y: -Infinity, z: -Infinity };
+  return {
+    include(axis, value) {
+      if (value < min[axis]) min[axis] = value;
+      if (value > max[axis]) max[axis] = value;
+    },
+    bounds: () =>
+      Math.max(max.x, max.y, max.z) > -Infinity
+        ? { min: finite(min), max: finite(max) }
+        : undefined,
+  };
+}
 
 /** An axis that never moved stays where homing left it. */
 const finite = (point: Point): Point => ({
@@ -218,74 +292,3 @@ const finite = (point: Point): Point => ({
   y: Number.isFinite(point.y) ? point.y : 0,
   z: Number.isFinite(point.z) ? point.z : 0,
 });
-
-const round = (value: number): number => Math.round(value * 1_000) / 1_000;
-
-/** A trapezoid that starts at half speed: slicers' moves mostly join without a stop. */
-function secondsOf(lengthMm: number, speedMmS: number): number {
-  if (lengthMm === 0) return 0;
-  const ramp = speedMmS / (2 * ACCELERATION_MM_S2);
-  return lengthMm / speedMmS + Math.min(ramp, Math.sqrt(lengthMm / ACCELERATION_MM_S2));
-}
-
-interface Arc {
-  readonly lengthMm: number;
-  readonly extremes: readonly Point[];
-}
-
-/** The circle from `source` to `target`; G2 runs clockwise. R or I and J, as in Marlin, in XY. */
-function arcOf(command: Command, source: Point, target: Point, unitMm: number): Arc | PathFault {
-  const { words } = command;
-  const isClockwise = command.name === "G2";
-  const center = words.has("R")
-    ? centerOfRadius((words.get("R") ?? 0) * unitMm, source, target, isClockwise)
-    : {
-        x: source.x + (words.get("I") ?? 0) * unitMm,
-        y: source.y + (words.get("J") ?? 0) * unitMm,
-      };
-  if (center === undefined) return invalid("has an arc whose radius does not reach its end");
-  const radius = Math.hypot(source.x - center.x, source.y - center.y);
-  if (radius === 0) return invalid("has an arc without a radius");
-  const fromAngle = Math.atan2(source.y - center.y, source.x - center.x);
-  const toAngle = Math.atan2(target.y - center.y, target.x - center.x);
-  const sweep = sweepOf(isClockwise ? fromAngle - toAngle : toAngle - fromAngle);
-  const turns = Math.max(0, Math.trunc(words.get("P") ?? 0));
-  const extremes: Point[] = [];
-  for (let quarter = 0; quarter < 4; quarter += 1) {
-    const angle = (quarter * Math.PI) / 2;
-    const reach = sweepOf(isClockwise ? fromAngle - angle : angle - fromAngle);
-    if (turns === 0 && reach > sweep) continue;
-    const x = center.x + radius * Math.cos(angle);
-    const y = center.y + radius * Math.sin(angle);
-    extremes.push({ x, y, z: target.z });
-  }
-  const lengthMm = Math.hypot(radius * (sweep + turns * 2 * Math.PI), target.z - source.z);
-  return { lengthMm, extremes };
-}
-
-/** 0 < sweep <= one turn: an arc back to where it began is a full circle. */
-function sweepOf(angle: number): number {
-  const turn = 2 * Math.PI;
-  const sweep = ((angle % turn) + turn) % turn;
-  return sweep < 1e-9 ? turn : sweep;
-}
-
-function centerOfRadius(
-  radius: number,
-  source: Point,
-  target: Point,
-  isClockwise: boolean,
-): { x: number; y: number } | undefined {
-  const dx = target.x - source.x;
-  const dy = target.y - source.y;
-  const chord = Math.hypot(dx, dy);
-  const squared = radius ** 2 - (chord / 2) ** 2;
-  if (chord === 0 || squared < -1e-6) return undefined;
-  const height = Math.sqrt(Math.max(0, squared));
-  // Marlin: a positive R takes the short way, a negative one the long way round.
-  const side = isClockwise !== radius < 0 ? 1 : -1;
-  return {
-    x: source.x + dx / 2 + (side * height * dy) / chord,
-    y: source.y + dy / 2 - (side * height * dx) / chord,
-  };
-}
