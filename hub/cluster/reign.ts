@@ -2,9 +2,11 @@
 // leads. Everything here ends with the reign's signal.
 //
 // RG1. The log says that a reign began before it has anything that this reign serves.
+// RG2. No duty ends before the reign does: one that fails is begun again (SV1).
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { supervise } from "@gantry/shared/flow/supervise.ts";
 import { act, byHub, type Hub } from "../hub.ts";
 import type { PeerCalls } from "../peers/calls.ts";
 import type { Reign } from "../replica/options.ts";
@@ -46,12 +48,15 @@ export async function doReign(parts: ReignParts, { term, signal }: Reign): Promi
     for (const step of parts.first) await step(signal);
     if (signal.aborted) return;
     parts.onServing();
-    for (const [name, task] of Object.entries(parts.tasks)) {
-      scope.start(name, (ended) => task(AbortSignal.any([ended, signal])));
+    const duties = {
+      ...parts.tasks,
+      "tell members": (duty: AbortSignal) => tellMembers(parts, duty),
+      "promote learners": (duty: AbortSignal) => promoteLearners(parts, duty),
+      "heal hubs": (duty: AbortSignal) => healHubs(parts, duty),
+    };
+    for (const [name, task] of Object.entries(duties)) {
+      scope.start(name, (ended) => keepDoing(hub, name, task, AbortSignal.any([ended, signal])));
     }
-    scope.start("tell members", () => tellMembers(parts, signal));
-    scope.start("promote learners", () => promoteLearners(parts, signal));
-    scope.start("heal hubs", () => healHubs(parts, signal));
     await new Promise((resolve) => {
       if (signal.aborted) resolve(undefined);
       else signal.addEventListener("abort", resolve, { once: true });
@@ -63,6 +68,24 @@ export async function doReign(parts: ReignParts, { term, signal }: Reign): Promi
     await scope.close();
   }
 }
+
+/** RG2. */
+const keepDoing = (
+  { clock, random, log }: Hub,
+  task: string,
+  run: (signal: AbortSignal) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> =>
+  supervise(run, {
+    signal,
+    clock,
+    random,
+    onFault: (error, pauseMs) =>
+      log.error(
+        { task, error: toErrorRecord(error), text: String(error), pauseMs: Math.round(pauseMs) },
+        "a duty failed; it is begun again",
+      ),
+  });
 
 /** A hub that was away when something changed hears it now; so does one that was removed. */
 async function tellMembers(
