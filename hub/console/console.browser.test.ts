@@ -1,38 +1,23 @@
 // The console as a person uses it: the built files in Debian's Chromium, against the mock hub.
 
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { PAGES } from "./src/core/route.ts";
 import {
   type Bench,
   type BenchOptions,
+  describeInChromium,
   faultsOf,
   openBench,
-  openStage,
-  type Stage,
 } from "./testing/bench.ts";
-import { hasChromium } from "./testing/chromium.ts";
 import { empty, type Facts, workshop } from "./testing/mock-facts.ts";
 import { MOCK_TOKEN } from "./testing/mock-hub.ts";
-import { engine } from "./testing/mock-runs.ts";
 
-const isMissing = !hasChromium();
-if (isMissing) {
-  console.warn("SKIPPED: the console in a browser. Install Debian's package: apt install chromium");
-}
-
-let stage: Stage;
-
-const bench = (
-  facts: Facts = workshop(),
-  options: Pick<BenchOptions, "scheme" | "width"> = {},
-): Promise<Bench> => openBench(stage, { facts, engine: engine(), ...options });
-
-describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)", () => {
-  beforeAll(async () => {
-    stage = await openStage();
-  }, 60_000);
-  afterAll(() => stage?.[Symbol.asyncDispose]());
+describeInChromium("the console", (stage) => {
+  const bench = (
+    facts: Facts = workshop(),
+    options: Pick<BenchOptions, "scheme" | "width"> = {},
+  ): Promise<Bench> => openBench(stage(), { facts, ...options });
 
   it("[K20] loads from the hub alone, and no token stays in the address or in the page", async () => {
     await using at = await bench();
@@ -99,7 +84,7 @@ describe.skipIf(isMissing)("the console in Chromium (Debian package: chromium)",
 
   it("[K21] two browsers see the same change of a device and of a print in under a second", async () => {
     await using at = await bench();
-    const other = await stage.browser.newContext();
+    const other = await stage().browser.newContext();
     const [first, second] = [await at.open("overview"), await other.newPage()];
     await second.goto(`${at.address}/#token=${MOCK_TOKEN}`);
     await second.getByText("Live", { exact: true }).waitFor();

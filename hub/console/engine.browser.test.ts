@@ -2,27 +2,16 @@
 
 import type { RunView } from "@gantry/shared/contract/schemas/runs.ts";
 import type { Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import {
   type Bench,
   type BenchOptions,
+  describeInChromium,
   faultsOf,
   openBench,
-  openStage,
-  type Stage,
 } from "./testing/bench.ts";
-import { hasChromium } from "./testing/chromium.ts";
 import { empty } from "./testing/mock-facts.ts";
-import { approval, engine, node, noEngine, run } from "./testing/mock-runs.ts";
-
-const isMissing = !hasChromium();
-if (isMissing) {
-  console.warn("SKIPPED: the console in a browser. Install Debian's package: apt install chromium");
-}
-
-let stage: Stage;
-const bench = (options: BenchOptions = {}): Promise<Bench> =>
-  openBench(stage, { engine: engine(), ...options });
+import { approval, node, noEngine, run } from "./testing/mock-runs.ts";
 
 const orders = (at: Bench): RunView => {
   const found = at.hub.engine.runs.find(({ id }) => id === "run_orders");
@@ -48,11 +37,8 @@ const reads = (at: Bench, path: string): number =>
 
 const drawn = (page: Page, id: string) => page.locator(`[data-node="${id}"]`);
 
-describe.skipIf(isMissing)("the engine's pages in Chromium (Debian package: chromium)", () => {
-  beforeAll(async () => {
-    stage = await openStage();
-  }, 60_000);
-  afterAll(() => stage?.[Symbol.asyncDispose]());
+describeInChromium("the engine's pages", (stage) => {
+  const bench = (options?: BenchOptions): Promise<Bench> => openBench(stage(), options);
 
   it("a run is a graph: each state in words, bodies folded with counts, patches marked, what is next", async () => {
     await using at = await bench();

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { build } from "vite";
-import { launchChromium } from "./chromium.ts";
+import { afterAll, beforeAll, describe } from "vitest";
+import { hasChromium, launchChromium } from "./chromium.ts";
 import { type Facts, workshop } from "./mock-facts.ts";
 import { MOCK_TOKEN, MockHub } from "./mock-hub.ts";
-import type { EngineFacts } from "./mock-runs.ts";
+import { engine as someRuns, type EngineFacts } from "./mock-runs.ts";
 
 /** What was built, and the browser for it. */
 export interface Stage extends AsyncDisposable {
@@ -18,7 +19,7 @@ export interface Stage extends AsyncDisposable {
 }
 
 /** Builds first, into a folder of its own, so that what is tested is what is in the tree. */
-export async function openStage(): Promise<Stage> {
+async function openStage(): Promise<Stage> {
   const dist = mkdtempSync(join(tmpdir(), "gantry-console-"));
   await build({
     configFile: join(import.meta.dirname, "..", "vite.config.ts"),
@@ -34,6 +35,23 @@ export async function openStage(): Promise<Stage> {
       rmSync(dist, { recursive: true });
     },
   };
+}
+
+/** Tests of one build of the console. Skipped, and that is said, where Debian's Chromium is not installed. */
+export function describeInChromium(title: string, tests: (stage: () => Stage) => void): void {
+  const isMissing = !hasChromium();
+  if (isMissing) console.warn(`SKIPPED: ${title}. Install Debian's package: apt install chromium`);
+  let opened: Stage | undefined;
+  describe.skipIf(isMissing)(`${title} in Chromium (Debian package: chromium)`, () => {
+    beforeAll(async () => {
+      opened = await openStage();
+    }, 60_000);
+    afterAll(() => opened?.[Symbol.asyncDispose]());
+    tests(() => {
+      if (opened === undefined) throw new Error("the stage is opened before the first test");
+      return opened;
+    });
+  });
 }
 
 /** A hub, a browser profile and every line that the browser complained with. */
@@ -55,7 +73,7 @@ export interface BenchOptions {
 
 export async function openBench(
   { browser, dist }: Stage,
-  { facts = workshop(), engine, scheme = "light", width = 1_280 }: BenchOptions = {},
+  { facts = workshop(), engine = someRuns(), scheme = "light", width = 1_280 }: BenchOptions = {},
 ): Promise<Bench> {
   const hub = new MockHub(facts, dist, engine);
   const address = await hub.listen();
