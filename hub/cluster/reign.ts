@@ -1,8 +1,8 @@
 // What a hub does while it leads: it says so in the log, and then does the duties until another hub
 // leads. Everything here ends with the reign's signal.
 //
-// LE1. The log says that a reign began before it has anything that this reign serves.
-// LE2. No duty ends before the reign does: one that fails is begun again (SV1).
+// RE1. The log says that a reign began before it has anything that this reign serves.
+// RE2. No duty ends before the reign does: one that fails is begun again (SV1).
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
@@ -42,7 +42,7 @@ export async function doReign(parts: ReignParts, { term, signal }: Reign): Promi
   try {
     if (signal.aborted) return;
     const began = act(hub, { type: "reignBegan", hub: hub.id, term }, byHub(hub), signal);
-    // What is proposed from here on comes after it in the log (LE1): nobody waits for its sync as well.
+    // What is proposed from here on comes after it in the log (RE1): nobody waits for its sync as well.
     if (parts.isFounded()) parts.onServing();
     await began;
     for (const step of parts.first) await step(signal);
@@ -69,7 +69,7 @@ export async function doReign(parts: ReignParts, { term, signal }: Reign): Promi
   }
 }
 
-/** LE2. */
+/** RE2. */
 const keepDoing = (
   { clock, random, log }: Hub,
   task: string,
