@@ -2,7 +2,7 @@
 // leads. Everything here ends with the reign's signal.
 //
 // RE1. The log says that a reign began before it has anything that this reign serves.
-// RE2. No duty ends before the reign does: one that fails is begun again (SV1).
+// RE2. No duty ends before the reign does: one that fails is begun again (SU1).
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";

@@ -25,7 +25,7 @@ function rig() {
   };
 }
 
-it("begins again what failed, less and less often, and tells the failed run that it is over (SV1)", async () => {
+it("begins again what failed, less and less often, and tells the failed run that it is over (SU1)", async () => {
   const { options, pauses } = rig();
   const runs: AbortSignal[] = [];
   await supervise(async (signal) => {
@@ -39,7 +39,7 @@ it("begins again what failed, less and less often, and tells the failed run that
   expect(Math.max(...pauses)).toBe(RECONNECT.maxMs);
 });
 
-it("counts anew after a run that held (SV2)", async () => {
+it("counts anew after a run that held (SU2)", async () => {
   const { options, pauses, pass } = rig();
   let runs = 0;
   await supervise(async () => {

@@ -1,8 +1,8 @@
 // Tasks that go on for as long as something lasts, whatever befalls one of their runs.
 //
-// SV1. A task that fails is begun again, after a pause that grows with each failure in a row. What the
+// SU1. A task that fails is begun again, after a pause that grows with each failure in a row. What the
 //      failed run left under way hears by its signal that it is over, before the next one begins.
-// SV2. A run that held for CALM_MS ends the row: its failure is the first again.
+// SU2. A run that held for CALM_MS ends the row: its failure is the first again.
 
 import { backoffMs } from "../base/backoff.ts";
 import { RECONNECT } from "../base/policy.ts";
@@ -33,7 +33,7 @@ export async function supervise(
       return;
     } catch (error) {
       if (signal.aborted) return;
-      failures = clock.monotonic() - beganMs >= CALM_MS ? 1 : failures + 1; // SV2
+      failures = clock.monotonic() - beganMs >= CALM_MS ? 1 : failures + 1; // SU2
       const pauseMs = backoffMs(RECONNECT, failures, random);
       onFault(error, pauseMs);
       run.abort(error);
