@@ -29,6 +29,7 @@ import {
   startBridge,
   startFarm,
   startPrintcore,
+  startSupervisor,
   until,
   wallMs,
 } from "./fabrication/sides.ts";
@@ -348,6 +349,37 @@ async function heat(): Promise<readonly Found[]> {
   ];
 }
 
+const DEATHS = 5;
+
+async function death(): Promise<readonly Found[]> {
+  const baud = 115_200;
+  const tookMs: number[] = [];
+  for (let round = 0; round < DEATHS; round += 1) {
+    // A board that opening does not reset: it must be told.
+    await using farm = await startFarm({ marlin: { baud }, hasDtr: false });
+    await using bridge = await startBridge(farm.ports, baud);
+    await using _supervisor = startSupervisor(bridge.dir);
+    await heating(farm, bridge, "death");
+    await pause(1_500 + Math.random() * 500);
+    const atMs = wallMs();
+    await bridge.kill();
+    const coldAtMs = await until("cold heaters", async () => {
+      const [seen] = await farm.look();
+      return seen?.nozzleTargetC === 0 && seen.bedTargetC === 0 ? seen.coldAtMs : undefined;
+    });
+    tookMs.push(coldAtMs - atMs);
+  }
+  return [
+    {
+      name: "bridge killed -> targets at 0",
+      unit: "ms",
+      value: medianOf(tookMs),
+      goal: "<= 5000 ms",
+      note: `longest of ${DEATHS}: ${rounded(Math.max(...tookMs))} ms; the supervisor, no restart`,
+    },
+  ];
+}
+
 const PARTS: Readonly<Record<string, () => Promise<readonly Found[]>>> = {
   lines,
   gaps,
@@ -356,6 +388,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Found[]>>> = {
   stop,
   many,
   heat,
+  death,
 };
 
 function summary(all: readonly Found[]): object {

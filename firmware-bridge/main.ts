@@ -14,6 +14,9 @@ import { jobReport, makeBridge } from "./bridge/bridge.ts";
 import { makeDriver } from "./bridge/driver.ts";
 import { type BridgeConfig, type PrinterSpec, readConfig } from "./config.ts";
 import type { OpenCable, PrinterPort } from "./ports.ts";
+import { simulatorFiles } from "./simulator/files.ts";
+import { type BeatingPrinter, makeHeartbeat } from "./supervisor/beating.ts";
+import { heartbeatPath } from "./supervisor/config.ts";
 
 /** A simulated printer that nobody opens ends by itself, so that no process is left behind. */
 const SIMULATOR_IDLE_S = "60";
@@ -47,14 +50,18 @@ export async function main(): Promise<void> {
       onJob: (row, phase) => server?.broadcast([jobReport(row, phase)]),
     }),
   );
+  const path = heartbeatPath(process.env, config.dataDir);
+  const heartbeat = makeHeartbeat(path, beatingOf(config, drivers), systemClock, log);
   server = await serveSocket(config.socketPath, makeBridge(drivers, journal, log), log);
   for (const driver of drivers) scope.start(driver.id, (signal) => driver.run(signal));
+  scope.start("heartbeat", (signal) => heartbeat.run(signal));
   log.info({ socket: config.socketPath, printers: drivers.map(({ id }) => id) }, "bridge ready");
 
   await stopSignal();
   log.info({}, "bridge stops");
   await Promise.all(drivers.map((driver) => driver.shutdown()));
   await scope.close();
+  heartbeat.end();
   await server.close();
   await journal.close();
 }
@@ -69,6 +76,19 @@ const cableOf =
     const path = await ensureSimulator(simDir, id, query.toString(), systemClock, signal);
     return openSerial(path, baud, events);
   };
+
+/** The printers whose cables end in this machine. */
+const beatingOf = (
+  { printers, dataDir }: BridgeConfig,
+  drivers: readonly PrinterPort[],
+): readonly BeatingPrinter[] =>
+  printers.flatMap(({ id, cable, baud }) => {
+    const driver = drivers.find((one) => one.id === id);
+    if (driver === undefined) return [];
+    const path =
+      cable.kind === "serial" ? cable.path : simulatorFiles(join(dataDir, "sim"), id).tty;
+    return [{ id, path, baud, printer: () => driver.printer() }];
+  });
 
 const stopSignal = (): Promise<void> =>
   new Promise((resolve) => {

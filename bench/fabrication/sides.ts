@@ -202,6 +202,15 @@ async function dial(path: string): Promise<Socket | undefined> {
   });
 }
 
+export function startSupervisor(dataDir: string): AsyncDisposable {
+  const program = join(import.meta.dirname, "../../firmware-bridge/bin/supervisor.js");
+  const child = spawn(process.execPath, [...FLAGS, program], {
+    env: { GANTRY_DATA_DIR: dataDir, GANTRY_LOG_LEVEL: "silent" },
+    stdio: "ignore",
+  });
+  return { [Symbol.asyncDispose]: () => endOf(child, "SIGTERM") };
+}
+
 // ── printcore ───────────────────────────────────────────────────────────────────────────────────
 
 const PYTHON = "/usr/bin/python3";

@@ -41,7 +41,7 @@ export const LINK_POLICY: LinkPolicy = {
   askMs: 1_150, // two of them are longer than the 2 s between two `busy`
   asksMax: 2, // 2.5 s + 2 x 1.15 s: an honest fault within 5 s
   blockingMs: 300_000,
-  quietMs: 40,
+  quietMs: 25,
   wireBytesPerMs: 11.52,
 };
 

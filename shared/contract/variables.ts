@@ -336,6 +336,20 @@ export const VARIABLES = {
     readBy: ["agent", "bridge"],
     meaning: "socket between an agent and its firmware bridge",
   },
+  GANTRY_HEARTBEAT: {
+    field: "heartbeat",
+    kind: "path",
+    otherwise: "DATA_DIR/bridge/heartbeat.json",
+    readBy: ["bridge"],
+    meaning: "file by which the supervisor knows that the bridge lives; best on a disk in memory",
+  },
+  GANTRY_PLUG_OFF: {
+    field: "plugOff",
+    kind: "path",
+    otherwise: "no plug is switched",
+    readBy: ["bridge"],
+    meaning: "program that the supervisor starts with a printer's id to cut its power",
+  },
   // ── the cloud ──
   GANTRY_OPENAI_API_KEY: {
     field: "openaiApiKey",

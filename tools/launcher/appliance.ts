@@ -65,18 +65,25 @@ export async function startAppliance(options: ApplianceOptions): Promise<Applian
     makeProgram({ name, entry, env: { ...shared, ...own } }, ports);
   const hubs = plan.hubs.map((hub) => program(hub.name, "hub/bin/hub.js", hub.env));
   const bridge = program("bridge", "firmware-bridge/bin/bridge.js");
+  // Simulated heaters need nobody to look after them.
+  const hasCable = env["GANTRY_PRINTERS"]?.includes("=serial:") === true;
+  const supervisor = hasCable
+    ? program("supervisor", "firmware-bridge/bin/supervisor.js")
+    : undefined;
   const { GANTRY_HUBS: given } = env;
   const agentEnv = given === undefined ? plan.agentEnv : { GANTRY_HUBS: given };
   const agent = program("agent", "node-agent/bin/agent.js", agentEnv);
   const stop = async (): Promise<void> => {
     await agent.stop();
     await bridge.stop();
+    await supervisor?.stop();
     await Promise.all(hubs.map((hub) => hub.stop()));
   };
 
   try {
     for (const hub of hubs) hub.start();
     bridge.start();
+    supervisor?.start();
     const urls = plan.ports.map((httpPort) => urlOf({ ...config, httpPort }));
     const url = urls[0] ?? urlOf(config);
     const deadline = clock.timeout(READY_MS, signal);
