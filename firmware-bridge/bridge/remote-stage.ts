@@ -8,6 +8,7 @@ import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT, RETRY, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { attempt } from "@gantry/shared/flow/attempt.ts";
+import { dialectOf } from "@gantry/shared/gcode/scan.ts";
 import type { JobFile, PrintFile } from "../ports.ts";
 import { makeRemoteJob } from "../protocols/remote.ts";
 import { CHUNK_BYTES, type Cleared, readChunk } from "./preflight.ts";
@@ -64,7 +65,11 @@ export function remoteStage(context: RemoteContext): Stage<RemotePrint> {
     openJobFile: ports.openJobFile,
     jobOf: (print) => print,
     requireReady: () => requireReady(state, spec.id),
-    limits: () => ({ ...spec, sizeMm: sizeMmOf(spec, state) }),
+    limits: () => ({
+      ...spec,
+      sizeMm: sizeMmOf(spec, state),
+      dialect: dialectOf(ports.remote.driver),
+    }),
     deliver,
     begin({ job, token }, file, _cleared, row) {
       const remote = makeRemoteJob(row.remoteFile ?? job, clock.monotonic());

@@ -6,7 +6,8 @@ import { basename, join, sep } from "node:path";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { DeviceRow, GcodeFacts } from "@gantry/shared/contract/rows.ts";
-import { type GcodeLimits, makeScanner } from "@gantry/shared/gcode/scan.ts";
+import { dialectOf, type GcodeLimits, makeScanner } from "@gantry/shared/gcode/scan.ts";
+import { keepScan } from "../keep-scan.ts";
 import type { Rows } from "../ledger/rows.ts";
 import type { BlobStore } from "../ports.ts";
 
@@ -43,6 +44,7 @@ export const limitsOf = ({ printer }: DeviceRow): GcodeLimits => ({
   sizeMm: printer.sizeMm,
   nozzleMaxC: printer.nozzleMaxC,
   bedMaxC: printer.bedMaxC,
+  dialect: dialectOf(printer.driver),
 });
 
 function printedBefore(rows: Rows, name: string): LibraryFile | undefined {
@@ -100,8 +102,7 @@ async function takeIn(
       await writer.write(bytes);
     }
     const facts = scanner.finish();
-    const { sha256, sizeBytes } = await writer.finish();
-    return factsOf(facts, sha256, sizeBytes);
+    return await keepScan(blobs, facts, await writer.finish());
   } catch (error) {
     await writer.abort();
     throw error;
@@ -120,24 +121,4 @@ async function scanBlob(
     scanner.push(await blobs.read(gcode.sha256, offset, SLICE_BYTES));
   }
   scanner.finish();
-}
-
-function factsOf(
-  scan: Omit<GcodeFacts, "sha256" | "sizeBytes">,
-  sha256: string,
-  sizeBytes: number,
-): GcodeFacts {
-  const { commands, estimatedS, nozzleMaxC, bedMaxC, filamentMm, layers, boundsMm, hazards } = scan;
-  return {
-    sha256,
-    sizeBytes,
-    commands,
-    estimatedS,
-    nozzleMaxC,
-    bedMaxC,
-    filamentMm,
-    layers,
-    boundsMm,
-    hazards,
-  };
 }

@@ -22,6 +22,7 @@ import {
 } from "@gantry/shared/contract/backup.ts";
 import type { PrintRow } from "@gantry/shared/contract/rows.ts";
 import type { RunPackRow } from "@gantry/shared/contract/run-rows.ts";
+import { blobsOfPrint } from "../keep-scan.ts";
 import type { BlobStore, OrderedStore } from "../ports.ts";
 import type { HubCore } from "../roots/core.ts";
 import { encodeSnapshot, type SnapshotFacts } from "../replica/snapshot-codec.ts";
@@ -143,7 +144,7 @@ async function namedBlobs(store: OrderedStore): Promise<ReadonlySet<string>> {
   for (const heat of ["hot", "cold"]) {
     for await (const [, value] of store.entries({ gte: `${heat}/print/`, lt: `${heat}/print0` })) {
       const print = JSON.parse(decoder.decode(value)) as PrintRow; // written by the ledger alone
-      named.add(print.gcode.sha256);
+      for (const sha256 of blobsOfPrint(print.gcode)) named.add(sha256);
     }
   }
   const outputs = store.entries({ gte: "cold/order/runBlobs/", lt: "cold/order/runBlobs0" });

@@ -47,6 +47,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   prints: making.prints,
   print: making.print,
   printPaused: making.wishFor("pause"),
+  printThumbnail: making.printThumbnail,
   printResumed: making.wishFor("resume"),
   printCancelled: making.wishFor("cancel"),
   printResolved: making.printResolved,

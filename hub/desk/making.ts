@@ -18,7 +18,11 @@ import type {
 import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import type { WorkSpec } from "@gantry/shared/contract/registry-ops.ts";
 import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
-import type { PrintAccepted, PrintView } from "@gantry/shared/contract/schemas/prints.ts";
+import type {
+  PrintAccepted,
+  PrintThumbnail,
+  PrintView,
+} from "@gantry/shared/contract/schemas/prints.ts";
 import { draftPrint } from "../ask/rules.ts";
 import { act, newId } from "../hub.ts";
 import type { DeskCallOptions, DeskRequest, PrintUpload } from "../ports.ts";
@@ -121,6 +125,21 @@ export function prints(parts: DeskParts, request: DeskRequest): unknown {
 
 export const print = (parts: DeskParts, request: DeskRequest): PrintView =>
   viewPrint(parts, printRow(parts, paramOf(request, "id")));
+
+/** Throws not_found where the slicer put no picture into the file. */
+export async function printThumbnail(
+  parts: DeskParts,
+  request: DeskRequest,
+): Promise<PrintThumbnail> {
+  const { id, gcode } = printRow(parts, paramOf(request, "id"));
+  const pictures = gcode.analysis?.thumbnails ?? [];
+  const picture = request.query["size"] === "small" ? pictures.at(-1) : pictures[0];
+  if (picture === undefined) throw new GantryError("not_found", `${id} has no picture`);
+  if (parts.blobs === undefined) throw new GantryError("not_found", "There is no blob store here");
+  const { sha256, format, sizeBytes } = picture;
+  const bytes = await parts.blobs.read(sha256, 0, sizeBytes);
+  return { format, sha256, base64: Buffer.from(bytes).toString("base64") };
+}
 
 const viewPrint = ({ hub }: DeskParts, row: PrintRow): PrintView =>
   printView(hub.rows, row, hub.soft.printer(row.printer), hub.stampMs());

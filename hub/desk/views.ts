@@ -14,6 +14,7 @@ import type {
   ConfirmationRow,
   ConversationRow,
   DeviceRow,
+  GcodeAnalysis,
   JobRow,
   MessageRow,
   PrintRow,
@@ -83,8 +84,7 @@ export function printView(
   const isLive = live?.job === row.id && (row.state === "printing" || row.state === "paused");
   const confirmation =
     row.confirmation === undefined ? undefined : rows.get("confirmation", row.confirmation);
-  const { sha256, sizeBytes, commands, nozzleMaxC, bedMaxC, filamentMm, layers, hazards } =
-    row.gcode;
+  const { estimatedS, hazards, analysis, ...gcode } = row.gcode;
   const waits = row.state === "awaiting" || row.state === "ready";
   return {
     id: row.id,
@@ -97,17 +97,12 @@ export function printView(
     createdAt: isoTime(row.createdAtMs),
     ...given("startedAt", row.startedAtMs === undefined ? undefined : isoTime(row.startedAtMs)),
     ...given("finishedAt", row.finishedAtMs === undefined ? undefined : isoTime(row.finishedAtMs)),
-    estimatedS: row.gcode.estimatedS,
+    estimatedS,
     ...given("remainingS", isLive ? live.remainingS : undefined),
     gcode: {
-      sha256,
-      sizeBytes,
-      commands,
-      nozzleMaxC,
-      bedMaxC,
-      filamentMm,
-      layers,
+      ...gcode,
       hazards: [...hazards],
+      ...given("analysis", analysis === undefined ? undefined : analysisView(analysis)),
     },
     ...given("wish", row.wish),
     ...given(
@@ -121,6 +116,12 @@ export function printView(
     ...given("error", row.error),
   };
 }
+
+type AnalysisView = NonNullable<PrintView["gcode"]["analysis"]>;
+
+/** A copy: rows are readonly, replies are not. */
+const analysisView = (analysis: GcodeAnalysis): AnalysisView =>
+  structuredClone(analysis) as AnalysisView;
 
 const childrenView = ({ total, open, failed }: Children): NonNullable<JobView["children"]> => ({
   total,

@@ -3,6 +3,7 @@
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { Hub } from "../hub.ts";
+import { blobsOfPrint } from "../keep-scan.ts";
 import { PACKS_DROPPED } from "../ledger/domains/run-history.ts";
 import type { BlobStore } from "../ports.ts";
 
@@ -29,7 +30,7 @@ function namedBlobs({ rows }: Hub): ReadonlySet<string> {
   for (let place = 0; place < count; place += 1) {
     const id = rows.get("order", `prints/${place}`);
     const print = id === undefined ? undefined : rows.get("print", id);
-    if (print !== undefined) named.add(print.gcode.sha256);
+    for (const sha256 of print === undefined ? [] : blobsOfPrint(print.gcode)) named.add(sha256);
   }
   const ofRuns = rows.get("count", "runBlobs") ?? 0;
   for (let place = 0; place < ofRuns; place += 1) {

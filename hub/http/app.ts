@@ -32,6 +32,7 @@ import { eventsDoor } from "./routes/events.ts";
 import { type DoorCounts, health, makeCounts, metrics } from "./routes/health.ts";
 import { plain } from "./routes/plain.ts";
 import { submitPrint } from "./routes/prints.ts";
+import { printThumbnail } from "./routes/thumbnail.ts";
 import { query } from "./routes/query.ts";
 import { runBatch } from "./routes/run-batch.ts";
 import { workBatch } from "./routes/work-batch.ts";
@@ -101,6 +102,7 @@ function specialHandlers(
     query: query(deps),
     backup: backup(deps),
     printSubmitted: submitPrint(deps),
+    printThumbnail: printThumbnail(deps),
     runsStarted: runBatch(deps),
     workAdded: workBatch(deps),
     events,

@@ -182,6 +182,7 @@ function requestContent(name: RouteName, schema: Json): Json {
 
 function replyContent(name: RouteName, route: Route, schema: Json): Json {
   if (name === "metrics") return { "text/plain": { schema } };
+  if (name === "printThumbnail") return { "image/png": {}, "image/jpeg": {}, "image/qoi": {} };
   if (name === "backup") return { [BACKUP_MEDIA_TYPE]: { schema } };
   const json = { "application/json": { schema } };
   return route.stream === undefined

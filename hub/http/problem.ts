@@ -14,11 +14,17 @@ export function problemOf(error: ErrorRecord, requestId: string): Record<string,
     status: kind.http,
     detail: error.message,
     code: error.code,
-    hint: kind.hint,
+    hint: hintOf(error),
     requestId,
     retryable: kind.retry,
     ...(error.details === undefined ? {} : { details: error.details }),
   };
+}
+
+/** What to do about this very fault, where its thrower knew; else about its kind. */
+function hintOf({ code, details }: ErrorRecord): string {
+  const hint = details?.["hint"];
+  return typeof hint === "string" ? hint : ERRORS[code].hint;
 }
 
 /** OpenAI's `{error: {message, type, param, code}}`; `code` is ours, save where clients know another. */
@@ -30,7 +36,7 @@ export function openAiErrorOf(error: ErrorRecord, requestId: string): Record<str
       type: openAiType(kind.http),
       param: paramOf(error),
       code: error.code,
-      hint: kind.hint,
+      hint: hintOf(error),
       requestId,
     },
   };

@@ -5,6 +5,7 @@ import { isLocal } from "../cluster/local-routes.ts";
 import { checkMember, removed } from "../cluster/removed.ts";
 import type { Serving } from "../cluster/serving.ts";
 import type { Hub } from "../hub.ts";
+import { blobsOfPrint } from "../keep-scan.ts";
 import type { Desk, PrintUpload } from "../ports.ts";
 import type { HubCore } from "./core.ts";
 import type { Hands } from "./hands.ts";
@@ -30,8 +31,9 @@ export function makeFront(core: HubCore, { desk, blobs }: Hands, serving: Servin
     term: () => hub.replica.status().term,
     change: (signal) => serving.change(signal),
     async prepare(route, request, signal) {
-      if (route === "printSubmitted")
-        await blobs.spread((request.body as PrintUpload).gcode.sha256, signal);
+      if (route !== "printSubmitted") return;
+      const { gcode } = request.body as PrintUpload;
+      for (const sha256 of blobsOfPrint(gcode)) await blobs.spread(sha256, signal);
     },
     calls,
     authenticate: (hash) =>

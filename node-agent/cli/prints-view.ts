@@ -18,15 +18,49 @@ export function printFacts(look: Look, view: PrintView): string {
     ["progress", formatShare(view.progress)],
     ["started", view.startedAt === undefined ? undefined : formatTime(view.startedAt)],
     ["finished", view.finishedAt === undefined ? undefined : formatTime(view.finishedAt)],
-    ["time", `about ${formatSeconds(view.estimatedS)}`],
+    ["time", timeOf(view)],
     ["heat", `nozzle ${gcode.nozzleMaxC} °C, bed ${gcode.bedMaxC} °C`],
-    ["filament", `${(gcode.filamentMm / 1_000).toFixed(2)} m`],
-    ["size", `${formatBytes(gcode.sizeBytes)}, ${gcode.commands} commands, ${gcode.layers} layers`],
+    ["filament", filamentOf(gcode)],
+    ["layers", layersOf(gcode)],
+    ["size", `${formatBytes(gcode.sizeBytes)}, ${gcode.commands} commands`],
+    ["sliced by", slicerOf(gcode)],
     ["by", view.by],
     ["error", view.error === undefined ? undefined : `${view.error.message} (${view.error.code})`],
   ]);
   const hazards = gcode.hazards.map((hazard) => paint(look, "yellow", `! ${cleanLine(hazard)}`));
   return [facts, ...hazards].join("\n");
+}
+
+type Gcode = PrintView["gcode"];
+
+/** The slicer's word first; ours beside it, for the slicer did not know the limits of this printer. */
+function timeOf({ estimatedS, gcode: { analysis } }: PrintView): string {
+  const about = `about ${formatSeconds(estimatedS)}`;
+  if (analysis?.slicerS === undefined) return about;
+  return `${about} by the slicer, ${formatSeconds(analysis.modelS)} by its moves`;
+}
+
+function filamentOf({ filamentMm, analysis }: Gcode): string {
+  const { massG, material } = analysis?.filament ?? {};
+  return [
+    `${(filamentMm / 1_000).toFixed(2)} m`,
+    massG === undefined ? undefined : `${massG.toFixed(1)} g`,
+    material === undefined ? undefined : cleanLine(material),
+  ]
+    .filter((part) => part !== undefined)
+    .join(", ");
+}
+
+function layersOf({ layers, analysis }: Gcode): string {
+  const heights = analysis?.layers;
+  return heights === undefined
+    ? String(layers)
+    : `${layers} of ${heights.usualHeightMm} mm, ${heights.topMm} mm high`;
+}
+
+function slicerOf({ analysis }: Gcode): string | undefined {
+  const slicer = analysis?.slicer;
+  return slicer && cleanLine([slicer.name, slicer.version].filter(Boolean).join(" "));
 }
 
 /** The same with the confirmation that it waits for. */

@@ -106,6 +106,11 @@ export const ROUTES = {
   ),
   prints: get("/api/fabrication/jobs", "viewer", "Print jobs, the newest first"),
   print: get("/api/fabrication/jobs/:id", "viewer", "One print job"),
+  printThumbnail: get(
+    "/api/fabrication/jobs/:id/thumbnail",
+    "viewer",
+    "The picture that the slicer put into its file; size=large|small",
+  ),
   printPaused: post("/api/fabrication/jobs/:id/pause", "operator", "Pause", 202),
   printResumed: post("/api/fabrication/jobs/:id/resume", "operator", "Resume", 202),
   printCancelled: post("/api/fabrication/jobs/:id/cancel", "operator", "Cancel", 202),

@@ -36,6 +36,14 @@ export interface Capabilities {
   readonly embedder?: { readonly tag: string; readonly dimensions: number } | undefined;
   readonly commands: readonly CommandFact[];
   readonly printers: readonly Printer[];
+  /** Programs that make bodies, and G-code of bodies. */
+  readonly cad?: ToolFact | undefined;
+  readonly slicer?: ToolFact | undefined;
+}
+
+export interface ToolFact {
+  readonly version: string;
+  readonly isIsolated: boolean;
 }
 
 export interface ModelFact {
@@ -182,6 +190,10 @@ export type Effect = (typeof EFFECTS)[number];
 export const JOB_CLASSES = ["high", "normal", "low"] as const;
 export type JobClass = (typeof JOB_CLASSES)[number];
 
+/** A `+` joins what one machine must have together; `cad-free` may run programs of people. */
+export const CAD_NEEDS = ["cad", "cad-free", "slice", "cad+slice", "cad-free+slice"] as const;
+export type CadNeed = (typeof CAD_NEEDS)[number];
+
 export const JOB_STATES = [
   "awaiting",
   /** For its children. */
@@ -199,11 +211,11 @@ export type JobState = (typeof JOB_STATES)[number];
 /** A piece of queued work: for any node that has the capability, or (`work`) for a program. */
 export interface JobRow {
   readonly id: string;
-  readonly kind: "command" | "embed" | "work";
+  readonly kind: "command" | "embed" | "cad" | "slice" | "work";
   readonly class: JobClass;
   readonly effect: Effect;
   readonly state: JobState;
-  /** Capability it needs: `command:NAME` or `embed`; empty for `work`. */
+  /** Capability it needs: `command:NAME`, `embed`, or of CAD_NEEDS; empty for `work`. */
   readonly needs: string;
   readonly input: Readonly<Record<string, unknown>>;
   /** The default queue where left out. */
@@ -368,6 +380,41 @@ export interface GcodeFacts {
     readonly max: { readonly x: number; readonly y: number; readonly z: number };
   };
   readonly hazards: readonly string[];
+  /** Absent for jobs of before there was one. */
+  readonly analysis?: GcodeAnalysis;
+}
+
+/** What a file says and does besides, as shared/gcode/scan.ts finds it. mm, s, g, degrees Celsius. */
+export interface GcodeAnalysis {
+  readonly slicer?: { readonly name: string; readonly version?: string };
+  readonly modelS: number;
+  readonly slicerS?: number;
+  readonly layers?: {
+    readonly count: number;
+    readonly firstHeightMm: number;
+    readonly usualHeightMm: number;
+    readonly topMm: number;
+  };
+  readonly filament: {
+    readonly lengthMm: number;
+    readonly volumeCm3: number;
+    readonly massG?: number;
+    readonly material?: string;
+  };
+  readonly laidBoundsMm?: GcodeFacts["boundsMm"];
+  readonly chamberMaxC?: number;
+  readonly tools: readonly number[];
+  readonly settings: Readonly<Record<string, string>>;
+  /** Blobs, the largest picture first. */
+  readonly thumbnails: readonly ThumbnailFact[];
+}
+
+export interface ThumbnailFact {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly format: "png" | "jpg" | "qoi";
+  readonly width: number;
+  readonly height: number;
 }
 
 export interface PrintRow {

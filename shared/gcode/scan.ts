@@ -31,6 +31,10 @@ export interface GcodeLimits extends CommandProfile {
   readonly dialect?: "marlin" | "klipper";
 }
 
+/** How files for a printer of this driver are read; whoever scans one asks here. */
+export const dialectOf = (driver: string): NonNullable<GcodeLimits["dialect"]> =>
+  driver === "moonraker" ? "klipper" : "marlin";
+
 /** What the file says and does, besides what decides whether it may run. */
 export interface GcodeAnalysis {
   readonly slicer?: Slicer;

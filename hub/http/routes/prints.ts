@@ -12,7 +12,7 @@ import { idSchema, nameSchema } from "@gantry/shared/contract/schemas/common.ts"
 import { type DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import { printSubmitSchema } from "@gantry/shared/contract/schemas/prints.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
-import type { GcodeLimits } from "@gantry/shared/gcode/scan.ts";
+import { dialectOf, type GcodeLimits } from "@gantry/shared/gcode/scan.ts";
 import type { PrintUpload } from "../../ports.ts";
 import { mediaTypeOf, readChunks, readJson } from "../body.ts";
 import { within } from "../deadline.ts";
@@ -159,6 +159,7 @@ async function limitsOf(deps: DoorDeps, c: DoorContext, printer: string): Promis
     sizeMm: view.sizeMm,
     nozzleMaxC: view.nozzleMaxC ?? NOZZLE_MAX_C,
     bedMaxC: view.bedMaxC ?? BED_MAX_C,
+    dialect: dialectOf(view.type),
   };
 }
 

@@ -12,6 +12,43 @@ import {
 } from "./common.ts";
 import { confirmationViewSchema } from "./confirmations.ts";
 
+const pointSchema = z.object({ x: z.number(), y: z.number(), z: z.number() });
+const boundsSchema = z.object({ min: pointSchema, max: pointSchema });
+
+/** As GcodeAnalysis of rows.ts. */
+const analysisSchema = z.object({
+  slicer: z.object({ name: z.string(), version: z.string().optional() }).optional(),
+  modelS: z.number(),
+  slicerS: z.number().optional(),
+  layers: z
+    .object({
+      count: z.number(),
+      firstHeightMm: z.number(),
+      usualHeightMm: z.number(),
+      topMm: z.number(),
+    })
+    .optional(),
+  filament: z.object({
+    lengthMm: z.number(),
+    volumeCm3: z.number(),
+    massG: z.number().optional(),
+    material: z.string().optional(),
+  }),
+  laidBoundsMm: boundsSchema.optional(),
+  chamberMaxC: z.number().optional(),
+  tools: z.array(z.number()),
+  settings: z.record(z.string(), z.string()),
+  thumbnails: z.array(
+    z.object({
+      sha256: z.string(),
+      sizeBytes: z.number(),
+      format: z.enum(["png", "jpg", "qoi"]),
+      width: z.number(),
+      height: z.number(),
+    }),
+  ),
+});
+
 export const printViewSchema = z.object({
   id: z.string(),
   name: z.string(),
@@ -34,6 +71,8 @@ export const printViewSchema = z.object({
     filamentMm: z.number(),
     layers: z.number(),
     hazards: z.array(z.string()),
+    boundsMm: boundsSchema.optional(),
+    analysis: analysisSchema.optional(),
   }),
   wish: z.enum(["pause", "resume", "cancel"]).optional(),
   /** Why a ready job has not started. */
@@ -54,10 +93,22 @@ export const printAcceptedSchema = z.object({
 });
 export type PrintAccepted = z.infer<typeof printAcceptedSchema>;
 
+/** The door sends the picture itself. */
+export const printThumbnailSchema = z.object({
+  format: z.enum(["png", "jpg", "qoi"]),
+  sha256: z.string(),
+  base64: z.string(),
+});
+export type PrintThumbnail = z.infer<typeof printThumbnailSchema>;
+
 export const PRINT_SCHEMAS = {
   printSubmitted: { body: printSubmitSchema, reply: printAcceptedSchema },
   prints: { query: pageQuerySchema, reply: pageOf("jobs", printViewSchema) },
   print: { reply: printViewSchema },
+  printThumbnail: {
+    query: z.object({ size: z.enum(["large", "small"]).default("large") }),
+    reply: printThumbnailSchema,
+  },
   printPaused: { reply: printViewSchema },
   printResumed: { reply: printViewSchema },
   printCancelled: { reply: printViewSchema },

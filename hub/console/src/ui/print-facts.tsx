@@ -6,9 +6,28 @@ import { Facts, Hash, Progress, StateBadge } from "./parts.tsx";
 
 /** What the scan found in the file, and when what happened. */
 export function PrintFacts({ print }: { readonly print: PrintView }) {
-  const { gcode, printer, by, estimatedS, createdAt, startedAt, finishedAt, startedCount } = print;
+  const {
+    id,
+    name,
+    gcode,
+    printer,
+    by,
+    estimatedS,
+    createdAt,
+    startedAt,
+    finishedAt,
+    startedCount,
+  } = print;
+  const { analysis } = gcode;
   return (
     <>
+      {isShown(analysis) && (
+        <img
+          class="thumbnail"
+          src={`/api/fabrication/jobs/${encodeURIComponent(id)}/thumbnail`}
+          alt={`${name}, as the slicer drew it`}
+        />
+      )}
       {gcode.hazards.length > 0 && (
         <ul class="hazards" aria-label="Hazards found">
           {gcode.hazards.map((hazard) => (
@@ -20,10 +39,13 @@ export function PrintFacts({ print }: { readonly print: PrintView }) {
         rows={[
           ["Printer", printer],
           ["Estimated", duration(estimatedS)],
-          ["Layers", gcode.layers],
-          ["Filament", metres(gcode.filamentMm)],
+          ["By its moves", analysis === undefined ? undefined : duration(analysis.modelS)],
+          ["Layers", layersOf(gcode)],
+          ["Filament", filamentOf(gcode)],
           ["Nozzle up to", `${gcode.nozzleMaxC} °C`],
           ["Bed up to", `${gcode.bedMaxC} °C`],
+          ["Part", sizeOf(analysis?.laidBoundsMm)],
+          ["Sliced by", slicerOf(gcode)],
           ["File", bytes(gcode.sizeBytes)],
           ["Commands", gcode.commands.toLocaleString()],
           ["Hash", <Hash value={gcode.sha256} />],
@@ -36,6 +58,39 @@ export function PrintFacts({ print }: { readonly print: PrintView }) {
       />
     </>
   );
+}
+
+type Gcode = PrintView["gcode"];
+
+/** Browsers know no QOI. */
+const isShown = (analysis: Gcode["analysis"]): boolean => {
+  const picture = analysis?.thumbnails[0];
+  return picture !== undefined && picture.format !== "qoi";
+};
+
+function layersOf({ layers, analysis }: Gcode): string {
+  const heights = analysis?.layers;
+  return heights === undefined
+    ? String(layers)
+    : `${layers} of ${heights.usualHeightMm} mm, ${heights.topMm} mm high`;
+}
+
+function filamentOf({ filamentMm, analysis }: Gcode): string {
+  const { massG, material } = analysis?.filament ?? {};
+  const mass = massG === undefined ? [] : [`${massG.toFixed(1)} g`];
+  return [metres(filamentMm), ...mass, ...(material === undefined ? [] : [material])].join(", ");
+}
+
+function slicerOf({ analysis }: Gcode): string | undefined {
+  const slicer = analysis?.slicer;
+  return slicer && [slicer.name, slicer.version].filter(Boolean).join(" ");
+}
+
+/** Of the box around all filament, skirt and purge lines too. */
+function sizeOf(box: NonNullable<Gcode["analysis"]>["laidBoundsMm"]): string | undefined {
+  if (box === undefined) return undefined;
+  const sides = (["x", "y"] as const).map((axis) => (box.max[axis] - box.min[axis]).toFixed(1));
+  return `${sides.join(" × ")} mm, ${box.max.z.toFixed(1)} mm high`;
 }
 
 const time = (at: string | undefined): string | undefined =>
