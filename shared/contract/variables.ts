@@ -333,7 +333,7 @@ export const VARIABLES = {
     field: "bridgeSocket",
     kind: "path",
     otherwise: "DATA_DIR/bridge/bridge.sock",
-    readBy: ["agent", "bridge"],
+    readBy: ["agent", "bridge", "client"],
     meaning: "socket between an agent and its firmware bridge",
   },
   GANTRY_HEARTBEAT: {
