@@ -16,6 +16,7 @@ import { registryUseCases } from "./registry.ts";
 import * as runArchive from "./run-archive.ts";
 import * as runList from "./run-list.ts";
 import * as runPatches from "./run-patches.ts";
+import * as runProposals from "./run-proposals.ts";
 import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
 import { webhookUseCases } from "./webhooks.ts";
@@ -84,6 +85,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runRetried: runs.runRetried,
   runResolved: runs.runResolved,
   runPatched: runs.runPatched,
+  runPatchProposed: runProposals.runPatchProposed,
   runPatchReverted: runs.runPatchReverted,
   runReplayed: runs.runReplayed,
   runRestored: runArchive.runRestored,

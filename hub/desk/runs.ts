@@ -218,7 +218,7 @@ function briefly({ by, createdAtMs, state }: RunRow): readonly unknown[] {
   return [briefEntry(createdAtMs, by, "started"), ...end];
 }
 
-function runRow(parts: DeskParts, request: DeskRequest): RunRow {
+export function runRow(parts: DeskParts, request: DeskRequest): RunRow {
   const id = paramOf(request, "id");
   checkUnpacked(parts, id);
   const row = parts.hub.rows.get("run", id);

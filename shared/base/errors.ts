@@ -69,6 +69,13 @@ export const ERRORS = {
     "The patch does not fit this document",
     "Read the document again; `details.reason` says what is in the way.",
   ),
+  sentence_unclear: kind(
+    422,
+    65,
+    false,
+    "No patch could be made of this sentence",
+    "Say it in one of the forms of docs/workflows.md, or send operations.",
+  ),
   // Workflows: `details.faults` has a code, a JSON pointer, a message and a hint for each fault.
   workflow_invalid: kind(422, 65, false, "The workflow is not valid", "Mend what `details` names."),
   egress_denied: kind(

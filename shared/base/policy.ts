@@ -245,6 +245,8 @@ export const LIMIT = {
   /** Of a graph's canonical JSON. */
   definitionBytes: { max: 1_000_000, whenFull: "413 too_large" },
   workflowVersions: { max: 1_000, whenFull: "the oldest without a tag leaves the list" },
+  /** A graph, its states and a wish, as a model gets them. */
+  proposalChars: { max: 60_000, whenFull: "413 too_large: send operations instead" },
   /** Of all workflows, until they are made into versions. */
   libraryPatches: { max: 500, whenFull: "429 busy" },
   /** Patches of one workflow that can still be read and taken back. */

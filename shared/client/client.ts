@@ -302,6 +302,7 @@ const UPLOAD_MS = 6 * TIMEOUT.fabricationCommandMs;
 /** How long a person waits for what is not a plain read or write. */
 const WAITS: Partial<Readonly<Record<RouteName, number>>> = {
   query: TIMEOUT.answerMs,
+  runPatchProposed: TIMEOUT.answerMs,
   chatCompletions: TIMEOUT.answerMs,
   embeddings: TIMEOUT.answerMs,
   exec: TIMEOUT.commandMs + TIMEOUT.proposeMs,

@@ -214,6 +214,11 @@ export const ROUTES = {
     "Say what became of a node that was lost in the middle",
   ),
   runPatched: post("/api/runs/:id/patch", "maker", "Change its graph; If-Match: REVISION"),
+  runPatchProposed: post(
+    "/api/runs/:id/patches/propose",
+    "maker",
+    "Change it by a sentence; asks back where that may mean several things",
+  ),
   runPatchReverted: post("/api/runs/:id/revert", "maker", "Take a patch back"),
   runRestored: post("/api/runs/:id/restore", "maker", "Bring its rows back from the archive"),
   runReplayed: post(

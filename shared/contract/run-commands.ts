@@ -128,6 +128,8 @@ export type RunCommandBody =
       readonly reason: string;
       /** What the author had before his eyes; left out: the run as it is. */
       readonly baseRevision?: number;
+      /** A model wrote it and nobody has read it: a person's word is needed in any case. */
+      readonly isUnseen?: true;
       readonly rules: PatchRules;
       /** Patches that the author has seen; refused with revision_mismatch if there are more. */
       readonly ifRevision?: number;

@@ -116,4 +116,33 @@ describe("patches of a workflow", { timeout: 120_000 }, () => {
     expect(await gantry("patch", "show", "flow", "1")).toContain("+ node b (function)");
     expect(await gantry("patch", "lag")).toContain("waiting");
   });
+
+  it("[A98] a sentence changes a run, is shown first where that is wished, and is asked back where it is unclear", async () => {
+    await using a = await startAppliance({ parts: ["hub"] });
+    await keep(a);
+    const { body: started } = await a.api("POST", "/api/runs", { workflow: "flow" });
+    const run = started.run.id as string;
+    const propose = (...words: string[]) =>
+      runGantry(["patch", "propose", run, ...words, "--hub", a.url, "--token", a.token], {});
+    const dry = await propose("add", "a pause of 5 minutes at the end", "--dry-run");
+    expect(dry).toMatchObject({ code: 0, err: "" });
+    expect(dry.out).toContain("+ node pause (timer)");
+    expect(dry.out).toContain("Nothing was changed");
+    const done = await propose("add a pause of 5 minutes at the end");
+    expect(done.out).toContain("+ edge wait -> pause");
+    expect(done.out).toContain(`${run} has revision 1`);
+    const back = await propose("remove everything I dislike");
+    expect(back.code).toBe(65);
+    expect(back.out).toContain("Which one do you mean?");
+    const email = await a.api("POST", `/api/runs/${run}/patches/propose`, {
+      sentence: "Add an email notification at the end",
+    });
+    expect([email.status, email.body.kind]).toEqual([200, "question"]);
+    const late = await a.api("POST", `/api/runs/${run}/patches/propose`, { sentence: "skip a" });
+    expect([late.status, late.body.details.faults[0].code]).toEqual([409, "node_passed"]);
+    const odd = await a.api("POST", `/api/runs/${run}/patches/propose`, { sentence: "be nice" });
+    expect([odd.status, odd.body.code]).toEqual([422, "sentence_unclear"]);
+    const { body: view } = await a.api("GET", `/api/runs/${run}`);
+    expect(view.revision).toBe(1);
+  });
 });

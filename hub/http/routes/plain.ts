@@ -14,6 +14,7 @@ const DEADLINES_MS: Partial<Record<RouteName, number>> = {
   chatCompletions: TIMEOUT.answerMs,
   embeddings: TIMEOUT.answerMs,
   exec: TIMEOUT.commandMs,
+  runPatchProposed: TIMEOUT.answerMs,
   lockAcquired: TIMEOUT.lockWaitMs + TIMEOUT.proposeMs,
   confirm: TIMEOUT.fabricationCommandMs,
   stop: TIMEOUT.fabricationCommandMs,

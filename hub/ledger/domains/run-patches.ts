@@ -14,7 +14,7 @@ import type { PatchRules } from "@gantry/shared/contract/run-commands.ts";
 import type { TicketRow } from "@gantry/shared/contract/run-rows.ts";
 import { isRunOver, NODE_STATES } from "../../workflow/engine-types.ts";
 import { judgePatch } from "../../workflow/patches/judge.ts";
-import { patchRefused } from "../../workflow/patches/patch-fault.ts";
+import { patchFault, patchRefused } from "../../workflow/patches/patch-fault.ts";
 import { patchPolicy } from "../../workflow/patches/patch-policy.ts";
 import type {
   AppliedPatch,
@@ -38,7 +38,7 @@ const patchId = (run: RunRow): string => `${run.id}/${run.state.revision + 1}`;
 
 export function runPatched(context: Context, command: CommandOf<"runPatched">): unknown {
   const row = rowOf(context, "run", command.run, "run");
-  const { by, operations, reason, ifRevision, baseRevision, rules } = command;
+  const { by, operations, reason, ifRevision, baseRevision, isUnseen, rules } = command;
   const draft: PatchDraft = {
     author:
       by.kind === "agent"
@@ -48,6 +48,7 @@ export function runPatched(context: Context, command: CommandOf<"runPatched">): 
     ...(ifRevision === undefined ? {} : { ifMatch: ifRevision }),
     operations,
     reason,
+    ...(isUnseen === undefined ? {} : { isUnseen }),
   };
   return judge(context, row, draft, rules, undefined);
 }
@@ -65,7 +66,7 @@ export function runPatchReverted(
 ): unknown {
   const row = rowOf(context, "run", command.run, "run");
   const verdict = judgeRevert(
-    patchedRun(context, row),
+    patchedRunOf(context.rows, row),
     {
       author: { kind: "person", name: command.actor, role: command.role },
       patch: `${row.id}/${command.patch}`,
@@ -85,17 +86,27 @@ function judge(
   rules: PatchRules,
   approvedBy: Approver | undefined,
 ): unknown {
-  const verdict = judgePatch(patchedRun(context, row), draft, {
+  const verdict = judgePatch(patchedRunOf(context.rows, row), draft, {
     id: patchId(row),
     atMs: context.nowMs,
     policy: patchPolicy(rules),
     ...(approvedBy === undefined ? {} : { approvedBy }),
   });
   if (verdict.kind === "refused") throw refusalOf(verdict);
-  if (verdict.kind === "accepted") return install(context, row, verdict);
+  if (verdict.kind === "accepted")
+    return draft.isUnseen === true && approvedBy === undefined
+      ? ask(context, row, draft, rules, UNSEEN)
+      : install(context, row, verdict);
   if (approvedBy !== undefined) throw patchRefused(verdict.faults, "forbidden");
   return ask(context, row, draft, rules, verdict);
 }
+
+/** RP2: who asked for it may say yes, too, once he has read it. */
+const UNSEEN: Extract<Verdict, { kind: "needsApproval" }> = {
+  kind: "needsApproval",
+  role: "maker",
+  faults: [patchFault("nobody_has_seen", "", "A model wrote it")],
+};
 
 /** What does not fit the graph is the author's to read again; what the graph itself gets wrong is not. */
 function refusalOf({ faults }: Extract<Verdict, { kind: "refused" }>): GantryError {
@@ -139,7 +150,8 @@ function ask(
   return { run: row.id, revision: row.state.revision, ticket: id, touched: [] };
 }
 
-function patchedRun({ rows }: Context, row: RunRow): PatchedRun {
+/** A run with its patches, as they are judged. */
+export function patchedRunOf(rows: Context["rows"], row: RunRow): PatchedRun {
   const { state, definition } = row;
   const plan = planOf(rows, state.graph);
   const patches: AppliedPatch[] = [];

@@ -102,6 +102,7 @@ const KINDS = {
     "forbidden",
     "It changes what is undone after a failure: a person must look at it.",
   ),
+  nobody_has_seen: kind("forbidden", "Look at it: gantry patch show TICKET, then say yes or no."),
   asks_first: kind("forbidden", "This agent's patches wait for a person (`patches: ask`)."),
   // ── where it may call ──
   bad_url: kind("egress_denied", "Give a whole address, as in https://host/path."),

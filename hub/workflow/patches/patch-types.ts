@@ -26,6 +26,8 @@ export interface PatchDraft {
   readonly ifMatch?: number;
   readonly operations: unknown;
   readonly reason: string;
+  /** A model wrote it for a person who has not read it. */
+  readonly isUnseen?: true;
 }
 
 export interface Approver {

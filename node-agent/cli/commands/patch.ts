@@ -4,7 +4,7 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
 import type { ReplyOf } from "@gantry/shared/contract/schemas/table.ts";
-import { badUsage, intOption, textOption } from "../args.ts";
+import { badUsage, intOption, isOn, textOption } from "../args.ts";
 import { type Command, type Context, show, wordAt } from "../context.ts";
 import { readJsonFile } from "../json-file.ts";
 import { openClient } from "../opening.ts";
@@ -27,6 +27,8 @@ export const patch: Command = async (context) => {
       return await showOne(context, client);
     case "add":
       return await add(context, client);
+    case "propose":
+      return await propose(context, client);
     case "revert":
       return await revert(context, client);
     case "lag":
@@ -178,6 +180,32 @@ async function add(context: Context, client: Client): Promise<void> {
   show(context, reply, () => saysTaken(reply));
 }
 
+/** A question is asked back with exit 65: nothing was done, and the sentence needs to be another. */
+async function propose(context: Context, client: Client): Promise<number | undefined> {
+  const id = wordAt(context, 1, "The run");
+  const sentence = context.words.slice(2).join(" ");
+  if (sentence.trim() === "") throw badUsage(context.name, context.spec, "The sentence is missing");
+  const body = { sentence, apply: !isOn(context.options, "dry-run") };
+  const reply = await client.runPatchProposed({ id, body, signal: context.world.signal });
+  if (reply.kind === "question") {
+    show(context, reply, () =>
+      [reply.question, ...reply.choices.map((choice) => `  ${choice}`)].map(cleanLine).join("\n"),
+    );
+    return ASKS_BACK;
+  }
+  show(context, reply, (look) => {
+    const { difference, approval, revision } = reply;
+    const lines = difference === undefined ? "" : `${renderDifference(look, difference)}\n\n`;
+    if (reply.applied) return `${lines}${id} has revision ${revision}`;
+    return approval === undefined
+      ? `${lines}Nothing was changed${reply.needsApproval ? "; a person must approve it" : ""}.`
+      : `${lines}${saysWaiting(approval)}`;
+  });
+  return undefined;
+}
+
+const ASKS_BACK = 65;
+
 async function revert(context: Context, client: Client): Promise<void> {
   const { signal } = context.world;
   const of = wordAt(context, 1, "The run or the workflow");
@@ -213,7 +241,10 @@ async function lag(context: Context, client: Client): Promise<void> {
 export const saysPatched = (reply: ReplyOf<"runPatched">): string =>
   reply.approval === undefined
     ? `${reply.run.id} has revision ${reply.revision}`
-    : `It waits for a person: gantry patch show ${reply.approval}, then gantry patch approve ${reply.approval} --reason TEXT`;
+    : saysWaiting(reply.approval);
+
+const saysWaiting = (ticket: string): string =>
+  `It waits for a person: gantry patch show ${ticket}, then gantry patch approve ${ticket} --reason TEXT`;
 
 const saysTaken = (reply: ReplyOf<"workflowPatched">): string =>
   `${reply.workflow} takes patch ${reply.patch}; a version has it by ${formatTime(reply.dueAt)}: gantry patch show ${reply.workflow} ${reply.patch}`;

@@ -225,6 +225,35 @@ export const RUN_SCHEMAS = {
     body: z.strictObject({ operations: z.array(z.unknown()).min(1), reason: reason.min(1) }),
     reply: patchedSchema,
   },
+  runPatchProposed: {
+    body: z.strictObject({
+      sentence: z.string().trim().min(1).max(1_000),
+      /** false: say what it would be, and change nothing. */
+      apply: z.boolean().default(true),
+    }),
+    reply: z.discriminatedUnion("kind", [
+      z.object({
+        kind: z.literal("patch"),
+        /** `grammar`: it was understood without a model. */
+        by: z.enum(["grammar", "model"]),
+        /** Answers of the model until one fitted. */
+        tries: z.number().int(),
+        operations: z.array(z.unknown()),
+        difference: differenceSchema.optional(),
+        applied: z.boolean(),
+        needsApproval: z.boolean(),
+        revision: z.number().int().optional(),
+        /** It waits for a person's word. */
+        approval: z.string().optional(),
+      }),
+      /** Say it again, and more exactly. */
+      z.object({
+        kind: z.literal("question"),
+        question: z.string(),
+        choices: z.array(z.string()),
+      }),
+    ]),
+  },
   runPatchReverted: {
     body: z.strictObject({ patch: z.number().int().positive(), reason: reason.min(1) }),
     reply: patchedSchema,
