@@ -20,6 +20,7 @@ import type { EmbedderSource } from "../runners/embed.ts";
 import type { Model } from "../runners/infer.ts";
 import { openLazyEmbedder } from "./lazy-embedder.ts";
 import { openModelShelf } from "./model-shelf.ts";
+import { openPartHands } from "./part-hands.ts";
 import type { Hands } from "./ports.ts";
 
 export interface HandsOptions {
@@ -81,7 +82,13 @@ export async function openHands(
     scope,
   );
 
+  const parts = openPartHands(
+    { clock, log, onChange, path: options.childEnvironment["PATH"] },
+    scope,
+  );
+
   return {
+    parts,
     models: () => shelf.facts(),
     generate: (id, request, onChunk, signal) =>
       generate(shelf.find(request), id, request, onChunk, signal),

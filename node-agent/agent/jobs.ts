@@ -8,11 +8,13 @@
 // JB4. A `once` job that a crash cut in the middle is told as `interrupted`: a person decides.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { cadOrderSchema, type Made, sliceOrderSchema } from "@gantry/shared/contract/cad.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
 import { z } from "zod";
+import type { MakeTools } from "./makes.ts";
 import type { KnownJob, Memory, Outcome } from "./memory.ts";
 import type { Outbox } from "./outbox.ts";
 import type { Hands } from "./ports.ts";
@@ -44,6 +46,8 @@ export interface JobPorts {
   readonly outbox: Outbox;
   readonly clock: Clock;
   readonly log: Logger;
+  /** What a job that makes a part may ask of this node. */
+  readonly makeTools: (job: string, token: number, signal: AbortSignal) => MakeTools;
 }
 
 export function makeJobs(ports: JobPorts, scope: Scope): Jobs {
@@ -108,7 +112,9 @@ export function makeJobs(ports: JobPorts, scope: Scope): Jobs {
       try {
         await memory.keep({ type: "accepted", job, token, effect: effectOf(message, hands) });
         const stop = AbortSignal.any([current.abort.signal, scope.signal]);
-        const outcome = await outcomeOf(message, hands, clock.timeout(timeoutMs, stop));
+        const limit = clock.timeout(timeoutMs, stop);
+        const tools = (): MakeTools => ports.makeTools(job, current.token, limit);
+        const outcome = await outcomeOf(message, hands, tools, limit);
         running.delete(job);
         await settle(job, current.token, outcome);
       } catch (error) {
@@ -165,12 +171,14 @@ const embedSchema = z.object({ input: z.array(z.string()).min(1) });
 async function outcomeOf(
   { kind, input }: JobMessage,
   hands: Hands,
+  tools: () => MakeTools,
   signal: AbortSignal,
 ): Promise<Outcome> {
   try {
     signal.throwIfAborted(); // cancelled while its lease was written: it never begins
     if (kind === "embed")
       return { result: await hands.embed(parse(embedSchema, input).input, signal) };
+    if (kind !== "command") return { result: await makePart(kind, input, hands, tools(), signal) };
     const { command, args } = parse(commandSchema, input);
     return { result: await hands.runCommand(command, args, signal) };
   } catch (error) {
@@ -178,9 +186,22 @@ async function outcomeOf(
   }
 }
 
+function makePart(
+  kind: "cad" | "slice",
+  input: JobMessage["input"],
+  { parts }: Hands,
+  tools: MakeTools,
+  signal: AbortSignal,
+): Promise<Made> {
+  if (parts === undefined) throw new GantryError("capability_missing", "No parts are made here");
+  return kind === "cad"
+    ? parts.render(parse(cadOrderSchema, input), tools, signal)
+    : parts.slice(parse(sliceOrderSchema, input), tools, signal);
+}
+
 /** A command that is not on this node's list is refused before it does anything: harmless. */
 function effectOf({ kind, input }: JobMessage, hands: Hands): "pure" | "idempotent" | "once" {
-  if (kind === "embed") return "pure";
+  if (kind !== "command") return "pure";
   return hands.commands.find(({ name }) => name === input["command"])?.effect ?? "pure";
 }
 

@@ -8,8 +8,10 @@ import type {
   HubMessage,
   NodeMessage,
 } from "@gantry/shared/contract/link.ts";
-import type { CommandFact, ModelFact } from "@gantry/shared/contract/rows.ts";
+import type { CadOrder, Made, SliceOrder } from "@gantry/shared/contract/cad.ts";
+import type { CommandFact, ModelFact, ToolFact } from "@gantry/shared/contract/rows.ts";
 import type { HubPlace } from "./hub-places.ts";
+import type { MakeTools } from "./makes.ts";
 
 // ── the hub ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -104,6 +106,15 @@ export interface Hands {
   readonly commands: readonly CommandFact[];
   /** Throws command_not_listed, bad_request, busy, command_failed, timeout. */
   runCommand(name: string, args: unknown, signal: AbortSignal): Promise<unknown>;
+  readonly parts?: PartHands;
+}
+
+/** Parts; missing where this machine has no program for them. */
+export interface PartHands {
+  facts(): { readonly cad?: ToolFact; readonly slicer?: ToolFact };
+  /** Throws bad_request, command_failed, mesh_invalid, too_large, capability_missing. */
+  render(order: CadOrder, tools: MakeTools, signal: AbortSignal): Promise<Made>;
+  slice(order: SliceOrder, tools: MakeTools, signal: AbortSignal): Promise<Made>;
 }
 
 export interface Embedding {

@@ -25,6 +25,7 @@ export function staleAnswer(
     case "cancelJob":
     case "recorded":
     case "piece":
+    case "kept":
       return undefined;
   }
 }

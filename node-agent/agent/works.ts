@@ -1,5 +1,6 @@
 // All that a node does for its hub, behind one door: messages in, answers through the outbox.
 
+import { readFile } from "node:fs/promises";
 import type { Capabilities } from "@gantry/shared/contract/rows.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
 import type { Random } from "@gantry/shared/base/prng.ts";
@@ -9,7 +10,9 @@ import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope, type Scope } from "@gantry/shared/flow/scope.ts";
 import { type BlobFetch, makeBlobFetch } from "./blob-fetch.ts";
 import { type Generations, makeGenerations } from "./generations.ts";
+import { type BlobSend, makeBlobSend } from "./blob-send.ts";
 import { type Jobs, makeJobs } from "./jobs.ts";
+import type { MakeTools } from "./makes.ts";
 import type { Memory } from "./memory.ts";
 import { makeOutbox, type Outbox } from "./outbox.ts";
 import type { BlobCache, Bridge, BridgeHandlers, Hands } from "./ports.ts";
@@ -55,7 +58,18 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
   const outbox = makeOutbox();
   const blobs: BlobFetch = makeBlobFetch({ cache, outbox, clock, random });
   const generations: Generations = makeGenerations(hands, outbox, clock, scope);
-  const jobs: Jobs = makeJobs({ hands, memory, outbox, clock, log }, scope);
+  const sends: BlobSend = makeBlobSend(outbox, { clock, random });
+  const makeTools = (job: string, token: number, signal: AbortSignal): MakeTools => ({
+    onStep: (step, share) => void outbox.tell({ type: "makeStep", job, token, step, share }),
+    keep: (bytes) => sends.send(job, token, bytes, signal),
+    async fetch({ sha256, sizeBytes }) {
+      const path = await blobs.fetch(sha256, sizeBytes, signal);
+      const bytes = await readFile(path);
+      await cache.remove(sha256); // of no print: nobody else reads it
+      return bytes;
+    },
+  });
+  const jobs: Jobs = makeJobs({ hands, memory, outbox, clock, log, makeTools }, scope);
   const prints: Prints = makePrints(
     {
       bridge: () => bridge,
@@ -96,6 +110,8 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
         return prints.reset(message);
       case "piece":
         return blobs.onPiece(message);
+      case "kept":
+        return sends.onKept(message);
     }
   }
 
@@ -122,7 +138,10 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
       prints.open();
       repeat();
     },
-    lost: () => blobs.onLost(),
+    lost() {
+      blobs.onLost();
+      sends.onLost();
+    },
     beat(seq) {
       generations.flush();
       prints.tick();
@@ -133,6 +152,7 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
       ...(hands.embedder === undefined ? {} : { embedder: hands.embedder }),
       commands: hands.commands,
       printers: prints.printers(),
+      ...hands.parts?.facts(),
     }),
     holds: () => [...jobs.holds(), ...prints.holds()],
     stop() {

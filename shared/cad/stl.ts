@@ -136,17 +136,38 @@ function wordsOf(bytes: Uint8Array) {
   };
 }
 
-/** Binary STL, for tests and for what comes as 3MF. */
+/**
+ * Binary STL with normals. A face that looks down or back comes first: readers that guess the form by
+ * looking for bytes over 127 behind the header (admesh, and so PrusaSlicer) then guess right.
+ */
 export function writeStl({ corners, triangles }: Mesh): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(HEADER_BYTES + triangles * TRIANGLE_BYTES);
   const view = new DataView(bytes.buffer);
   bytes.set(new TextEncoder().encode("Gantry"));
   view.setUint32(80, triangles, true);
-  for (let triangle = 0; triangle < triangles; triangle += 1) {
-    for (let index = 0; index < 9; index += 1) {
-      const to = HEADER_BYTES + triangle * TRIANGLE_BYTES + 12 + index * 4;
-      view.setFloat32(to, corners[triangle * 9 + index] ?? 0, true);
-    }
+  const normals = Array.from({ length: triangles }, (_, index) =>
+    normalOf(corners.subarray(index * 9, index * 9 + 9)),
+  );
+  const first = Math.max(
+    0,
+    normals.findIndex((normal) => normal.some((value) => value < 0)),
+  );
+  for (let place = 0; place < triangles; place += 1) {
+    const triangle = place === 0 ? first : place <= first ? place - 1 : place;
+    const to = HEADER_BYTES + place * TRIANGLE_BYTES;
+    const numbers = [
+      ...(normals[triangle] ?? []),
+      ...corners.subarray(triangle * 9, triangle * 9 + 9),
+    ];
+    for (const [index, value] of numbers.entries()) view.setFloat32(to + index * 4, value, true);
   }
   return bytes;
+}
+
+function normalOf(triangle: Float32Array): readonly number[] {
+  const [ax = 0, ay = 0, az = 0, bx = 0, by = 0, bz = 0, cx = 0, cy = 0, cz = 0] = triangle;
+  const [ux, uy, uz, vx, vy, vz] = [bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az];
+  const [x, y, z] = [uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx];
+  const length = Math.hypot(x, y, z);
+  return length === 0 ? [0, 0, 0] : [x / length, y / length, z / length];
 }

@@ -25,6 +25,8 @@ export const capabilitiesDigest = (capabilities: Capabilities): string =>
     embedder: capabilities.embedder,
     commands: byKey(capabilities.commands, ({ name }) => name),
     printers: byKey(capabilities.printers, ({ id }) => id).map(stableFactsOf),
+    ...(capabilities.cad === undefined ? {} : { cad: capabilities.cad }),
+    ...(capabilities.slicer === undefined ? {} : { slicer: capabilities.slicer }),
   });
 
 const byKey = <T>(items: readonly T[], keyOf: (item: T) => string): T[] =>

@@ -56,7 +56,7 @@ export interface PrintDraft {
 
 export interface JobDraft {
   readonly job: string;
-  readonly kind: "command" | "embed";
+  readonly kind: "command" | "embed" | "cad" | "slice";
   readonly class: JobClass;
   readonly effect: Effect;
   readonly needs: string;

@@ -10,6 +10,7 @@
 
 import { z } from "zod";
 import { JOB_PHASES, printerSchema } from "./bridge.ts";
+import { MAKE_STEPS } from "./cad.ts";
 import { EFFECTS } from "./rows.ts";
 import { HAZARD_CLASSES } from "./roles.ts";
 
@@ -17,6 +18,12 @@ const errorSchema = z.object({
   code: z.string(),
   message: z.string(),
   details: z.record(z.string(), z.unknown()).optional(),
+});
+
+const toolSchema = z.object({
+  version: z.string(),
+  /** Programs of people may run there: they see no file of the machine. */
+  isIsolated: z.boolean(),
 });
 
 export const capabilitiesSchema = z.object({
@@ -38,6 +45,9 @@ export const capabilitiesSchema = z.object({
     }),
   ),
   printers: z.array(printerSchema),
+  /** Programs that this node has tried: OpenSCAD and PrusaSlicer. */
+  cad: toolSchema.optional(),
+  slicer: toolSchema.optional(),
 });
 
 export const generateSchema = z.object({
@@ -118,6 +128,24 @@ export const nodeMessageSchema = z.discriminatedUnion("type", [
     result: z.unknown().optional(),
     error: errorSchema.optional(),
   }),
+  /** Live: how far a part is. `share`: 0 to 1 of this step. */
+  z.object({
+    type: z.literal("makeStep"),
+    job: z.string(),
+    token: z.number().int(),
+    step: z.enum(MAKE_STEPS),
+    share: z.number().min(0).max(1),
+  }),
+  /** A piece of a file that a job has made, base64; answered with `kept`. */
+  z.object({
+    type: z.literal("keep"),
+    job: z.string(),
+    token: z.number().int(),
+    sha256: z.string(),
+    sizeBytes: z.number().int().positive(),
+    offset: z.number().int().nonnegative(),
+    bytes: z.string(),
+  }),
   z.object({ type: z.literal("printers"), printers: z.array(printerSchema) }),
   z.object({
     type: z.literal("printJob"),
@@ -182,9 +210,18 @@ export const hubMessageSchema = z.discriminatedUnion("type", [
     type: z.literal("job"),
     job: z.string(),
     token: z.number().int(),
-    kind: z.enum(["command", "embed"]),
+    kind: z.enum(["command", "embed", "cad", "slice"]),
     input: z.record(z.string(), z.unknown()),
     timeoutMs: z.number().int().positive(),
+  }),
+  /** `offset`: where to go on from. `isWhole`: the file is on disk under its hash. */
+  z.object({
+    type: z.literal("kept"),
+    job: z.string(),
+    sha256: z.string(),
+    offset: z.number().int().nonnegative(),
+    isWhole: z.boolean(),
+    error: errorSchema.optional(),
   }),
   z.object({ type: z.literal("cancelJob"), job: z.string(), token: z.number().int() }),
   /** The hub has this report in its log. `phase` for prints. */
