@@ -168,102 +168,181 @@ export interface Rows {
   reload(hotRows: Iterable<readonly [string, unknown]>): void;
 }
 
-const hotKey = (table: TableName, id: string): string => `hot/${table}/${id}`;
-const coldKey = (table: TableName, id: string): string => `cold/${table}/${id}`;
-
 export const HOT_PREFIX = "hot/";
 export const coldPrefix = (table: TableName): string => `cold/${table}/`;
 
+/** A table, and what of it has changed; undefined stands for a deletion. Keys are made when it is stored. */
+interface Table {
+  readonly hot: Map<string, unknown>;
+  dirtyHot: Map<string, unknown>;
+  dirtyCold: Map<string, unknown>;
+  storingHot: ReadonlyMap<string, unknown>;
+  storingCold: ReadonlyMap<string, unknown>;
+  /** Hot rows that the disk has or is being given: any other that goes leaves nothing to delete there. */
+  readonly stored: Set<string>;
+  observer: RowsObserver<never> | undefined;
+}
+
+const NONE: ReadonlyMap<string, unknown> = new Map();
+
+const emptyTable = (): Table => ({
+  hot: new Map(),
+  dirtyHot: new Map(),
+  dirtyCold: new Map(),
+  storingHot: NONE,
+  storingCold: NONE,
+  stored: new Set(),
+  observer: undefined,
+});
+
 /** `hotRows`: everything under HOT_PREFIX, as [key, row] in key order. */
 export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown]>): Rows {
-  const tables = new Map<string, Map<string, unknown>>();
-  let dirty = new Map<string, unknown>();
-  let storing: Map<string, unknown> | undefined;
+  const tables = new Map<string, Table>();
+  let isStoring = false;
+  let dirtyCount = 0;
   let writes = 0;
-  const observers = new Map<string, RowsObserver<never>>();
-  const tell = (table: string, id: string, row: unknown, cold?: unknown): void =>
-    observers.get(table)?.changed(id, row as never, cold as never); // of the table it observes
 
-  function tableOf(table: string): Map<string, unknown> {
-    let rows = tables.get(table);
-    if (rows === undefined) {
-      rows = new Map();
-      tables.set(table, rows);
+  function tableOf(name: string): Table {
+    let table = tables.get(name);
+    if (table === undefined) {
+      table = emptyTable();
+      tables.set(name, table);
     }
-    return rows;
+    return table;
   }
 
   function load(loaded: Iterable<readonly [string, unknown]>): void {
     for (const [key, row] of loaded) {
-      const [, table = "", ...id] = key.split("/");
-      tableOf(table).set(id.join("/"), row);
+      const [, name = "", ...rest] = key.split("/");
+      const table = tableOf(name);
+      const id = rest.join("/");
+      table.hot.set(id, row);
+      table.stored.add(id);
     }
   }
   load(hotRows);
 
-  function write(key: string, row: unknown): void {
-    dirty.set(key, row);
+  function write(dirty: Map<string, unknown>, id: string, row: unknown): void {
+    const before = dirty.size;
+    dirty.set(id, row);
+    dirtyCount += dirty.size - before;
     writes += 1;
   }
 
-  function readCold(key: string): unknown {
-    if (dirty.has(key)) return dirty.get(key);
-    if (storing?.has(key) === true) return storing.get(key);
-    const text = view(key);
+  /** True if there was such a row. */
+  function leave({ hot, dirtyHot, stored }: Table, id: string): boolean {
+    if (!hot.delete(id)) return false;
+    if (stored.has(id)) write(dirtyHot, id, undefined);
+    else {
+      if (dirtyHot.delete(id)) dirtyCount -= 1;
+      writes += 1;
+    }
+    return true;
+  }
+
+  function readCold({ dirtyCold, storingCold }: Table, name: string, id: string): unknown {
+    if (dirtyCold.size > 0 && dirtyCold.has(id)) return dirtyCold.get(id);
+    if (storingCold.size > 0 && storingCold.has(id)) return storingCold.get(id);
+    const text = view(`cold/${name}/${id}`);
     return text === undefined ? undefined : JSON.parse(text);
   }
 
+  // Rows enter by put and cool, and by the same file's disk keys only: they are of their table's type.
+  const told = (observer: Table["observer"], id: string, hot: unknown, cold: unknown): void =>
+    observer?.changed(id, hot as never, cold as never);
+
   return {
-    hot: <T extends TableName>(table: T) => tableOf(table) as ReadonlyMap<string, Tables[T]>, // rows enter by put and by the same file's disk keys only
-    get<T extends TableName>(table: T, id: string) {
-      const row = tableOf(table).get(id) ?? readCold(coldKey(table, id));
-      return row as Tables[T] | undefined;
+    hot: <T extends TableName>(name: T) => tableOf(name).hot as ReadonlyMap<string, Tables[T]>,
+    get<T extends TableName>(name: T, id: string) {
+      const table = tableOf(name);
+      return (table.hot.get(id) ?? readCold(table, name, id)) as Tables[T] | undefined;
     },
-    put(table, id, row) {
-      tableOf(table).set(id, row);
-      write(hotKey(table, id), row);
-      tell(table, id, row);
+    put(name, id, row) {
+      const table = tableOf(name);
+      table.hot.set(id, row);
+      write(table.dirtyHot, id, row);
+      told(table.observer, id, row, undefined);
     },
-    cool(table, id, row) {
-      if (tableOf(table).delete(id)) write(hotKey(table, id), undefined);
-      write(coldKey(table, id), row);
-      tell(table, id, undefined, row);
+    cool(name, id, row) {
+      const table = tableOf(name);
+      leave(table, id);
+      write(table.dirtyCold, id, row);
+      told(table.observer, id, undefined, row);
     },
-    remove(table, id) {
-      if (tableOf(table).delete(id)) write(hotKey(table, id), undefined);
-      else write(coldKey(table, id), undefined);
-      tell(table, id, undefined);
+    remove(name, id) {
+      const table = tableOf(name);
+      if (!leave(table, id)) write(table.dirtyCold, id, undefined);
+      told(table.observer, id, undefined, undefined);
     },
-    observe(table, observer) {
-      assert(!observers.has(table), "a table has one observer");
-      observers.set(table, observer); // told of this table only
+    observe<T extends TableName>(name: T, observer: RowsObserver<T>) {
+      const table = tableOf(name);
+      assert(table.observer === undefined, "a table has one observer");
+      const mine = observer as RowsObserver<never>; // told of this table only
+      table.observer = mine;
       return () => {
-        if (observers.get(table) === observer) observers.delete(table);
+        if (table.observer === mine) table.observer = undefined;
       };
     },
     get dirtyCount() {
-      return dirty.size;
+      return dirtyCount;
     },
     get writes() {
       return writes;
     },
     takeBatch() {
-      assert(storing === undefined, "W3: the batch before is not stored yet");
-      storing = dirty;
-      dirty = new Map();
-      return [...storing].map(([key, row]) => ({ key, row }));
+      assert(!isStoring, "W3: the batch before is not stored yet");
+      isStoring = true;
+      const changes: RowChange[] = [];
+      for (const [name, table] of tables) {
+        for (const [id, row] of table.dirtyHot) {
+          changes.push({ key: `hot/${name}/${id}`, row });
+          if (row === undefined) table.stored.delete(id);
+          else table.stored.add(id);
+        }
+        for (const [id, row] of table.dirtyCold) changes.push({ key: `cold/${name}/${id}`, row });
+        if (table.dirtyHot.size > 0) {
+          table.storingHot = table.dirtyHot;
+          table.dirtyHot = new Map();
+        }
+        if (table.dirtyCold.size > 0) {
+          table.storingCold = table.dirtyCold;
+          table.dirtyCold = new Map();
+        }
+      }
+      dirtyCount = 0;
+      return changes;
     },
     batchStored() {
-      assert(storing !== undefined, "W3: no batch is being stored");
-      storing = undefined;
+      assert(isStoring, "W3: no batch is being stored");
+      isStoring = false;
+      for (const table of tables.values()) {
+        table.storingHot = NONE;
+        table.storingCold = NONE;
+      }
     },
-    unstored: () => new Map([...(storing ?? []), ...dirty]),
+    unstored() {
+      const all = new Map<string, unknown>();
+      for (const [name, table] of tables) {
+        for (const [id, row] of table.storingHot) all.set(`hot/${name}/${id}`, row);
+        for (const [id, row] of table.storingCold) all.set(`cold/${name}/${id}`, row);
+        for (const [id, row] of table.dirtyHot) all.set(`hot/${name}/${id}`, row);
+        for (const [id, row] of table.dirtyCold) all.set(`cold/${name}/${id}`, row);
+      }
+      return all;
+    },
     reload(loaded) {
-      for (const rows of tables.values()) rows.clear();
-      dirty = new Map();
-      storing = undefined;
+      for (const table of tables.values()) {
+        table.hot.clear();
+        table.stored.clear();
+        table.dirtyHot = new Map();
+        table.dirtyCold = new Map();
+        table.storingHot = NONE;
+        table.storingCold = NONE;
+      }
+      dirtyCount = 0;
+      isStoring = false;
       load(loaded);
-      for (const observer of observers.values()) observer.reloaded();
+      for (const { observer } of tables.values()) observer?.reloaded();
     },
   };
 }

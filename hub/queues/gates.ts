@@ -76,7 +76,31 @@ export function makeGates(
     return all;
   }
 
-  const ofQueue = (queue: string): Gate => gate(`${QUEUE}${queue}`, {});
+  /** They stay (leaveIfIdle): found without a name to be made each time. */
+  const queueGates = new Map<string, Gate>();
+  function ofQueue(queue: string): Gate {
+    let found = queueGates.get(queue);
+    if (found === undefined) {
+      found = gate(`${QUEUE}${queue}`, {});
+      queueGates.set(queue, found);
+    }
+    return found;
+  }
+
+  function take(at: Gate, item: Item, nowMs: number): void {
+    at.offered.delete(item);
+    at.held.add(item);
+    if (at.allowance.rate !== undefined) {
+      refillTokens(at, nowMs);
+      at.tokens = Math.max(0, at.tokens - 1);
+    }
+    refill(at, nowMs);
+  }
+
+  function giveBack(at: Gate, item: Item, nowMs: number): void {
+    at.held.delete(item);
+    refill(at, nowMs);
+  }
 
   function setWake(at: Gate, nowMs: number): void {
     if (at.slot !== -1) waking.remove(at);
@@ -139,22 +163,12 @@ export function makeGates(
       for (const other of of(item)) if (other.offered.delete(item)) refill(other, nowMs);
     },
     hold(item, nowMs) {
-      const all = [...of(item), ofQueue(item.queue)];
-      for (const at of all) {
-        at.offered.delete(item);
-        at.held.add(item);
-        if (at.allowance.rate !== undefined) {
-          refillTokens(at, nowMs);
-          at.tokens = Math.max(0, at.tokens - 1);
-        }
-        refill(at, nowMs);
-      }
+      for (const at of of(item)) take(at, item, nowMs);
+      take(ofQueue(item.queue), item, nowMs);
     },
     release(item, nowMs) {
-      for (const at of [...of(item), ofQueue(item.queue)]) {
-        at.held.delete(item);
-        refill(at, nowMs);
-      }
+      for (const at of of(item)) giveBack(at, item, nowMs);
+      giveBack(ofQueue(item.queue), item, nowMs);
     },
     rulesChanged(queue, allowance, nowMs) {
       const own = ofQueue(queue);

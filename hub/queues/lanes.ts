@@ -49,7 +49,8 @@ export function makeLanes(): Lanes {
     credit: 0,
   }));
   let size = 0;
-  let last: { credits: number[]; workspace: string; deficit: number } | undefined;
+  const last = { credits: CLASS_WEIGHTS.map(() => 0), workspace: "", deficit: 0 };
+  let hasLast = false;
 
   function link(ring: Ring, lane: Lane): void {
     const { head } = ring;
@@ -105,8 +106,9 @@ export function makeLanes(): Lanes {
   function chooseClass(): Ring | undefined {
     let best: Ring | undefined;
     let total = 0;
-    for (const [index, ring] of rings.entries()) {
-      if (ring.size === 0) continue;
+    for (let index = 0; index < rings.length; index += 1) {
+      const ring = rings[index];
+      if (ring === undefined || ring.size === 0) continue;
       const weight = CLASS_WEIGHTS[index] ?? 1;
       ring.credit += weight;
       total += weight;
@@ -139,11 +141,15 @@ export function makeLanes(): Lanes {
       if (ring.size === 0) ring.credit = 0;
     },
     next(weightOf) {
-      const credits = rings.map(({ credit }) => credit);
+      for (let index = 0; index < rings.length; index += 1) {
+        last.credits[index] = rings[index]?.credit ?? 0;
+      }
       const ring = chooseClass();
       const lane = ring?.head;
       if (ring === undefined || lane === undefined) return undefined;
-      last = { credits, workspace: lane.workspace, deficit: lane.deficit };
+      hasLast = true;
+      last.workspace = lane.workspace;
+      last.deficit = lane.deficit;
       if (lane.deficit < 1) lane.deficit += Math.max(1, Math.floor(weightOf(lane.workspace)));
       const item = lane.heap.pop() as Item; // a lane in the ring has jobs
       ring.size -= 1;
@@ -155,9 +161,9 @@ export function makeLanes(): Lanes {
       return item;
     },
     undoTurn(item) {
-      if (last === undefined) return;
+      if (!hasLast) return;
       rings.forEach((ring, index) => {
-        ring.credit = ring.size === 0 ? 0 : (last?.credits[index] ?? 0);
+        ring.credit = ring.size === 0 ? 0 : (last.credits[index] ?? 0);
       });
       const ring = ringOf(item);
       const lane = ring.lanes.get(last.workspace);

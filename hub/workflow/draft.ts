@@ -59,7 +59,7 @@ export interface Work {
   readonly run: DraftRun;
   readonly root: Cell;
   /** Of the bodies, by prefix; made when first needed. */
-  readonly cells: Map<string, Cell>;
+  cells: Map<string, Cell> | undefined;
   readonly nowMs: number;
   readonly effects: Effect[];
   /** Nodes that may be able to move. */
@@ -75,7 +75,7 @@ export function beginWork(plan: Plan, run: RunState, nowMs: number): Work {
     plan,
     run: { ...run, root: root.frame },
     root,
-    cells: new Map(),
+    cells: undefined,
     nowMs,
     effects: [],
     agenda: [],
@@ -148,7 +148,7 @@ export function cellIn(work: Work, around: Cell, index: number, key: number): Ce
   const frame = moreOf(around, id).frames?.[key];
   if (frame === undefined || body === undefined) return undefined;
   const prefix = `${around.prefix}${id}[${key}]/`;
-  const known = work.cells.get(prefix);
+  const known = work.cells?.get(prefix);
   if (known !== undefined && known.frame === frame) return known;
   return putCell(work, { around, index, key, prefix, body, frame: copyOf(frame), ownsMore: false });
 }
@@ -181,6 +181,7 @@ function putCell(work: Work, cell: Cell): Cell {
     frames[key] = cell.frame;
     setMore(around, id, { ...more, frames });
   }
+  work.cells ??= new Map();
   work.cells.set(prefix, cell);
   return cell;
 }
@@ -194,7 +195,7 @@ export function closeCell(work: Work, cell: Cell): void {
   const frames = ownFrames(work, more.frames);
   delete frames[key];
   setMore(around, id, { ...more, frames });
-  work.cells.delete(prefix);
+  work.cells?.delete(prefix);
 }
 
 /** Frames of a map or loop that are not over, in order. */

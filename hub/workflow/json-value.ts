@@ -58,6 +58,8 @@ export interface Measure {
 export const WEIGHT_EACH = 8;
 
 const known = new WeakMap<object, Measure>();
+/** What is lighter is measured anew sooner than it is looked up and swept. */
+const REMEMBERED_WEIGHT = 512;
 
 /** Why a value has no measure. */
 export type Unmeasured = "too_deep" | "not_json";
@@ -81,7 +83,8 @@ export function measure(
   const made = Array.isArray(value)
     ? measureAll(value, 0, depthMax, isOpen)
     : measureObject(value, depthMax, isOpen);
-  if (typeof made !== "string" && !isOpen(value)) known.set(value, made);
+  if (typeof made !== "string" && made.weight >= REMEMBERED_WEIGHT && !isOpen(value))
+    known.set(value, made);
   return made;
 }
 

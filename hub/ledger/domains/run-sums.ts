@@ -29,15 +29,16 @@ export interface RunSums {
 
 export function makeRunSums(context: Context): RunSums {
   const { rows } = context;
-  const open = new Map<string, RunSumRow>();
+  const open = new Map<string, OwnSum>();
   return {
     count(line, by) {
       const isBelow = line.parent !== undefined;
       if (line.replayOf !== undefined || (isBelow && line.usage === undefined)) return; // RU2
       const day = dayOf(line.endedMs);
       const id = `${day}/${line.workflow}/${line.by}`;
-      const before = open.get(id) ?? rows.get("runSum", id) ?? nothingOf(day, line);
-      open.set(id, counted(before, line, by));
+      const mine = open.get(id) ?? ownSum(rows.get("runSum", id) ?? nothingOf(day, line));
+      open.set(id, mine);
+      countInto(mine, line, by);
     },
     flush() {
       for (const [id, row] of open) {
@@ -62,18 +63,24 @@ const nothingOf = (day: string, { workflow, by }: RunLineRow): RunSumRow => ({
   usage: FREE_RUN,
 });
 
-function counted(before: RunSumRow, line: RunLineRow, by: 1 | -1): RunSumRow {
+/** A copy that this command alone has: a thousand ends are counted into it, and nothing is copied again. */
+type OwnSum = { -readonly [K in keyof RunSumRow]: RunSumRow[K] } & {
+  durations: Record<string, number>;
+};
+
+const ownSum = (row: RunSumRow): OwnSum => ({ ...row, durations: { ...row.durations } });
+
+function countInto(sum: OwnSum, line: RunLineRow, by: 1 | -1): void {
   const { state } = line;
-  const usage = line.usage === undefined ? before.usage : addUsage(before.usage, line.usage, by);
-  if (line.parent !== undefined) return { ...before, usage };
-  return {
-    ...before,
-    [state]: before[state] + by,
-    faults: state === "failed" ? faultsWith(before.faults, line, by) : before.faults,
-    tookMs: before.tookMs + by * tookMs(line),
-    durations: countedIn(before.durations, String(bucketOf(tookMs(line))), by),
-    usage,
-  };
+  if (line.usage !== undefined) sum.usage = addUsage(sum.usage, line.usage, by);
+  if (line.parent !== undefined) return;
+  sum[state] += by;
+  if (state === "failed") sum.faults = faultsWith(sum.faults, line, by);
+  sum.tookMs += by * tookMs(line);
+  const bucket = bucketOf(tookMs(line));
+  const count = (sum.durations[bucket] ?? 0) + by;
+  if (count === 0) delete sum.durations[bucket];
+  else sum.durations[bucket] = count;
 }
 
 const tookMs = ({ endedMs, createdAtMs }: RunLineRow): number => Math.floor(endedMs - createdAtMs);

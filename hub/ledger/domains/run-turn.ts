@@ -133,9 +133,9 @@ export function makeTurn(context: Context): Turn {
     touched.add(row.id);
     let next: RunRow = { ...row, state, changedAtMs: nowMs };
     const isOver = isRunOver(state.state);
-    const owesTickets = effects.some(({ kind }) => kind === "ticket" || kind === "stop");
+    const owesTickets = effects.some(isOfTickets);
     const isAbout = item.place === undefined || Object.hasOwn(row.tickets, item.place) || isOver;
-    const mayClose = isAbout && Object.keys(row.tickets).length > 0;
+    const mayClose = isAbout && !isEmpty(row.tickets);
     if (owesTickets || mayClose) next = syncTickets(context, next, planOf(rows, state.graph));
     next = stopChildren(next, effects, item);
     if (next.fidelity === "full") next = tell(next, item, isOver);
@@ -198,6 +198,7 @@ export function makeTurn(context: Context): Turn {
     effects: readonly Effect[],
     { what, place }: TimelineItem,
   ): RunRow {
+    if (isEmpty(row.children)) return row;
     let next = row;
     const stopped = effects.flatMap((effect) => (effect.kind === "stop" ? [effect.place] : []));
     const passed = place === undefined || what === "taken" ? [] : [place];
@@ -295,6 +296,13 @@ export function makeTurn(context: Context): Turn {
       return [...touched];
     },
   };
+}
+
+const isOfTickets = ({ kind }: Effect): boolean => kind === "ticket" || kind === "stop";
+
+function isEmpty(record: Readonly<Record<string, unknown>>): boolean {
+  for (const key in record) if (Object.hasOwn(record, key)) return false;
+  return true;
 }
 
 /** What the events of a run say of it. */
