@@ -13,6 +13,7 @@
 //   circle   0.2 mm segments at 60 mm/s, 115,200 baud, beside the machine's own time
 //   noise    4 % of the lines arrive with a changed bit: what was executed, compared with the file
 //   stop     order at the bridge's socket -> halted, while eight printers stream
+//   button   the program `gantry stop` with no hub: its start -> halted
 //   many     32 printers at 115,200 baud: share of one core of the bridge's process
 //   heat     a job is cancelled while it heats up: order -> targets at 0
 //   death    SIGKILL of the bridge while it heats: -> targets at 0
@@ -26,6 +27,7 @@ import {
   type BridgeSide,
   type Farm,
   hasPrintcore,
+  pressStop,
   startBridge,
   startFarm,
   startPrintcore,
@@ -284,6 +286,36 @@ async function stop(): Promise<readonly Found[]> {
   ];
 }
 
+const PRESSES = 10;
+
+/** From the start of the program `gantry stop p0`, with no hub anywhere. */
+async function button(): Promise<readonly Found[]> {
+  const baud = 115_200;
+  await using farm = await startFarm({ marlin: { baud } });
+  await using bridge = await startBridge(farm.ports, baud);
+  const tookMs: number[] = [];
+  for (let press = 0; press < PRESSES; press += 1) {
+    await bridge.printersIn("idle");
+    await bridge.start(0, `button-${press}`, job(20_000));
+    await bridge.printersIn("printing");
+    await pause(4_000);
+    const atMs = wallMs();
+    await pressStop(bridge.dir, "p0");
+    tookMs.push(((await farm.look())[0]?.killedAtMs ?? Number.NaN) - atMs);
+    await bridge.printersIn("stopped");
+    await bridge.ask({ type: "reset", id: "", printer: "p0" });
+  }
+  return [
+    {
+      name: "gantry stop p0 without a hub: start of the program -> halted",
+      unit: "ms",
+      value: medianOf(tookMs),
+      goal: "<= 100 ms",
+      note: `longest of ${PRESSES}: ${rounded(Math.max(...tookMs))} ms; Node's own start is in it`,
+    },
+  ];
+}
+
 const MANY = 32;
 
 async function many(): Promise<readonly Found[]> {
@@ -386,6 +418,7 @@ const PARTS: Readonly<Record<string, () => Promise<readonly Found[]>>> = {
   circle,
   noise,
   stop,
+  button,
   many,
   heat,
   death,

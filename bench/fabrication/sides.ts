@@ -211,6 +211,16 @@ export function startSupervisor(dataDir: string): AsyncDisposable {
   return { [Symbol.asyncDispose]: () => endOf(child, "SIGTERM") };
 }
 
+/** Resolves when the program has ended. */
+export async function pressStop(dataDir: string, printer: string): Promise<void> {
+  const program = join(import.meta.dirname, "../../node-agent/bin/gantry.js");
+  const child = spawn(process.execPath, [...FLAGS, program, "stop", printer], {
+    env: { ...process.env, GANTRY_DATA_DIR: dataDir, GANTRY_HTTP_PORT: "9" },
+    stdio: "ignore",
+  });
+  await once(child, "exit");
+}
+
 // ── printcore ───────────────────────────────────────────────────────────────────────────────────
 
 const PYTHON = "/usr/bin/python3";

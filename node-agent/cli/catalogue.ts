@@ -109,7 +109,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     summary: "EMERGENCY STOP of all printers, or of one",
     usage: ["[PRINTER]"],
     wordsMax: 1,
-    load: async () => (await import("./commands/devices.ts")).stop,
+    load: async () => (await import("./commands/stop.ts")).stop,
   },
   devices: {
     summary: "printers with their live state",
