@@ -1,8 +1,8 @@
 // JSON-RPC 2.0 over Node's own WebSocket client.
 //
 // JR1. Every call ends: with its answer, its signal, or the connection.
-// JR2. A message over LIMIT.printerReplyBytes closes the connection; text that is not understood is
-//      dropped, and more than NOISE_MAX of it in a row closes the connection too: this is no Moonraker.
+// JR2. A message over LIMIT.printerReplyBytes, or one that is no JSON object, closes the connection:
+//      the next one begins with whole objects again (MK1).
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
@@ -21,7 +21,6 @@ export interface JsonRpcEvents {
   onClosed(why: string): void;
 }
 
-const NOISE_MAX = 20;
 const UNAUTHORIZED = 401;
 
 /** Rejects with unreachable or the signal's reason. */
@@ -34,7 +33,6 @@ export async function openJsonRpc(
   const socket = new WebSocket(url);
   const calls = new Map<number, PromiseWithResolvers<unknown>>();
   let nextId = 1;
-  let noise = 0;
   let isClosed = false;
 
   function closed(why: string): void {
@@ -48,6 +46,7 @@ export async function openJsonRpc(
   }
 
   function take(message: MoonrakerMessage): void {
+    if (message.kind === "other") return;
     if (message.kind === "notice") return events.onNotice(message.method, message.params);
     const call = calls.get(message.id); // none: it was given up, or this is a duplicate
     calls.delete(message.id);
@@ -57,18 +56,13 @@ export async function openJsonRpc(
 
   socket.addEventListener("message", ({ data }: { data: unknown }) => {
     if (isClosed) return;
-    if (typeof data !== "string") return heard(undefined);
-    if (data.length > LIMIT.printerReplyBytes.max) return closed("a message is too long"); // JR2
-    heard(parseMoonraker(data));
+    const isLong = typeof data === "string" && data.length > LIMIT.printerReplyBytes.max;
+    const message = typeof data === "string" && !isLong ? parseMoonraker(data) : undefined;
+    if (message !== undefined) take(message);
+    else closed(isLong ? "a message is too long" : "it does not speak JSON-RPC"); // JR2
   });
   socket.addEventListener("error", () => closed("it cannot be reached"));
   socket.addEventListener("close", () => closed("closed by the printer"));
-
-  function heard(message: MoonrakerMessage | undefined): void {
-    noise = message === undefined ? noise + 1 : 0;
-    if (noise > NOISE_MAX) closed("it does not speak JSON-RPC");
-    if (message !== undefined) take(message);
-  }
 
   await opened(socket, url, signal);
   return {

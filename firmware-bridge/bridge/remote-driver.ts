@@ -5,8 +5,8 @@
 //      `started` until the printer says what became of it, or TIMEOUT.printerLostMs is over.
 // RD2. A job that the journal calls started is taken up again at the next start of this program and
 //      judged by what the printer shows of its file; it is never started again.
-// RD3. A stop that the printer did not take is given again with each connection, until it is taken
-//      or a person says `reset`.
+// RD3. A stop that the printer did not take is given again with each connection, and whenever it works
+//      all the same, until a person says `reset`.
 
 import { backoffMs } from "@gantry/shared/base/backoff.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -14,7 +14,7 @@ import { RECONNECT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { PrinterPhase } from "@gantry/shared/contract/bridge.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import type { ControlOrder, PrinterPort, RemoteSession } from "../ports.ts";
-import { makeRemoteJob } from "../protocols/remote.ts";
+import { makeRemoteJob, WORKING } from "../protocols/remote.ts";
 import { makeJobBook } from "./job-book.ts";
 import { abortPreparing, tooEarly } from "./job-control.ts";
 import { makeStartJob, NO_WORK } from "./preparation.ts";
@@ -26,6 +26,7 @@ import {
   printIn,
   type RemoteContext,
   type RemoteDriverPorts,
+  type RemotePrint,
   type RemoteSpec,
   type RemoteState,
   requireSession,
@@ -55,6 +56,7 @@ export function makeRemoteDriver(spec: RemoteSpec, ports: RemoteDriverPorts): Pr
   const start = makeStartJob(remoteStage(context));
   let lastPhase: PrinterPhase = "offline";
   let reportedAtMs = 0;
+  let haltedAtMs = 0;
 
   function tell(): void {
     const phase = phaseOf(state);
@@ -143,6 +145,7 @@ export function makeRemoteDriver(spec: RemoteSpec, ports: RemoteDriverPorts): Pr
       if (state.owed !== undefined) await settleOwed(opened, signal);
       while (whyClosed() === undefined) {
         watch.look();
+        haltAgain();
         tell();
         await clock.sleep(TICK_MS, signal);
       }
@@ -170,10 +173,28 @@ export function makeRemoteDriver(spec: RemoteSpec, ports: RemoteDriverPorts): Pr
     }
   }
 
+  /** RD3. A stop that only ends the job, and came before the start did, ended nothing. */
+  function haltAgain(): void {
+    if (state.down?.isStopped !== true || state.owed === "recover") return;
+    const isAtWork = state.status !== undefined && WORKING.has(state.status.activity);
+    const isDue = clock.monotonic() - haltedAtMs > 2 * TIMEOUT.printerPollMs;
+    if (isDue && (isAtWork || state.owed === "halt")) owe("halt");
+  }
+
   function owe(what: "halt" | "recover"): void {
     state.owed = what;
+    if (what === "halt") haltedAtMs = clock.monotonic();
     const session = sessionIn(state);
     if (session !== undefined) scope.start(what, (signal) => settleOwed(session, signal));
+  }
+
+  /** What was started a moment ago may not show yet. */
+  async function seen(print: RemotePrint): Promise<void> {
+    const untilMs = clock.monotonic() + TIMEOUT.printerAnswerMs;
+    const isAwaited = (): boolean => !print.remote.isSeen() && !print.isEnding;
+    while (isAwaited() && clock.monotonic() < untilMs) {
+      await clock.sleep(TICK_MS, scope.signal);
+    }
   }
 
   async function control(order: ControlOrder): Promise<string | undefined> {
@@ -192,6 +213,7 @@ export function makeRemoteDriver(spec: RemoteSpec, ports: RemoteDriverPorts): Pr
       return undefined;
     }
     const session = requireSession(state, spec.id);
+    await seen(print);
     const isPaused = print.remote.isPaused();
     if (!print.remote.isSeen() || isPaused === (order.type === "pause")) {
       const phase = isPaused ? "paused" : phaseOf(state);

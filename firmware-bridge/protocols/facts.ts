@@ -76,9 +76,7 @@ export const secondsOf = (value: number | undefined): number | undefined =>
   value === undefined ? undefined : Math.max(0, Math.round(value));
 
 /** An object without the fields that are undefined. */
-export function known<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+export function known<T extends object>(fields: { readonly [K in keyof T]: T[K] | undefined }): T {
   // What is filtered out is exactly what the type excludes.
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]: Exclude<T[K], undefined>;
-  };
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }

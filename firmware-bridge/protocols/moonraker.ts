@@ -1,7 +1,8 @@
 // What Moonraker says, as JSON-RPC 2.0 over a WebSocket: replies, notifications, and the state of
 // Klipper's objects, of which only what changed is sent.
 //
-// MK1. What was not understood is dropped, never an error: other programs talk on this line too.
+// MK1. A message of an unknown shape is dropped: newer versions say more. Text that is no JSON object
+//      means that something was lost, so nothing that was merged can be believed any more.
 // MK2. A new subscription gives whole objects and replaces what was known; a change is merged into it.
 // MK3. While Klipper is not ready, its objects are old: only its own word about itself counts.
 
@@ -30,9 +31,10 @@ export type MoonrakerMessage =
       readonly code: number;
       readonly message: string;
     }
-  | { readonly kind: "notice"; readonly method: string; readonly params: readonly unknown[] };
+  | { readonly kind: "notice"; readonly method: string; readonly params: readonly unknown[] }
+  | { readonly kind: "other" };
 
-/** MK1: undefined for anything else. */
+/** MK1: undefined for what is no JSON object. */
 export function parseMoonraker(text: string): MoonrakerMessage | undefined {
   const facts = parseFacts(text);
   if (facts === undefined) return undefined;
@@ -46,7 +48,7 @@ export function parseMoonraker(text: string): MoonrakerMessage | undefined {
     return { kind: "reply", id, result: facts["result"] };
   }
   const method = textAt(facts, "method");
-  if (method === undefined || id !== undefined) return undefined;
+  if (method === undefined || id !== undefined) return { kind: "other" };
   const params = Array.isArray(facts["params"]) ? (facts["params"] as readonly unknown[]) : [];
   return { kind: "notice", method, params };
 }
@@ -124,7 +126,7 @@ export function makeMoonrakerView(): MoonrakerView {
     status() {
       const firmware = textAt(info, "software_version");
       const power = Object.entries(outlets).map(([name, isOn]) => ({ name, isOn }));
-      return known({
+      return known<RemoteStatus>({
         ...jobOf(objects, state() ?? "disconnected", klippyMessage),
         firmware: firmware === undefined ? undefined : `Klipper ${firmware}`,
         isSimulated: textAt(info, "hostname")?.startsWith(SIMULATED) ?? false,

@@ -75,7 +75,13 @@ export interface RemoteJob {
 }
 
 const WAIT = { kind: "wait" } as const;
-const WORKING: ReadonlySet<Activity> = new Set(["heating", "printing", "paused", "finishing"]);
+/** It moves or heats for a file. */
+export const WORKING: ReadonlySet<Activity> = new Set([
+  "heating",
+  "printing",
+  "paused",
+  "finishing",
+]);
 
 /** `nowMs`: when the start was sent, or when it was found in the journal. */
 export function makeRemoteJob(name: string, nowMs: number): RemoteJob {
@@ -125,7 +131,8 @@ export function makeRemoteJob(name: string, nowMs: number): RemoteJob {
         }
         if (WORKING.has(activity)) return goOn(status, nowMs);
       }
-      if (activity === "fault" && isSeen) return over("failed", fault ?? "The printer has a fault");
+      if (activity === "fault" && (isSeen || status.file === name))
+        return over("failed", fault ?? "The printer has a fault");
       return nowMs >= askAtMs ? { kind: "ask" } : WAIT; // RJ2
     },
     judgeOutcome(outcome, nowMs) {

@@ -108,10 +108,12 @@ export function makeFilePrinter(): FilePrinter {
       become("standby");
     },
     advance(share) {
+      if (!isAtWork()) return;
       progress = share;
       changes.emit("change");
     },
     finish() {
+      if (!isAtWork()) return;
       progress = 1;
       become("complete", "completed");
     },
