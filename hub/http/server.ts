@@ -15,6 +15,7 @@ import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { DoorEnv } from "./door.ts";
 import { errorResponse } from "./problem.ts";
+import { isSocketRequest, makeSockets } from "./sockets.ts";
 
 const HEADERS_MS = 10_000;
 /** Less than the parent's TIMEOUT.stopMs, so that a door with a slow request still ends by itself. */
@@ -56,6 +57,10 @@ export async function listen(
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     void handle(request, response); // it catches everything itself
   });
+  server.on(
+    "upgrade",
+    makeSockets(app, options.tls === undefined ? "http" : "https", clock).upgrade,
+  );
   const { address, port } = await bind(server, options);
 
   return {
@@ -90,6 +95,7 @@ function plainServer({ headersMs = HEADERS_MS, idleMs = IDLE_MS }: ListenOptions
     keepAliveTimeout: KEEP_ALIVE_MS,
     connectionsCheckingInterval: Math.min(headersMs, 5_000),
     maxHeaderSize: HEADER_BYTES_MAX,
+    shouldUpgradeCallback: isSocketRequest, // any other upgrade that a client offers is not taken
   });
   server.maxConnections = CONNECTIONS_MAX;
   server.on("request", (request: IncomingMessage) => dropSlowBody(request, idleMs));

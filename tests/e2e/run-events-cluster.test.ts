@@ -1,6 +1,8 @@
 // The events of a run on three real hubs: whoever followed it at one goes on at another.
 
 import { describe, expect, it } from "vitest";
+import { WebSocket } from "ws";
+import type { SocketMessage } from "@gantry/shared/contract/sockets.ts";
 import { until } from "../support/appliance.ts";
 import { type ClusterHub, startCluster, type TestCluster } from "../support/cluster.ts";
 
@@ -51,6 +53,25 @@ function follow(hub: ClusterHub, cluster: TestCluster, run: string, lastId = "0"
   };
 }
 
+/** The same over WebSocket. */
+function followSocket(hub: ClusterHub, cluster: TestCluster, run: string, since = "0"): Viewer {
+  const told: Told[] = [];
+  const url = `${hub.url.replace("http", "ws")}/api/runs/${run}/events?since=${since}`;
+  const socket = new WebSocket(url, { headers: { authorization: `Bearer ${cluster.token}` } });
+  socket.on("message", (text: Buffer) => {
+    const { id, event, data } = JSON.parse(text.toString("utf8")) as SocketMessage;
+    if (data !== undefined)
+      told.push({ id: id === undefined ? undefined : String(id), event, data });
+  });
+  socket.on("error", () => undefined); // a hub that is not there: nothing is told
+  return {
+    told,
+    async [Symbol.asyncDispose]() {
+      socket.terminate();
+    },
+  };
+}
+
 const isEnd = ({ event, data }: Told): boolean =>
   event === "run.changed" && data.data.state === "done";
 const keyOf = ({ event, data }: Told): string => `${data.id} ${event} ${JSON.stringify(data.data)}`;
@@ -88,6 +109,9 @@ describe("the events of a run on three hubs", () => {
     await until("the end, at another hub", () => there.told.some(isEnd), PATIENCE_MS);
     await using later = follow(third, cluster, run);
     await until("all of it, at the third", () => later.told.some(isEnd), PATIENCE_MS);
+    await using byWire = followSocket(third, cluster, run, seen[at]?.id);
+    await until("the rest, by WebSocket", () => byWire.told.some(isEnd), PATIENCE_MS);
+    expect(byWire.told).toEqual(there.told);
     const joined = [...seen.slice(0, at + 1), ...there.told].map(keyOf);
     expect(joined).toEqual(later.told.map(keyOf));
     expect(new Set(joined).size).toBe(joined.length);
