@@ -160,6 +160,23 @@ describe("link", () => {
     },
   );
 
+  it("executes 100,000 lines exactly although every hundredth is spoilt", () => {
+    const program = Array.from(
+      { length: 100_000 },
+      (_, index) => `G1 X${index % 200}.${index % 10}`,
+    );
+    const options = { baud: 1_000_000, seed: 7 };
+    const { numbered, link } = run(
+      program.map((line) => `${line} F60000`),
+      options,
+      (index) => (index === 0 ? { badLinesPpm: 10_000 } : undefined),
+    );
+    expect(link.fault()).toBeUndefined();
+    expect(numbered.length).toBe(program.length);
+    expect(numbered.filter((line, index) => line !== `${program[index]} F60000`)).toEqual([]);
+    expect(link.counts().resent).toBeGreaterThan(900);
+  });
+
   it("knows a restarted printer by its banner and by the line it asks for (LK5)", () => {
     const byBanner = makeLink(LINK_POLICY);
     byBanner.receive({ kind: "start" }, 0);

@@ -133,4 +133,16 @@ describe("numbered line", () => {
       ),
     );
   });
+
+  it("never passes when its end is changed and the next line joins it (ML2)", () => {
+    for (let number = 0; number < 2_000; number += 1) {
+      const first = formatLine(number, "G1 X1").trimEnd();
+      const second = formatLine(number + 1, "G1 X2").trimEnd();
+      for (let bit = 1; bit < 256; bit *= 2) {
+        const joined = first + String.fromCharCode(10 ^ bit) + second;
+        expect(parseLine(joined).kind).toBe("corrupt");
+      }
+      expect(parseLine(first).kind).toBe("numbered");
+    }
+  });
 });
