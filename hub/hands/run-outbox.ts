@@ -12,6 +12,7 @@ import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { RunFact } from "@gantry/shared/contract/run-commands.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { act, byHub, type Hub } from "../hub.ts";
+import { roughChars } from "./json-size.ts";
 
 const FACTS_MAX = 4_096;
 const CHARS_MAX = 512_000;
@@ -34,7 +35,21 @@ export interface RunOutbox {
 interface Waiting {
   readonly fact: RunFact;
   readonly chars: number;
-  readonly settle: ((fault?: GantryError) => void) | undefined;
+  readonly group: Group | undefined;
+}
+
+/** Facts that somebody waits for together. */
+interface Group {
+  left: number;
+  readonly done: () => void;
+  readonly onRefused: (fact: RunFact, fault: GantryError) => void;
+}
+
+function settle({ fact, group }: Waiting, fault?: GantryError): void {
+  if (group === undefined) return;
+  if (fault !== undefined) group.onRefused(fact, fault);
+  group.left -= 1;
+  if (group.left === 0) group.done();
 }
 
 /** `onFolded`: these facts have been applied. Works until the signal aborts. */
@@ -49,9 +64,9 @@ export function makeRunOutbox(
   /** Fewer while what is refused is looked for (RO2). */
   let factsMax = FACTS_MAX;
 
-  function add(fact: RunFact, settle: Waiting["settle"]): void {
+  function add(fact: RunFact, group: Group | undefined): void {
     if (signal.aborted) return;
-    waiting.push({ fact, chars: charsOf(fact), settle });
+    waiting.push({ fact, chars: charsOf(fact), group });
     if (isSending) return;
     isSending = true;
     queueMicrotask(() => void send());
@@ -80,7 +95,7 @@ export function makeRunOutbox(
         failures = 0;
         factsMax = Math.min(FACTS_MAX, factsMax * 2);
         onFolded(facts);
-        for (const { settle } of batch) settle?.();
+        for (const each of batch) settle(each);
       } catch (error) {
         if (signal.aborted) break;
         await putBack(batch, error);
@@ -95,7 +110,7 @@ export function makeRunOutbox(
     const isRefused = error instanceof GantryError && "position" in error.details;
     if (isRefused && batch.length === 1) {
       hub.log.error({ fact: first?.fact.slice(0, 4), error: record }, "the log refuses a fact"); // RO2
-      first?.settle?.(error);
+      if (first !== undefined) settle(first, error);
       return;
     }
     waiting = [...batch, ...waiting]; // RO1
@@ -118,38 +133,25 @@ export function makeRunOutbox(
       const leave = (): void => reject(reasonOf(signal));
       if (signal.aborted) return leave();
       signal.addEventListener("abort", leave, { once: true });
-      let left = facts.length;
-      const settle = (fact: RunFact, fault?: GantryError): void => {
-        if (fault !== undefined) onRefused(fact, fault);
-        left -= 1;
-        if (left > 0) return;
+      const done = (): void => {
         signal.removeEventListener("abort", leave);
         resolve();
       };
-      for (const fact of facts) add(fact, (fault) => settle(fact, fault));
+      const group = { left: facts.length, done, onRefused };
+      for (const fact of facts) add(fact, group);
     });
   }
 
   return {
     recordAll,
     push: (fact) => add(fact, undefined),
-    record: (fact) =>
-      new Promise((resolve, reject) => {
-        const leave = (): void => reject(reasonOf(signal));
-        if (signal.aborted) return leave();
-        signal.addEventListener("abort", leave, { once: true });
-        add(fact, (fault) => {
-          signal.removeEventListener("abort", leave);
-          if (fault === undefined) resolve();
-          else reject(fault);
-        });
-      }),
+    async record(fact) {
+      let refused: GantryError | undefined;
+      await recordAll([fact], (_fact, fault) => void (refused = fault));
+      if (refused !== undefined) throw refused;
+    },
   };
 }
 
 /** Strings weigh too: a program's answer may be one long text. Numbers, names and ids are 64. */
-function charsOf(fact: RunFact): number {
-  const last = fact[4];
-  if (typeof last === "string") return 64 + last.length;
-  return typeof last === "object" ? 64 + JSON.stringify(last).length : 64;
-}
+const charsOf = (fact: RunFact): number => 64 + roughChars(fact[4]);

@@ -20,7 +20,7 @@ import type { RunRow } from "../ledger/run-row.ts";
 import type { Effect } from "../workflow/engine-types.ts";
 import type { Json, JsonObject } from "../workflow/json-value.ts";
 
-type TaskNode = Extract<WorkflowNode, { type: "task" }>;
+export type TaskNode = Extract<WorkflowNode, { type: "task" }>;
 type Dispatch = Extract<Effect, { kind: "dispatch" }>;
 
 const LOOK_MS = 1_000;
@@ -53,7 +53,13 @@ export interface RunTasks {
 }
 
 /** What a program gets. */
-export const dataOf = ({ node, values, run, place, idempotencyKey }: Task): object => ({
+export const dataOf = (
+  node: TaskNode,
+  values: JsonObject,
+  run: string,
+  place: string,
+  idempotencyKey: string,
+): object => ({
   capability: node.capability,
   with: values["with"] ?? node.with,
   run,
@@ -229,7 +235,7 @@ function bodyOf(hub: Hub, id: string, task: Task): CommandBody {
   if (isOfPrograms(node)) {
     const draft = {
       job: id,
-      data: dataOf(task),
+      data: dataOf(node, values, task.run, task.place, task.idempotencyKey),
       class: node.class,
       effect: node.effect ?? "idempotent",
       attemptsMax: base.attemptsMax,

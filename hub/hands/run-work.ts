@@ -9,41 +9,42 @@
 // RW3. A task has a job of its own from the start where its queue asks for it (bounds of its own,
 //      `keepDone`), where it must not be repeated, or where one is there from a reign before.
 
+import { assert } from "@gantry/shared/base/assert.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { RunFact } from "@gantry/shared/contract/run-commands.ts";
 import type { Hub } from "../hub.ts";
 import type { RunRow } from "../ledger/run-row.ts";
 import type { RunWork, RunWorkOwner } from "../queues/item.ts";
 import type { Effect } from "../workflow/engine-types.ts";
+import { charsAtMost } from "./json-size.ts";
 import type { Queues } from "./queues.ts";
 import type { RunOutbox } from "./run-outbox.ts";
 import type { ServeNode } from "./run-serving.ts";
-import { dataOf, isOfPrograms, type RunTasks, type Task, taskJobId, taskOf } from "./run-tasks.ts";
+import {
+  dataOf,
+  isOfPrograms,
+  type RunTasks,
+  taskJobId,
+  type TaskNode,
+  taskOf,
+} from "./run-tasks.ts";
 
 type Dispatch = Extract<Effect, { kind: "dispatch" }>;
 
-/** Something of a run that is under way. */
-export interface Flight {
-  /** Nobody wants its end any more. */
-  abort(reason: Error): void;
-}
-
-export interface RunWorks {
-  /** Hands it out; undefined: it is to be a job of its own. `isNew`: it became owed in this reign. */
-  begin(row: RunRow, effect: Dispatch, isNew: boolean): Flight | undefined;
-}
-
-/** `out`: handed out or waiting for it. `ending`: its end is on its way into the log. */
-interface Outing {
+/** A task that is handed out, or waits for it. `ending`: its end is on its way into the log. */
+export interface Outing extends RunWork {
   readonly run: string;
-  readonly effect: Dispatch;
-  readonly task: Task;
+  readonly dispatch: Dispatch;
   phase: "out" | "ending" | "job";
   stop: AbortController | undefined;
 }
 
-/** Characters of JSON of which one may be three bytes. */
-const RESULT_CHARS_MAX = Math.floor(LIMIT.runOutputBytes.max / 3);
+export interface RunWorks {
+  /** Hands it out; undefined: it is to be a job of its own. `isNew`: it became owed in this reign. */
+  begin(row: RunRow, effect: Dispatch, isNew: boolean): Outing | undefined;
+  /** Nobody wants its end any more. */
+  end(outing: Outing, reason: Error): void;
+}
 
 export function makeRunWorks(parts: {
   readonly hub: Hub;
@@ -57,9 +58,7 @@ export function makeRunWorks(parts: {
   const outings = new Map<string, Outing>();
 
   /** RW3. */
-  function mayGoWithoutRow(id: string, { node }: Dispatch, isNew: boolean): boolean {
-    if (node.type !== "task" || node.effect === "once" || node.cache !== undefined) return false;
-    if (!isOfPrograms(node)) return false;
+  function mayGoWithoutRow(id: string, node: TaskNode, isNew: boolean): boolean {
     const queue = rows.hot("queue").get(node.queue);
     if (queue === undefined) return false; // its first job opens it
     const { bounds, keepDone } = queue.policy;
@@ -68,15 +67,17 @@ export function makeRunWorks(parts: {
   }
 
   const owner: RunWorkOwner = {
-    isSmall: (result) => (JSON.stringify(result)?.length ?? 0) <= RESULT_CHARS_MAX,
+    isSmall: (result) =>
+      charsAtMost(result) <= RESULT_CHARS_MAX ||
+      (JSON.stringify(result)?.length ?? 0) <= RESULT_CHARS_MAX,
     async done(ends) {
       const facts: RunFact[] = [];
       for (const { work, result } of ends) {
         const outing = outings.get(work.id);
         if (outing === undefined) continue;
         outing.phase = "ending";
-        const { run, effect } = outing;
-        facts.push([run, "done", effect.place, effect.attempt, result]);
+        const { run, dispatch } = outing;
+        facts.push([run, "done", dispatch.place, dispatch.attempt, result]);
       }
       await outbox.recordAll(facts, ([run, , place, attempt], { code, message }) =>
         outbox.push([run, "failed", String(place), Number(attempt), { code, message }, null]),
@@ -90,46 +91,57 @@ export function makeRunWorks(parts: {
       const outing = outings.get(id);
       const row = outing === undefined ? undefined : rows.hot("run").get(outing.run);
       if (outing?.phase !== "out" || row === undefined) return false;
+      const { dispatch } = outing;
+      const { node } = dispatch;
+      assert(node.type === "task", "only tasks are handed out");
       const stop = new AbortController();
       outing.phase = "job";
       outing.stop = stop;
-      await tasks.add(outing.task).catch(() => {}); // `serve` tries again and says why not
+      await tasks.add(taskOf(row, node, dispatch)).catch(() => {}); // `serve` tries again and says why not
       outings.delete(id);
       const isJob = rows.hot("job").has(id);
       if (!isJob) queues.withdraw(id, { state: "failed" });
-      void serve(row, outing.effect, stop.signal);
+      void serve(row, dispatch, stop.signal);
       return isJob;
     },
   };
 
-  function abort(id: string, outing: Outing, reason: Error): void {
-    if (outing.phase === "job") outing.stop?.abort(reason);
-    if (outing.phase !== "out" || outings.get(id) !== outing) return;
-    outings.delete(id);
-    queues.withdraw(id, { state: "cancelled" });
-  }
-
   return {
-    begin(row, effect, isNew) {
-      const { node, attempt, idempotencyKey } = effect;
+    begin(row, dispatch, isNew) {
+      const { node, attempt, idempotencyKey, place, values } = dispatch;
+      if (node.type !== "task" || node.effect === "once" || node.cache !== undefined)
+        return undefined;
+      if (!isOfPrograms(node)) return undefined;
       const id = taskJobId(idempotencyKey, attempt);
-      if (node.type !== "task" || !mayGoWithoutRow(id, effect, isNew)) return undefined;
-      const task = taskOf(row, node, effect);
-      const work: RunWork = {
+      if (!mayGoWithoutRow(id, node, isNew)) return undefined;
+      const outing: Outing = {
         id,
         queue: node.queue,
         class: node.class,
         by: row.by,
-        data: dataOf(task),
+        data: dataOf(node, values, row.id, place, idempotencyKey),
         effect: node.effect ?? "idempotent",
         timeoutMs: node.timeoutMs ?? TIMEOUT.commandMs,
         atMs: hub.stampMs(),
         owner,
+        run: row.id,
+        dispatch,
+        phase: "out",
+        stop: undefined,
       };
-      const outing: Outing = { run: row.id, effect, task, phase: "out", stop: undefined };
       outings.set(id, outing);
-      queues.offer(work, isNew);
-      return { abort: (reason) => abort(id, outing, reason) };
+      queues.offer(outing, isNew);
+      return outing;
+    },
+    end(outing, reason) {
+      const { id } = outing;
+      if (outing.phase === "job") outing.stop?.abort(reason);
+      if (outing.phase !== "out" || outings.get(id) !== outing) return;
+      outings.delete(id);
+      queues.withdraw(id, { state: "cancelled" });
     },
   };
 }
+
+/** Characters of JSON of which each may be three bytes. */
+const RESULT_CHARS_MAX = Math.floor(LIMIT.runOutputBytes.max / 3);

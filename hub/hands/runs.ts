@@ -23,7 +23,7 @@ import { makeRunOutbox } from "./run-outbox.ts";
 import { answerReplay } from "./run-replay.ts";
 import { makeRunServing } from "./run-serving.ts";
 import { makeRunTasks } from "./run-tasks.ts";
-import { type Flight, makeRunWorks } from "./run-work.ts";
+import { makeRunWorks, type Outing } from "./run-work.ts";
 
 /** One for all: an abort without a reason makes a DOMException and its stack, for each run that changes. */
 const WOKEN = new GantryError("cancelled", "There is something to do");
@@ -46,7 +46,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   const { rows, clock } = hub;
   const dirty = new Set<string>();
   /** By run: what is under way or told, by place and attempt. */
-  const flights = new Map<string, Map<string, Flight>>();
+  const flights = new Map<string, Map<string, Under>>();
   /** Not looked at yet in this reign (RH5). */
   const unread = new Set<string>();
   const heap = makeDueHeap();
@@ -69,39 +69,65 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     if (!wakeUp.signal.aborted) wakeUp.abort(WOKEN);
   }
 
-  function look(id: string): void {
-    const row = rows.hot("run").get(id);
-    const mine = flights.get(id) ?? new Map<string, Flight>();
-    const isNew = !unread.delete(id);
-    const wanted = new Set<string>();
-    const due = new Map<string, number>();
-    for (const effect of row === undefined ? [] : owed(planOf(rows, row.state.graph), row.state)) {
-      if (row === undefined) break;
-      const key = keyOf(effect);
-      wanted.add(key);
-      // Of a replay, how people or silence decided is told with the ticket.
-      const isAnswered =
-        row.replayOf !== undefined && effect.kind === "timer" && effect.why === "approval";
-      if (isAnswered) continue;
-      if (effect.kind === "timer") due.set(effect.place, effect.dueMs);
-      else if (!mine.has(key)) begin(row, effect, key, mine, isNew);
-    }
-    for (const [key, flight] of mine) {
-      if (wanted.has(key)) continue;
-      mine.delete(key);
-      flight.abort(UNWANTED); // RH3
-    }
-    if (mine.size === 0) flights.delete(id);
-    else flights.set(id, mine);
-    setTimers(id, due, row?.replayOf !== undefined);
+  let looks = 0;
+  let looked: Map<string, Under> | undefined; // whose run is looked at now
+
+  /** Wanted, and there already. */
+  function isUnderWay(key: string, attempt: number): boolean {
+    const under = looked?.get(key);
+    if (under?.attempt !== attempt) return false;
+    under.look = looks;
+    return true;
   }
 
-  function setTimers(id: string, due: Map<string, number>, isReplay: boolean): void {
-    for (const place of timers.get(id)?.keys() ?? []) {
-      if (!due.has(place)) heap.set(`${id} ${place}`, undefined);
+  function look(id: string): void {
+    const row = rows.hot("run").get(id);
+    const isNew = !unread.delete(id);
+    looks += 1;
+    looked = flights.get(id);
+    if (row !== undefined) lookAt(row, isNew);
+    const mine = flights.get(id);
+    if (mine === undefined) {
+      if (row === undefined) setTimers(id, undefined, false);
+      return;
     }
-    if (due.size === 0) timers.delete(id);
-    else timers.set(id, due);
+    for (const [key, under] of mine) {
+      if (under.look === looks) continue;
+      mine.delete(key);
+      end(under.flight, UNWANTED); // RH3
+    }
+    if (mine.size === 0 && row === undefined) flights.delete(id);
+    if (row === undefined) setTimers(id, undefined, false);
+  }
+
+  function lookAt(row: RunRow, isNew: boolean): void {
+    const isReplay = row.replayOf !== undefined;
+    let due: Map<string, number> | undefined;
+    for (const effect of owed(planOf(rows, row.state.graph), row.state, isUnderWay)) {
+      if (effect.kind === "timer") {
+        // Of a replay, how people or silence decided is told with the ticket.
+        if (isReplay && effect.why === "approval") continue;
+        due ??= new Map();
+        due.set(effect.place, effect.dueMs);
+        continue;
+      }
+      const key = keyOf(effect);
+      const attempt = "attempt" in effect ? effect.attempt : 0;
+      if (!isUnderWay(key, attempt)) begin(row, effect, key, attempt, isNew);
+    }
+    setTimers(row.id, due, isReplay);
+  }
+
+  function setTimers(id: string, due: Map<string, number> | undefined, isReplay: boolean): void {
+    const before = timers.get(id);
+    if (before !== undefined)
+      for (const place of before.keys())
+        if (due?.has(place) !== true) heap.set(`${id} ${place}`, undefined);
+    if (due === undefined) {
+      if (before !== undefined) timers.delete(id);
+      return;
+    }
+    timers.set(id, due);
     for (const [place, dueMs] of due) {
       if (isReplay) outbox.push([id, "due", place, dueMs]);
       else heap.set(`${id} ${place}`, dueMs);
@@ -118,19 +144,20 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     }
   }
 
-  function begin(
-    row: RunRow,
-    effect: Effect,
-    key: string,
-    mine: Map<string, Flight>,
-    isNew: boolean,
-  ): void {
+  function begin(row: RunRow, effect: Effect, key: string, attempt: number, isNew: boolean): void {
+    let mine = flights.get(row.id);
+    if (mine === undefined) {
+      mine = new Map();
+      flights.set(row.id, mine);
+    }
+    const before = mine.get(key);
+    if (before !== undefined) end(before.flight, UNWANTED); // an attempt of before
     if (effect.kind === "dispatch" && row.replayOf === undefined) {
       const flight = works?.begin(row, effect, isNew);
-      if (flight !== undefined) return void mine.set(key, flight);
+      if (flight !== undefined) return void mine.set(key, { attempt, flight, look: looks });
     }
     const stop = new AbortController();
-    mine.set(key, stop);
+    mine.set(key, { attempt, flight: stop, look: looks });
     if (effect.kind === "continue") return outbox.push([row.id, "on"]);
     if (effect.kind !== "dispatch" && row.replayOf === undefined) return undefined; // rows are enough
     if (row.replayOf !== undefined) {
@@ -142,10 +169,15 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     return undefined;
   }
 
+  function end(flight: Flight, reason: Error): void {
+    if (flight instanceof AbortController) flight.abort(reason);
+    else works?.end(flight, reason);
+  }
+
   /** So each flight has one signal to look at: a joint one for each would cost more than the rest. */
   function stopAll(): void {
     for (const mine of flights.values())
-      for (const flight of mine.values()) flight.abort(reasonOf(signal));
+      for (const { flight } of mine.values()) end(flight, reasonOf(signal));
   }
 
   async function run(): Promise<void> {
@@ -200,12 +232,22 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   return { run };
 }
 
-/** One doing; the same key is never begun twice in a reign. */
+type Flight = AbortController | Outing;
+
+/** Something that is under way or told. */
+interface Under {
+  readonly attempt: number;
+  readonly flight: Flight;
+  /** The last look that wanted it. */
+  look: number;
+}
+
+/** One doing, with its attempt; the same is never begun twice in a reign. No place has a space in it. */
 function keyOf(effect: Effect): string {
   switch (effect.kind) {
     case "dispatch":
     case "child":
-      return `${effect.place} ${effect.attempt}`;
+      return effect.place;
     case "ticket":
       return `ticket ${effect.place} ${effect.dueMs}`;
     case "timer":

@@ -14,6 +14,7 @@ import type { HeldWork } from "@gantry/shared/contract/registry-ops.ts";
 import { act, byHub, type Hub, propose } from "../hub.ts";
 import type { Item, RunWork, RunWorkOwner } from "../queues/item.ts";
 import type { Scheduler } from "../queues/scheduler.ts";
+import { roughChars } from "./json-size.ts";
 import type { Queues } from "./queues.ts";
 import type { Call, Streams } from "./work-streams.ts";
 
@@ -59,7 +60,10 @@ export function makeWorkEnds(parts: {
 
   /** All ends of a turn are one command, or as few as their results leave room for. */
   function propEnds(ends: readonly WorkEnd[]): Promise<ReadonlySet<string>> {
-    const chars = ends.reduce((sum, end) => sum + ("result" in end ? charsOf(end.result) : 0), 0);
+    const chars = ends.reduce(
+      (sum, end) => sum + ("result" in end ? roughChars(end.result) : 0),
+      0,
+    );
     if (gathered !== undefined && gathered.chars + chars > CHARS_MAX) gathered = undefined;
     gathered ??= gather();
     gathered.chars += chars;
@@ -213,6 +217,3 @@ export function makeWorkEnds(parts: {
 
 export const noLeader = (): GantryError =>
   new GantryError("no_leader", "This hub does not lead", { details: { retryAfterS: 1 } });
-
-const charsOf = (result: unknown): number =>
-  typeof result === "string" ? result.length : (JSON.stringify(result)?.length ?? 0);

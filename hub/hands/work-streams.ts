@@ -5,6 +5,7 @@ import type {
   RegistryCall,
   RegistryWork,
 } from "@gantry/shared/contract/registry-ops.ts";
+import { roughChars } from "./json-size.ts";
 
 export type Say = (work: Omit<RegistryWork, "type" | "id">) => "sent" | "absent" | "full";
 export type Call<T extends RegistryCall["op"]> = Extract<RegistryCall, { op: T }>;
@@ -79,7 +80,7 @@ export function sayAll(stream: Stream, jobs: readonly LeasedWork[]): boolean {
   let from = 0;
   let bytes = 0;
   for (const [place, job] of jobs.entries()) {
-    bytes += weightOf(job.data);
+    bytes += roughChars(job.data);
     if (bytes < MESSAGE_BYTES && place + 1 < jobs.length) continue;
     if (stream.say({ jobs: jobs.slice(from, place + 1) }) !== "sent") return false;
     from = place + 1;
@@ -87,6 +88,3 @@ export function sayAll(stream: Stream, jobs: readonly LeasedWork[]): boolean {
   }
   return true;
 }
-
-const weightOf = (data: unknown): number =>
-  typeof data === "string" ? data.length : JSON.stringify(data).length;

@@ -4,7 +4,7 @@
 import { moreIn } from "./draft.ts";
 import { type DutySpot, dutiesOf } from "./duties.ts";
 import { verdictOf } from "./edges.ts";
-import { type Effect, isRunOver, NODE, type RunState } from "./engine-types.ts";
+import { type Effect, isOver, isRunOver, NODE, type RunState } from "./engine-types.ts";
 import type { Body, Plan, PlanNode } from "./plan.ts";
 
 interface OwedSpot extends DutySpot {
@@ -12,20 +12,62 @@ interface OwedSpot extends DutySpot {
   readonly around: OwedSpot | null;
 }
 
-/** O(nodes and open frames). */
-export function owed(plan: Plan, run: RunState): readonly Effect[] {
+/**
+ * O(nodes and open frames). `isUnderWay`: this attempt is left out, and costs no look at its values;
+ * it is asked of each that an executor or another run has to do.
+ */
+export function owed(
+  plan: Plan,
+  run: RunState,
+  isUnderWay?: (place: string, attempt: number) => boolean,
+): readonly Effect[] {
   if (isRunOver(run.state)) return [];
-  const effects: Effect[] = [];
   const root: OwedSpot = { frame: run.root, body: plan.root, around: null, prefix: "" };
-  let canMove = run.state === "undoing" && undoWaits(run, root);
-  visit(root, (spot, node) => {
-    const state = spot.frame.state[node.index];
-    const rests = run.state === "paused" && state === NODE.ready; // it begins when the run goes on
-    if (!rests) effects.push(...dutiesOf(run.id, run.inputs, spot, node));
-    canMove ||= run.state !== "undoing" && run.ending === null && movesAlone(run, spot, node);
-  });
-  if (canMove) effects.push({ kind: "continue" });
-  return effects;
+  const looking: Looking = {
+    run,
+    isUnderWay,
+    effects: [],
+    mayMove: run.state !== "undoing" && run.ending === null,
+    canMove: run.state === "undoing" && undoWaits(run, root),
+  };
+  lookIn(looking, root);
+  if (looking.canMove) looking.effects.push({ kind: "continue" });
+  return looking.effects;
+}
+
+interface Looking {
+  readonly run: RunState;
+  readonly isUnderWay: ((place: string, attempt: number) => boolean) | undefined;
+  readonly effects: Effect[];
+  readonly mayMove: boolean;
+  canMove: boolean;
+}
+
+function lookIn(looking: Looking, spot: OwedSpot): void {
+  const { run } = looking;
+  const { frame, body, prefix } = spot;
+  for (const node of body.nodes) {
+    const state = frame.state[node.index] ?? NODE.pending;
+    if (!isOver(state)) {
+      if (state !== NODE.pending) lookAt(looking, spot, node, state);
+      if (looking.mayMove && !looking.canMove) looking.canMove = movesAlone(run, spot, node);
+    }
+    if (node.body === undefined) continue;
+    for (const [key, inner] of Object.entries(moreIn(frame, node.id).frames ?? {})) {
+      const within = `${prefix}${node.id}[${key}]/`;
+      lookIn(looking, { frame: inner, body: node.body, around: spot, prefix: within });
+    }
+  }
+}
+
+function lookAt(looking: Looking, spot: OwedSpot, node: PlanNode, state: number): void {
+  const { run, isUnderWay, effects } = looking;
+  if (state === NODE.ready || state === NODE.running) {
+    if (run.state === "paused" && state === NODE.ready) return; // it begins when the run goes on
+    const attempt = spot.frame.attempt[node.index] ?? 0;
+    if (isUnderWay?.(spot.prefix + node.id, attempt) === true) return;
+  }
+  for (const duty of dutiesOf(run.id, run.inputs, spot, node)) effects.push(duty);
 }
 
 /** Every node of every frame. */
