@@ -29,7 +29,7 @@ import type { Asking, Decision, Plan } from "./plan.ts";
 import { answerIntent, type RuleParts } from "./rules.ts";
 
 const FREE: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, costMicroUsd: 0 };
-const TALK: ReadonlySet<Intent["type"]> = new Set(["help", "status", "devices", "jobs"]);
+const TALK: ReadonlySet<Intent["type"]> = new Set(["help", "status", "devices", "jobs", "parts"]);
 
 export interface Ask {
   /** Resolves with the answer's message; rejects with what the question failed with. */

@@ -12,7 +12,9 @@ import { HAZARD_POLICY, mayAct, type Role } from "@gantry/shared/contract/roles.
 import type { DeviceRow, GcodeFacts, PrintRow, QuestionRow } from "@gantry/shared/contract/rows.ts";
 import { HELP, type Intent } from "../asking/intents.ts";
 import { describePrint, printView } from "../desk/views.ts";
-import { type Hub, newId } from "../hub.ts";
+import { PART_MENU } from "@gantry/shared/cad/describe.ts";
+import type { MakeView } from "@gantry/shared/contract/schemas/cad.ts";
+import { type By, type Hub, newId } from "../hub.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { Library } from "./library.ts";
 
@@ -25,6 +27,8 @@ export interface RuleParts {
   readonly hub: Hub;
   readonly library: Library;
   readonly stop: PressStop;
+  /** Begins to make what these words say. Left out: no parts are made. */
+  readonly make?: (prompt: string, by: By, signal: AbortSignal) => Promise<MakeView>;
 }
 
 const say = (text: string, ...effects: AnswerEffect[]): RuleAnswer => ({ text, effects });
@@ -49,6 +53,10 @@ export async function answerIntent(
       return orderPrint(parts, intent, question, signal);
     case "wish":
       return orderWish(hub, intent, question);
+    case "parts":
+      return say(PART_MENU.map(({ title, summary }) => `- **${title}**: ${summary}`).join("\n"));
+    case "make":
+      return orderPart(parts, intent.prompt, question, signal);
     case "bedCleared": {
       needRole(question.role, "operator", "saying that a bed is clear");
       const device = pickPrinter(hub, intent.printer, ({ bed }) => bed === "part");
@@ -98,6 +106,23 @@ async function orderPrint(
       ? "It is in the queue."
       : `To start it, say: ${draft.confirmation.phrase}`;
   return say(`${facts} ${wait}`, { type: "print", ...draft });
+}
+
+/** Before the answer is on record: a crash between them is harmless, the same words give the same part. */
+async function orderPart(
+  { make }: RuleParts,
+  prompt: string,
+  question: QuestionRow,
+  signal: AbortSignal,
+): Promise<RuleAnswer> {
+  needRole(question.role, "maker", "making parts");
+  if (make === undefined) throw new GantryError("capability_missing", "No parts are made here");
+  const by = { actor: question.person, requestId: question.requestId };
+  const { id, summary, state } = await make(prompt, by, signal);
+  const now = state === "done" ? "It is made already" : "It is being made";
+  return say(
+    `${summary}.\n\n${now}: ${id}. See it on the page Make, or: npx gantry make --job ${id}`,
+  );
 }
 
 export interface PrintWanted {

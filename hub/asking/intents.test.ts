@@ -61,3 +61,21 @@ describe("built-in intents", () => {
     fc.assert(fc.property(fc.string({ maxLength: 2_000 }), (text) => void parseIntent(text)));
   });
 });
+
+describe("orders for parts", () => {
+  it.each(["make a box 40x30x20 with lid", "Please create a gear with 20 teeth and module 2."])(
+    "%s",
+    (text) => {
+      expect(parseIntent(text)).toMatchObject({ type: "make" });
+    },
+  );
+  it.each(["box", "a spacer 8 mm high for M4", "make a castle", "do not make a box 40x30x20"])(
+    "%s is none",
+    (text) => {
+      expect(parseIntent(text)).toBeUndefined();
+    },
+  );
+  it.each(["parts", "what can you make?", "list the parts"])("%s", (text) => {
+    expect(parseIntent(text)).toEqual({ type: "parts" });
+  });
+});

@@ -2,6 +2,8 @@
 // strict: a sentence that is not wholly understood is left to the model, because half an order
 // ("do not print ...", "when will you cancel ...") must not become an act.
 
+import { readPartWords } from "@gantry/shared/cad/words.ts";
+
 export type Intent =
   | { readonly type: "help" }
   | { readonly type: "status" }
@@ -16,6 +18,9 @@ export type Intent =
       readonly printer?: string;
     }
   | { readonly type: "bedCleared"; readonly printer?: string }
+  | { readonly type: "parts" }
+  /** The whole sentence: which part it is, is read again where it is made. */
+  | { readonly type: "make"; readonly prompt: string }
   | { readonly type: "stop"; readonly printer?: string };
 
 interface Rule {
@@ -37,6 +42,10 @@ const withPrinter = <T extends Intent>(intent: T, printer: string | undefined): 
   printer === undefined ? intent : { ...intent, printer };
 
 const RULES: readonly Rule[] = [
+  rule(
+    String.raw`(?:list|show)?\s*(?:me\s+)?(?:the\s+|all\s+)*parts|what (?:parts )?can (?:you|i) make`,
+    () => ({ type: "parts" }),
+  ),
   rule(String.raw`help|what can you do|commands`, () => ({ type: "help" })),
   rule(
     String.raw`(?:show\s+)?(?:the\s+)?(?:system\s+)?status|how are (?:you|things)|what is going on|what's going on`,
@@ -93,6 +102,8 @@ const RULES: readonly Rule[] = [
   ),
 ];
 
+const MAKE = /^(?:make|create|generate|design|build|model|draw)\s/iu;
+
 /** Undefined: not one of ours; ask the model. */
 export function parseIntent(input: string): Intent | undefined {
   let text = input
@@ -107,7 +118,10 @@ export function parseIntent(input: string): Intent | undefined {
     const match = pattern.exec(text);
     if (match !== null) return make(match.groups ?? {});
   }
-  return undefined;
+  // Only an order: "box" alone is a question to somebody else.
+  return MAKE.test(text) && readPartWords(text) !== undefined
+    ? { type: "make", prompt: text }
+    : undefined;
 }
 
 export const HELP = `I can do these without a model:
@@ -117,5 +131,6 @@ export const HELP = `I can do these without a model:
 - **print FILE on PRINTER**: a file you uploaded before, or one in the hub's gcode folder
 - **pause**, **resume**, **cancel** (with the job's id, or "on PRINTER")
 - **bed cleared on PRINTER**: lets the next job start
+- **make a box 40x30x20 with lid**, or another part: "parts" lists them
 - **stop**: emergency stop of all printers
 Anything else goes to the local model. "@provider:" and "#model:" in front choose one.`;

@@ -6,6 +6,7 @@ import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts"
 import type { Ask } from "../ask/ask.ts";
 import type { Calls } from "../hands/calls.ts";
 import type { Clockwork } from "../hands/clockwork.ts";
+import type { LiveStep } from "../hands/makes.ts";
 import type { Models } from "../hands/models.ts";
 import type { Queues } from "../hands/queues.ts";
 import type { PressStop } from "../hands/stop.ts";
@@ -18,6 +19,7 @@ import type { AgentLink, BlobStore, DeskCallOptions, DeskRequest, OrderedStore }
 import type { Operations } from "../cluster/operate.ts";
 import type { PreparedBackup } from "../backup/make-backup.ts";
 import type { ClusterState } from "../cluster/state.ts";
+import type { DeviceRow, GcodeFacts } from "@gantry/shared/contract/rows.ts";
 import type { ClusterExam } from "@gantry/shared/contract/schemas/cluster.ts";
 import type { Health } from "@gantry/shared/contract/schemas/service.ts";
 
@@ -50,6 +52,17 @@ export interface ScheduleHands {
   readonly runNow: Clockwork["runNow"];
 }
 
+export interface MakeHands {
+  stepOf(job: string): LiveStep | undefined;
+  readonly blobs: Pick<BlobStore, "read">;
+  /** For this printer. The file and its pictures are on enough hubs. Throws gcode_*. */
+  scan(
+    file: { readonly sha256: string; readonly sizeBytes: number },
+    device: DeviceRow,
+    signal: AbortSignal,
+  ): Promise<GcodeFacts>;
+}
+
 export interface DeskParts {
   readonly hub: Hub;
   readonly ask: Ask;
@@ -65,6 +78,8 @@ export interface DeskParts {
   readonly health: () => Health;
   /** Left out: the desk watches the feed itself, and every keep-alive of a lock is logged. */
   readonly registry?: RegistryHands;
+  /** Left out: no parts are made. */
+  readonly makes?: MakeHands;
   /** Left out: the desk knows no queues by name. */
   readonly queues?: QueueHands;
   /** Left out: the desk knows no schedules. */

@@ -6,6 +6,7 @@ import { ledgerTimeMs } from "../ledger/context.ts";
 import type { Desk } from "../ports.ts";
 import * as analytics from "./analytics.ts";
 import * as asking from "./asking.ts";
+import * as cad from "./cad.ts";
 import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
 import * as library from "./library.ts";
@@ -53,6 +54,12 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   printCancelled: making.wishFor("cancel"),
   printResolved: making.printResolved,
   jobs: making.jobs,
+  cadParts: cad.cadParts,
+  cadGenerated: cad.cadGenerated,
+  cadJob: cad.cadJob,
+  cadSliced: cad.cadSliced,
+  cadFile: cad.cadFile,
+  cadPrinted: cad.cadPrinted,
   jobAdded: making.jobAdded,
   deadJobs: making.deadJobs,
   job: making.job,

@@ -23,6 +23,7 @@ import { act, type By, byHub, type Hub, propose } from "../hub.ts";
 import { isNoticeDue } from "../ledger/domains/confirmations.ts";
 import type { AgentLink, FeedItem } from "../ports.ts";
 import type { Channel, Scheduler } from "../queues/scheduler.ts";
+import { canMake, isCadNeed } from "./can-make.ts";
 import { makeOrders } from "./orders.ts";
 import { makePrintDuties } from "./print-duties.ts";
 import type { Queues } from "./queues.ts";
@@ -228,8 +229,9 @@ export function makeDuties(
 const mayOwe = (item: FeedItem): boolean =>
   item.kind === "ledger" && item.events.some(({ type }) => /^(print|job|device|node)\./.test(type));
 
-/** `needs` is `command:NAME` or `embed`. */
+/** `needs` is `command:NAME`, `embed`, or of CAD_NEEDS. */
 function canDo(node: NodeRow, needs: string): boolean {
+  if (isCadNeed(needs)) return canMake(node.capabilities, needs);
   if (needs === "embed") return node.capabilities.embedder !== undefined;
   const name = needs.slice("command:".length);
   return node.capabilities.commands.some((command) => command.name === name);

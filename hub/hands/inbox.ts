@@ -24,6 +24,7 @@ import type { AgentLink, AgentLinkHandler, BlobStore } from "../ports.ts";
 import { beatAnswer } from "../registry/health.ts";
 import type { Calls } from "./calls.ts";
 import type { Duties } from "./duties.ts";
+import type { Makes } from "./makes.ts";
 
 const PIECE_BYTES = 262_144;
 
@@ -34,13 +35,14 @@ export interface InboxParts {
   readonly targets: Pick<Targets, "returned">;
   readonly blobs: BlobStore;
   readonly link: () => AgentLink;
+  readonly makes: Makes;
   readonly signal: AbortSignal;
 }
 
 type MessageOf<T extends NodeMessage["type"]> = Extract<NodeMessage, { type: T }>;
 
 export function makeInbox(parts: InboxParts): AgentLinkHandler {
-  const { hub, calls, duties, targets, blobs, link, signal } = parts;
+  const { hub, calls, duties, targets, blobs, link, makes, signal } = parts;
   const queues = new Map<string, Promise<void>>(); // I2: the tail of each node's work
 
   const asNode = (node: string): By => ({ actor: `node:${node}`, requestId: newId(hub, "req") });
@@ -82,6 +84,7 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
       error === undefined ? { result: result ?? null } : { error: asRecord(error) },
       asNode(node),
     );
+    makes.ended(job);
     say(node, { type: "recorded", job, token });
   }
 
@@ -182,6 +185,10 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
       case "fetch":
         void sendPiece(node, message);
         return undefined;
+      case "makeStep":
+        return makes.stepped(node, message);
+      case "keep":
+        return makes.keep(node, message);
       case "enrol":
       case "hello":
       case "beat":
@@ -251,6 +258,7 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
     },
     left(node, why) {
       calls.left(node);
+      makes.left(node);
       // Silence is judged by the registry (registry/health.ts), with what it knows of our own stalls.
       if (why === "bye") inOrder(node, () => duties.nodeLeft(node));
     },

@@ -2,13 +2,14 @@
 // that have left the history. What a run has named stays.
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { LIFE } from "@gantry/shared/base/policy.ts";
 import type { Hub } from "../hub.ts";
 import { blobsOfPrint } from "../keep-scan.ts";
 import { PACKS_DROPPED } from "../ledger/domains/run-history.ts";
 import type { BlobStore } from "../ports.ts";
 
 const HOUR_MS = 3_600_000;
-const KEPT_MS = 24 * HOUR_MS;
+const KEPT_MS = LIFE.partFilesMs;
 
 /** Once an hour, until the signal aborts. */
 export async function sweepBlobs(hub: Hub, blobs: BlobStore, signal: AbortSignal): Promise<void> {

@@ -30,6 +30,7 @@ import { errorResponse } from "./problem.ts";
 import { backup } from "./routes/backup.ts";
 import { eventsDoor } from "./routes/events.ts";
 import { type DoorCounts, health, makeCounts, metrics } from "./routes/health.ts";
+import { partFile } from "./routes/part-file.ts";
 import { plain } from "./routes/plain.ts";
 import { submitPrint } from "./routes/prints.ts";
 import { printThumbnail } from "./routes/thumbnail.ts";
@@ -104,6 +105,8 @@ function specialHandlers(
     printSubmitted: submitPrint(deps),
     printThumbnail: printThumbnail(deps),
     runsStarted: runBatch(deps),
+    cadFile: partFile(deps),
+    ...slicerHandlers(deps),
     workAdded: workBatch(deps),
     events,
     chatCompletions: chatCompletions(deps),

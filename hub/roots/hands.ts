@@ -10,12 +10,16 @@ import { makeCronCalendar } from "../adapters/cron-calendar.ts";
 import { type DataDir, FORMAT } from "../adapters/data-dir.ts";
 import { makeJoinKeys } from "../adapters/peer-keys.ts";
 import { type Ask, makeAsk } from "../ask/ask.ts";
-import { makeLibrary } from "../ask/library.ts";
+import { limitsOf, makeLibrary } from "../ask/library.ts";
+import { scanStored } from "../ask/scan-stored.ts";
 import { makeBackups } from "../backup/make-backup.ts";
 import { type ClusterBlobs, makeClusterBlobs } from "../cluster/blobs.ts";
 import { makeOperations } from "../cluster/operate.ts";
 import { clusterState } from "../cluster/state.ts";
 import { stepDown } from "../cluster/step-down.ts";
+import { blobsOfPrint } from "../keep-scan.ts";
+import { generate } from "../desk/cad.ts";
+import type { MakeHands } from "../desk/context.ts";
 import { makeDesk } from "../desk/desk.ts";
 import { examineCluster, type ExamParts } from "../doctor/exam.ts";
 import { makeTargets } from "@gantry/shared/flow/targets.ts";
@@ -23,6 +27,7 @@ import { makeCalls } from "../hands/calls.ts";
 import { type Clockwork, makeClockwork } from "../hands/clockwork.ts";
 import { type Duties, makeDuties } from "../hands/duties.ts";
 import { makeInbox } from "../hands/inbox.ts";
+import { makeMakes } from "../hands/makes.ts";
 import { makeModels } from "../hands/models.ts";
 import { exposeQueues } from "../metrics.ts";
 import { makeQueues, type Queues } from "../hands/queues.ts";
@@ -123,7 +128,23 @@ export function makeHands(parts: HandsParts): Hands {
   const isReady = (node: string): boolean => link().heard().has(node) && !targets.isLeftAlone(node);
   const models = makeModels(hub, calls, isReady);
   const library = makeLibrary(hub.rows, blobs.store, paths.gcode);
-  const ask = makeAsk({ hub, models, stop, library });
+  const makes = makeMakes(hub, blobs, (node, message) => void link().send(node, [message]), signal);
+  const makeHands: MakeHands = {
+    stepOf: (job) => makes.stepOf(job),
+    blobs: blobs.store,
+    async scan(file, device, asked) {
+      const facts = await scanStored(blobs.store, file, limitsOf(device), asked);
+      for (const sha256 of blobsOfPrint(facts)) await blobs.spread(sha256, asked);
+      return facts;
+    },
+  };
+  const ask = makeAsk({
+    hub,
+    models,
+    stop,
+    library,
+    make: (prompt, by, asked) => generate({ hub, models, makes: makeHands }, by, { prompt }, asked),
+  });
   const egress = makeEgress(parts.egressAllow);
   const outbound = makeOutbound(egress, hub.clock);
   const webhooks = makeWebhooks({
@@ -169,6 +190,7 @@ export function makeHands(parts: HandsParts): Hands {
     calls,
     stop,
     blobs: blobs.store,
+    makes: makeHands,
     egressAllow: parts.egressAllow,
     link,
     ledgerStore: core.ledgerStore,
@@ -187,7 +209,7 @@ export function makeHands(parts: HandsParts): Hands {
       operations: makeOperations({ core, makeKeys: (id) => makeJoinKeys(core.clusterId, id) }),
     },
   });
-  const inbox = makeInbox({ hub, calls, duties, targets, blobs: blobs.store, link, signal });
+  const inbox = makeInbox({ hub, calls, duties, targets, blobs: blobs.store, link, makes, signal });
   const handler = {
     ...inbox,
     registry: makeRegistryCalls({ hub, keepAlive, watches, workers, signal }),

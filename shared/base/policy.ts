@@ -123,6 +123,8 @@ export const LIFE = {
   /** A wait for a lock that names no time of its own. */
   lockWaitMs: 30 * second,
   joinCodeMs: 15 * minute,
+  /** Files of a part, until the sweep of blobs; G-code that was printed stays with its print. */
+  partFilesMs: 24 * hour,
   /** A question cut off by a crash is asked again if it is younger than this. */
   questionResumeMs: 10 * minute,
   /** Rows of an ended run are kept this long; then they are read from a compressed pack. */
@@ -267,3 +269,5 @@ export const LIMIT = {
 } as const;
 
 export type LimitName = keyof typeof LIMIT;
+  /** That nodes are sending to a hub. */
+  partFiles: { max: 64, whenFull: "429 busy" },

@@ -14,6 +14,8 @@ const DEADLINES_MS: Partial<Record<RouteName, number>> = {
   chatCompletions: TIMEOUT.answerMs,
   embeddings: TIMEOUT.answerMs,
   exec: TIMEOUT.commandMs,
+  cadGenerated: TIMEOUT.answerMs, // a model may have to read the words
+  cadPrinted: TIMEOUT.fabricationCommandMs,
   runPatchProposed: TIMEOUT.answerMs,
   lockAcquired: TIMEOUT.lockWaitMs + TIMEOUT.proposeMs,
   confirm: TIMEOUT.fabricationCommandMs,

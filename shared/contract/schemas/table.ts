@@ -7,6 +7,7 @@ import type { RouteName } from "../routes.ts";
 import { ACCESS_SCHEMAS } from "./access.ts";
 import { ANALYTICS_SCHEMAS } from "./analytics.ts";
 import { ASKING_SCHEMAS } from "./asking.ts";
+import { CAD_SCHEMAS } from "./cad.ts";
 import { CLUSTER_SCHEMAS } from "./cluster.ts";
 import type { RouteSchemas } from "./common.ts";
 import { CONFIRMATION_SCHEMAS } from "./confirmations.ts";
@@ -28,6 +29,7 @@ const TABLE = {
   ...ASKING_SCHEMAS,
   ...CONFIRMATION_SCHEMAS,
   ...DEVICE_SCHEMAS,
+  ...CAD_SCHEMAS,
   ...PRINT_SCHEMAS,
   ...JOB_SCHEMAS,
   ...QUEUE_SCHEMAS,
