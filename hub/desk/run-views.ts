@@ -94,6 +94,7 @@ export function approvalView(row: TicketRow): ApprovalView {
     approvals: row.approvals,
     votes: row.votes.map(({ atMs, ...vote }) => ({ ...vote, at: isoTime(atMs) })),
     escalated: row.isEscalated,
+    ...(row.patch === undefined ? {} : { isPatch: true as const }),
     dueAt: isoTime(row.dueMs),
     createdAt: isoTime(row.createdAtMs),
   };

@@ -36,7 +36,7 @@ describe.skipIf(!hasBrowser || !hasConsole)("the engine's pages on the real appl
     return page;
   }
 
-  it("shows a run live: patched, asked about, approved in the inbox, done", async () => {
+  it("[A64] shows a run live: patched, with the difference and by a sentence, asked about, approved in the inbox, done", async () => {
     const graph = {
       nodes: {
         list: fn([1, 2, 3]),
@@ -73,6 +73,18 @@ describe.skipIf(!hasBrowser || !hasConsole)("the engine's pages on the real appl
     expect(patched.body).toMatchObject({ revision: 1 });
     await page.getByRole("button", { name: "mark pending · function patch 1" }).waitFor();
     await page.getByText("adds mark; adds the edge last → mark").waitFor();
+    await page.getByText("What it changed").click();
+    await page.getByText("+ added node mark (function)").waitFor();
+
+    const wish = page.getByLabel("Change this run by a sentence");
+    await wish.fill("remove nothing");
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await page.getByText(/There is no node "nothing"/).waitFor();
+    await wish.fill("change the title of mark to Marked");
+    await page.getByRole("button", { name: "Show", exact: true }).click();
+    await page.getByText('title: "Marked"').waitFor();
+    await page.getByRole("button", { name: "Change it" }).click();
+    await page.getByText("The run is changed.").waitFor();
 
     const inbox = await openConsole("approvals");
     const card = inbox.getByRole("region", { name: "Is the list right?" });
@@ -80,7 +92,7 @@ describe.skipIf(!hasBrowser || !hasConsole)("the engine's pages on the real appl
     await card.getByLabel("Reason").fill("counted twice");
     await card.getByRole("button", { name: "Approve" }).click();
     await card.getByText("This question is closed.").waitFor();
-    await page.getByRole("button", { name: "mark done · function patch 1" }).waitFor();
+    await page.getByRole("button", { name: /^(Marked|mark) done · function patch/ }).waitFor();
     await page.getByText(/ask approved: .*counted twice/).waitFor();
     await page.getByRole("region", { name: "Result" }).getByText("seen").waitFor();
     await page.goto(`${appliance.url}/#/runs?workflow=double&state=done`);

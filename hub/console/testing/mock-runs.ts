@@ -283,10 +283,12 @@ const summary = ({
 
 /** The answer to a GET; undefined where it is no business of the engine. */
 export function readEngine(facts: EngineFacts, path: string, query: URLSearchParams): unknown {
-  const [, , area = "", id = "", part] = path.split("/").map(decodeURIComponent);
+  const [, , area = "", id = "", part, number] = path.split("/").map(decodeURIComponent);
   switch (area) {
     case "runs": {
       if (id === "") return runPage(facts, query);
+      if (part === "patches" && number !== undefined)
+        return { difference: { nodes: [], edges: [] } };
       if (part === "patches") return { patches: facts.patches[id] ?? [] };
       if (part === "timeline") return { entries: facts.timelines[id] ?? [] };
       return facts.runs.find((row) => row.id === id);

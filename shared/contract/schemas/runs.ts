@@ -96,6 +96,8 @@ export const approvalViewSchema = z.object({
     }),
   ),
   escalated: z.boolean(),
+  /** It is about a patch: GET .../patch says what that would change. */
+  isPatch: z.literal(true).optional(),
   dueAt: z.iso.datetime(),
   createdAt: z.iso.datetime(),
 });

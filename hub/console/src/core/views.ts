@@ -4,6 +4,7 @@ import type { HazardClass, Role } from "@gantry/shared/contract/roles.ts";
 import type { ConversationView, MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import type { ClusterView } from "@gantry/shared/contract/schemas/cluster.ts";
 import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
+import type { patchFaultSchema } from "@gantry/shared/contract/schemas/differences.ts";
 import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import type { JobView } from "@gantry/shared/contract/schemas/jobs.ts";
 import type { PrintView } from "@gantry/shared/contract/schemas/prints.ts";
@@ -44,6 +45,8 @@ export interface RunPage {
 export type RunTimeline = Infer<typeof RUN_SCHEMAS.runTimeline.reply>;
 export type RunPatches = Infer<typeof RUN_SCHEMAS.runPatches.reply>;
 export type RunPatch = RunPatches["patches"][number];
+export type PatchProposal = Infer<typeof RUN_SCHEMAS.runPatchProposed.reply>;
+export type PatchFault = Infer<typeof patchFaultSchema>;
 
 export interface ApprovalPage {
   readonly approvals: readonly ApprovalView[];

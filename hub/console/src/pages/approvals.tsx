@@ -12,6 +12,7 @@ import { useHeldList } from "../live/held-list.ts";
 import { useNow } from "../live/now.ts";
 import { useResource } from "../live/resources.ts";
 import { useConsole } from "../live/store.ts";
+import { PatchDifference } from "../ui/difference.tsx";
 import { FreshLine } from "../ui/fresh.tsx";
 import { OPEN_APPROVALS } from "../ui/navigation.tsx";
 import { Pager, paged } from "../ui/pager.tsx";
@@ -93,7 +94,7 @@ function ApprovalCard(props: { readonly approval: ApprovalView; readonly isGone:
     >
       <Facts
         rows={[
-          ["Asked by", `${place} of ${workflow ?? "a run without a name"}`],
+          ["Asked by", `${place || "a patch"} of ${workflow ?? "a run without a name"}`],
           ["Run", <RunLink key="run" id={run} />],
           ["Asked", ago(Date.parse(createdAt), nowMs)],
           ["For", people.length > 0 ? people.join(", ") : `role ${roles.join(" or ")}`],
@@ -104,6 +105,12 @@ function ApprovalCard(props: { readonly approval: ApprovalView; readonly isGone:
           ["Passed on", approval.escalated ? "nobody answered in time" : undefined],
         ]}
       />
+      {approval.isPatch === true && (
+        <PatchDifference
+          path={`/api/approvals/${encodeURIComponent(approval.id)}/patch`}
+          title="What it would change"
+        />
+      )}
       <Votes of={approval} />
       {isGone ? (
         <p class="faint">

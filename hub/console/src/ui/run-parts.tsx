@@ -10,6 +10,8 @@ import type { RunPatch } from "../core/views.ts";
 import { useAct } from "../live/act.ts";
 import { post } from "../live/api.ts";
 import { useNow } from "../live/now.ts";
+import { PatchDifference } from "./difference.tsx";
+import { PatchSentence } from "./patch-sentence.tsx";
 import { Badge, Button, Card, Empty } from "./parts.tsx";
 import { AskReason } from "./reason.tsx";
 import { runPath, useMayMake } from "./run-acts.tsx";
@@ -89,6 +91,7 @@ export function PatchList(props: { readonly run: RunView; readonly patches: read
           ))}
         </ol>
       )}
+      <PatchSentence run={run} />
     </Card>
   );
 }
@@ -111,6 +114,7 @@ function Patch(props: {
         {!isStanding && <Badge>taken back</Badge>}
         <p>{reason}</p>
         <p class="faint">{operationWords(operations).join("; ")}</p>
+        <PatchDifference path={`${runPath(whole.id)}/patches/${number}`} title="What it changed" />
         <p class="faint">
           {by}
           {approvedBy !== undefined && `, approved by ${approvedBy}`} · {dateTime(at)}
