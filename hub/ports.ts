@@ -91,6 +91,8 @@ export interface PrintUpload {
   readonly printer: string;
   readonly name: string;
   readonly gcode: GcodeFacts;
+  /** Keep the file and print nothing. */
+  readonly isKept?: true;
 }
 
 /** Blobs by sha256. A blob is on disk, fsynced, with its directory, before `put` resolves. */

@@ -60,6 +60,7 @@ const BEGINS: ReadonlySet<CommandBody["type"]> = new Set([
   "nodeEnrolled",
   "questionAsked",
   "printSubmitted",
+  "printKept",
   "printLeased",
   "jobAdded",
   "jobLeased",

@@ -31,7 +31,7 @@ export function makeLibrary(rows: Rows, blobs: BlobStore, folder: string): Libra
       const limits = limitsOf(printer);
       const earlier = printedBefore(rows, name);
       if (earlier !== undefined) {
-        await scanBlob(blobs, earlier.gcode, limits, signal); // it may have been for a larger bed
+        await rescan(blobs, earlier.gcode, limits, signal); // it may have been for a larger bed
         return earlier;
       }
       const path = await pathOf(folder, name);
@@ -109,8 +109,9 @@ async function takeIn(
   }
 }
 
-async function scanBlob(
-  blobs: BlobStore,
+/** Throws the scanner's codes where the stored file is not for a printer of these limits. */
+export async function rescan(
+  blobs: Pick<BlobStore, "read">,
   gcode: GcodeFacts,
   limits: GcodeLimits,
   signal: AbortSignal,

@@ -15,7 +15,7 @@ import type { HubFacts } from "@gantry/shared/contract/rows.ts";
 import type { HubId } from "../consensus/types.ts";
 
 /** What this release applies. One more with each release that has a command which the one before has not. */
-export const LOG_FORMAT = 2;
+export const LOG_FORMAT = 3;
 
 /** The format in which a command came; 1 for all that are not named. */
 export type NewCommands = Partial<Readonly<Record<CommandBody["type"], number>>>;
@@ -58,6 +58,7 @@ const NEW_COMMANDS: NewCommands = {
   webhookProgressed: 2,
   webhookRetried: 2,
   webhookRedelivered: 2,
+  printKept: 3,
 };
 
 /** What every one of these hubs can apply; `unknown`: who has not said. `hubs`: those that hold rows, this one included. */

@@ -23,6 +23,7 @@ import type {
   PrintThumbnail,
   PrintView,
 } from "@gantry/shared/contract/schemas/prints.ts";
+import { limitsOf, rescan } from "../ask/library.ts";
 import { draftPrint } from "../ask/rules.ts";
 import { act, newId } from "../hub.ts";
 import type { DeskCallOptions, DeskRequest, PrintUpload } from "../ports.ts";
@@ -100,9 +101,39 @@ export async function printSubmitted(
   { signal }: DeskCallOptions,
 ): Promise<PrintAccepted> {
   const { hub } = parts;
-  const { printer, name, gcode } = request.body as PrintUpload;
+  const { isKept, ...wanted } = request.body as PrintUpload;
+  const body: CommandBody =
+    isKept === true
+      ? { type: "printKept", job: newId(hub, "prt"), ...wanted }
+      : { type: "printSubmitted", ...draftPrint(hub, wanted) };
+  return submit(parts, body, request, signal);
+}
+
+/** The same file once more, for the same printer or another, by the ordinary way and its word. */
+export async function printAgain(
+  parts: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<PrintAccepted> {
+  const { hub, blobs } = parts;
+  const { name, gcode, ...row } = printRow(parts, paramOf(request, "id"));
+  const { printer = row.printer } = (request.body as { printer?: string } | undefined) ?? {};
+  const device = hub.rows.get("device", printer);
+  if (device === undefined) throw new GantryError("not_found", `There is no device ${printer}`);
+  if (blobs === undefined) throw new GantryError("not_found", "There is no blob store here");
+  await rescan(blobs, gcode, limitsOf(device), signal); // it may have been for another printer
   const draft = draftPrint(hub, { printer, name, gcode });
-  const value = await act(hub, { type: "printSubmitted", ...draft }, byOf(request), signal);
+  return submit(parts, { type: "printSubmitted", ...draft }, request, signal);
+}
+
+async function submit(
+  parts: DeskParts,
+  body: CommandBody,
+  request: DeskRequest,
+  signal: AbortSignal,
+): Promise<PrintAccepted> {
+  const { hub } = parts;
+  const value = await act(hub, body, byOf(request), signal);
   const { job } = value as { job: string }; // domains/prints.ts; a replay gives the first job
   const row = printRow(parts, job);
   const asked =

@@ -104,6 +104,7 @@ export function printView(
       hazards: [...hazards],
       ...given("analysis", analysis === undefined ? undefined : analysisView(analysis)),
     },
+    ...given("kept", row.isKept),
     ...given("wish", row.wish),
     ...given(
       "waitsFor",

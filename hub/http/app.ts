@@ -38,6 +38,7 @@ import { query } from "./routes/query.ts";
 import { runBatch } from "./routes/run-batch.ts";
 import { workBatch } from "./routes/work-batch.ts";
 import { watchDoor } from "./routes/watch.ts";
+import { SLICER_PREFIX, slicerHandlers } from "./slicers/door.ts";
 import { closeSession, openSession, whoAmI } from "./routes/session.ts";
 
 export interface Door {
@@ -172,7 +173,7 @@ function mount(
   const cookieName = cookieNameOf(config.isTls);
   const isProbe = name === "live" || name === "ready";
 
-  app.on(route.method, pathOf(name, route), async (c) => {
+  app.on(route.method, pathsOf(name, route), async (c) => {
     const url = new URL(c.req.url);
     if (!isProbe) assertHost(url, names); // load balancers probe by whatever name they have
     if (route.access !== "public") {
@@ -191,8 +192,10 @@ function mount(
 }
 
 /** Model names hold slashes, and not every client escapes them. */
-const pathOf = (name: RouteName, route: Route): string =>
-  name === "model" ? `${route.path}{.+}` : route.path;
+function pathsOf(name: RouteName, { path }: Route): string[] {
+  if (name === "model") return [`${path}{.+}`];
+  return name.startsWith("slicer") ? [path, SLICER_PREFIX + path] : [path];
+}
 
 function refuseOtherMethods(app: Hono<DoorEnv>): void {
   const routes = Object.values(ROUTES) as readonly Route[];

@@ -4,6 +4,8 @@
 // UP1. The scanner is fed in small slices with a turn of the loop between them: one large file must
 //      not hold up the other requests of this thread.
 // UP2. An upload that is left without `finish` leaves nothing behind.
+// UP3. Archives and binary G-code are refused by their first bytes, before the rest is read: nothing is
+//      unpacked anywhere.
 
 import { setImmediate } from "node:timers/promises";
 import { GantryError } from "@gantry/shared/base/errors.ts";
@@ -32,6 +34,7 @@ export async function makeUpload(blobs: BlobStore, bytesMax: number): Promise<Up
   let limits: GcodeLimits | undefined;
   let sizeBytes = 0;
   let isFinished = false;
+  let head: Buffer = Buffer.alloc(0);
 
   async function scanStored(sha256: string, by: GcodeScanner): Promise<void> {
     for (let offset = 0; offset < sizeBytes; offset += READ_BYTES) {
@@ -49,6 +52,10 @@ export async function makeUpload(blobs: BlobStore, bytesMax: number): Promise<Up
       if (sizeBytes === 0) scanner = makeScanner(found);
     },
     async write(bytes) {
+      if (sizeBytes < HEAD_BYTES) {
+        head = Buffer.concat([head, bytes.subarray(0, HEAD_BYTES - sizeBytes)]);
+        assertText(head); // UP3
+      }
       sizeBytes += bytes.byteLength;
       if (sizeBytes > bytesMax) {
         throw new GantryError("too_large", `The G-code is over ${bytesMax} bytes`, {
@@ -71,6 +78,26 @@ export async function makeUpload(blobs: BlobStore, bytesMax: number): Promise<Up
       if (!isFinished) await writer.abort(); // UP2
     },
   };
+}
+
+const HEAD_BYTES = 4;
+
+/** How files begin that slicers send where plain G-code is wanted. */
+const BINARY: readonly (readonly [magic: string, what: string])[] = [
+  ["PK\u0003\u0004", "a ZIP archive (3MF, UFP)"],
+  ["PK\u0005\u0006", "an empty ZIP archive"],
+  ["GCDE", "binary G-code"],
+  ["\u001f\u008b", "a gzip archive"],
+  ["7z\u00bc\u00af", "a 7z archive"],
+  ["\u0028\u00b5\u002f\u00fd", "a zstd archive"],
+];
+
+function assertText(head: Buffer): void {
+  const start = head.toString("latin1");
+  const found = BINARY.find(([magic]) => start.startsWith(magic));
+  if (found === undefined) return;
+  const hint = "Export plain G-code: switch off archives and binary G-code in the slicer.";
+  throw new GantryError("unsupported_media", `The file is ${found[1]}`, { details: { hint } });
 }
 
 async function scanSlices(scanner: GcodeScanner, bytes: Uint8Array): Promise<void> {

@@ -65,6 +65,7 @@ const HANDLERS: Handlers = {
   confirmationsTicked: confirmations.confirmationsTicked,
   printSubmitted: prints.printSubmitted,
   printLeased: prints.printLeased,
+  printKept: prints.printKept,
   printReported: prints.printReported,
   printRefused: prints.printRefused,
   printWished: prints.printWished,

@@ -14,7 +14,7 @@ export function printFacts(look: Look, view: PrintView): string {
     ["job", view.id],
     ["name", view.name],
     ["printer", view.printer],
-    ["state", [view.state, view.waitsFor].filter(Boolean).join(": ")],
+    ["state", [stateOf(view), view.waitsFor].filter(Boolean).join(": ")],
     ["progress", formatShare(view.progress)],
     ["started", view.startedAt === undefined ? undefined : formatTime(view.startedAt)],
     ["finished", view.finishedAt === undefined ? undefined : formatTime(view.finishedAt)],
@@ -30,6 +30,9 @@ export function printFacts(look: Look, view: PrintView): string {
   const hazards = gcode.hazards.map((hazard) => paint(look, "yellow", `! ${cleanLine(hazard)}`));
   return [facts, ...hazards].join("\n");
 }
+
+/** A file that was only sent to be kept never was a job to cancel. */
+const stateOf = ({ kept, state }: PrintView): string => (kept === true ? "kept" : state);
 
 type Gcode = PrintView["gcode"];
 
@@ -74,7 +77,7 @@ export const printsTable = (look: Look, views: readonly PrintView[]): string =>
     look,
     [
       { title: "ID", value: (view) => view.id },
-      { title: "STATE", value: (view) => view.state },
+      { title: "STATE", value: stateOf },
       { title: "DONE", value: (view) => formatShare(view.progress), align: "right" },
       { title: "PRINTER", value: (view) => view.printer },
       { title: "BY", value: (view) => view.by },

@@ -178,6 +178,7 @@ export type CommandBody =
   // prints
   | ({ readonly type: "printSubmitted" } & PrintDraft)
   | {
+  | ({ readonly type: "printKept" } & Pick<PrintDraft, "job" | "printer" | "name" | "gcode">)
       readonly type: "printLeased";
       readonly job: string;
       readonly node: string;

@@ -424,6 +424,8 @@ export interface PrintRow {
   readonly state: PrintState;
   readonly gcode: GcodeFacts;
   readonly by: string;
+  /** The file was sent to be kept, not to be printed; `state` is `cancelled` from the first. */
+  readonly isKept?: true;
   readonly conversation?: string;
   readonly confirmation?: string;
   readonly createdAtMs: number;

@@ -62,7 +62,7 @@ async function readJsonJob(deps: DoorDeps, c: DoorContext): Promise<Submission> 
   const name = (body as { readonly name?: unknown } | undefined)?.name;
   if (typeof name === "string") assertName(name);
   const submit = validate(printSubmitSchema, body ?? {}, "");
-  const limits = await limitsOf(deps, c, submit.printer);
+  const limits = await scanLimitsOf(deps, c, submit.printer);
   await using upload = await makeUpload(deps.blobs, LIMIT.gcodeBytes.max);
   upload.scanWith(limits);
   await upload.write(new TextEncoder().encode(submit.gcode));
@@ -71,7 +71,7 @@ async function readJsonJob(deps: DoorDeps, c: DoorContext): Promise<Submission> 
 
 async function readRaw(deps: DoorDeps, c: DoorContext): Promise<Submission> {
   const { printer, name } = namesOf(c.req.query("printer"), c.req.query("name"));
-  const limits = await limitsOf(deps, c, printer);
+  const limits = await scanLimitsOf(deps, c, printer);
   await using upload = await makeUpload(deps.blobs, LIMIT.gcodeBytes.max);
   upload.scanWith(limits);
   for await (const chunk of readChunks(c.req.raw, LIMIT.gcodeBytes.max)) await upload.write(chunk);
@@ -89,7 +89,7 @@ async function readForm(deps: DoorDeps, c: DoorContext): Promise<Submission> {
 
   const scan = async (printer: string | undefined): Promise<void> => {
     if (printer === undefined || upload.isScanned) return;
-    upload.scanWith(await limitsOf(deps, c, validate(idSchema, printer, "printer")));
+    upload.scanWith(await scanLimitsOf(deps, c, validate(idSchema, printer, "printer")));
   };
   await scan(fields.get("printer")); // PR1
 
@@ -143,8 +143,12 @@ function assertName(name: string): void {
   );
 }
 
-/** Throws not_found for an unknown printer. */
-async function limitsOf(deps: DoorDeps, c: DoorContext, printer: string): Promise<GcodeLimits> {
+/** What a file for this printer may do. Throws not_found for an unknown printer. */
+export async function scanLimitsOf(
+  deps: DoorDeps,
+  c: DoorContext,
+  printer: string,
+): Promise<GcodeLimits> {
   const request = {
     actor: c.get("actor"),
     requestId: c.get("requestId"),

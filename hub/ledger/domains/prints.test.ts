@@ -102,6 +102,29 @@ describe("a print job", () => {
   });
 });
 
+describe("a file that is only kept", () => {
+  it("is a job that has ended: nothing leases it, no word is asked for it (P6)", () => {
+    const rig = makeLedgerRig();
+    addNode(rig);
+    register(rig);
+    const { job, printer: device, name, gcode } = print();
+    rig.act({ type: "printKept", job, printer: device, name, gcode });
+    expect(rig.rows.get("print", job)).toMatchObject({
+      state: "cancelled",
+      isKept: true,
+      startedCount: 0,
+      gcode,
+    });
+    expect(rig.rows.hot("print").has(job)).toBe(false);
+    expect(rig.rows.hot("confirmation").size).toBe(0);
+    expect(rig.rows.get("order", "prints/0")).toBe(job);
+    expect(rig.refuse(lease(job))).toBe("conflict");
+    expect(rig.refuse({ type: "printKept", job, printer: device, name, gcode })).toBe("conflict");
+    const unknown = { type: "printKept", job: "prt_2", printer: "nobody", name, gcode } as const;
+    expect(rig.refuse(unknown)).toBe("not_found");
+  });
+});
+
 describe("fencing", () => {
   it("refuses a report and a refusal with any token but the lease's (P2)", () => {
     const { rig, token } = leased();

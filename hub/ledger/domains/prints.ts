@@ -7,6 +7,8 @@
 // P4. startedCount says how often the firmware saw the first byte; a job is never leased again once
 //     it has started.
 // P5. A report may come twice; the second changes nothing and is answered alike.
+// P6. A file that is only kept is a job that ended in the command that made it: no word and no duty
+//     can start it. It is printed by a job of its own.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
@@ -67,6 +69,28 @@ export function printWaitsFor(
   if (device === undefined) return `printer ${job.printer} is not known`;
   if (job.state === "awaiting") return "a confirmation";
   if (device.bed === "part")
+export function printKept(context: Context, command: CommandOf<"printKept">): unknown {
+  const { job, printer, name, gcode, actor, atMs } = command;
+  checkNew(context, "print", job, "print job");
+  rowOf(context, "device", printer, "printer");
+  const row: PrintRow = {
+    id: job,
+    printer,
+    name,
+    state: "cancelled", // P6
+    gcode,
+    isKept: true,
+    by: actor,
+    createdAtMs: atMs,
+    changedAtMs: atMs,
+    startedCount: 0,
+    progress: 0,
+  };
+  appendOrder(context, "prints", job);
+  context.audit("print.kept", job, { name, printer, sha256: gcode.sha256 });
+  return { job, state: endPrint(context, row, "cancelled", {}).state };
+}
+
     return `the part of ${device.bedJob ?? "another job"} to be cleared from the bed`;
   if (!device.isOnline) return `printer ${device.id} to come online`;
   const { phase } = device.printer;

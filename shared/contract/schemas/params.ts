@@ -1,7 +1,7 @@
 // What may stand in a path, by the name of the parameter.
 
 import type { z } from "zod";
-import { idSchema } from "./common.ts";
+import { idSchema, nameSchema } from "./common.ts";
 import { queueNameSchema } from "./jobs.ts";
 import { flagKeySchema } from "./registry.ts";
 import { tagSchema, workflowNameSchema } from "./workflows.ts";
@@ -10,6 +10,7 @@ const BY_NAME: Readonly<Record<string, z.ZodType>> = {
   key: flagKeySchema,
   name: workflowNameSchema,
   tag: tagSchema,
+  gcode: nameSchema,
   queue: queueNameSchema,
 };
 

@@ -74,6 +74,8 @@ export const printViewSchema = z.object({
     boundsMm: boundsSchema.optional(),
     analysis: analysisSchema.optional(),
   }),
+  /** The file was only sent to be kept; `again` prints it. */
+  kept: z.literal(true).optional(),
   wish: z.enum(["pause", "resume", "cancel"]).optional(),
   /** Why a ready job has not started. */
   waitsFor: z.string().optional(),
@@ -108,6 +110,10 @@ export const PRINT_SCHEMAS = {
   printThumbnail: {
     query: z.object({ size: z.enum(["large", "small"]).default("large") }),
     reply: printThumbnailSchema,
+  },
+  printAgain: {
+    body: z.strictObject({ printer: idSchema.optional() }),
+    reply: printAcceptedSchema,
   },
   printPaused: { reply: printViewSchema },
   printResumed: { reply: printViewSchema },

@@ -21,6 +21,7 @@ import { REGISTRY_SCHEMAS } from "./registry.ts";
 import { RUN_SCHEMAS } from "./runs.ts";
 import { SCHEDULE_SCHEMAS } from "./schedules.ts";
 import { SERVICE_SCHEMAS } from "./service.ts";
+import { SLICER_SCHEMAS } from "./slicers.ts";
 import { WORKFLOW_SCHEMAS } from "./workflows.ts";
 import { WEBHOOK_SCHEMAS } from "./webhooks.ts";
 
@@ -31,6 +32,7 @@ const TABLE = {
   ...DEVICE_SCHEMAS,
   ...CAD_SCHEMAS,
   ...PRINT_SCHEMAS,
+  ...SLICER_SCHEMAS,
   ...JOB_SCHEMAS,
   ...QUEUE_SCHEMAS,
   ...WORKFLOW_SCHEMAS,

@@ -4,6 +4,7 @@ import { duration } from "../core/format.ts";
 import { useResource } from "../live/resources.ts";
 import { ConfirmationCard } from "../ui/confirmation.tsx";
 import { Card, PageHead, ProblemNote, Progress, StateBadge } from "../ui/parts.tsx";
+import { PrintAgain } from "../ui/print-again.tsx";
 import { PrintFacts } from "../ui/print-facts.tsx";
 import { PrintActs } from "../ui/printer.tsx";
 import { Resolve } from "../ui/resolve.tsx";
@@ -41,12 +42,12 @@ export function PrintPage({ id }: { readonly id: string }) {
 }
 
 function Now({ print }: { readonly print: PrintView }) {
-  const { state, progress, remainingS, waitsFor, error, printer } = print;
+  const { state, kept, progress, remainingS, waitsFor, error, printer } = print;
   return (
     <Card
       title={`On ${printer}`}
       tone={isUnresolved(print) ? "bad" : "plain"}
-      aside={<StateBadge state={state} />}
+      aside={<StateBadge state={kept === true ? "kept" : state} />}
     >
       <Progress value={progress} label="Progress" />
       {remainingS !== undefined && <p class="faint">{duration(remainingS)} left</p>}
@@ -71,6 +72,7 @@ function Now({ print }: { readonly print: PrintView }) {
       )}
       <div class="row">
         <PrintActs print={print} />
+        <PrintAgain print={print} />
       </div>
     </Card>
   );

@@ -33,7 +33,7 @@ export function PrintsPage({ after }: { readonly after: string | undefined }) {
                       <a href={formatPlace("prints", print.id)}>{print.name}</a>
                     </td>
                     <td>
-                      <StateBadge state={print.state} />
+                      <StateBadge state={print.kept === true ? "kept" : print.state} />
                     </td>
                     <td>
                       <Progress value={print.progress} label={`Progress of ${print.name}`} />
