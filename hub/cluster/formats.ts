@@ -59,6 +59,16 @@ const NEW_COMMANDS: NewCommands = {
   webhookRetried: 2,
   webhookRedelivered: 2,
   printKept: 3,
+  farmPrintSubmitted: 3,
+  printAssigned: 3,
+  printRanked: 3,
+  printerProfiled: 3,
+  printerUnprofiled: 3,
+  printerMaintained: 3,
+  spoolKept: 3,
+  spoolDropped: 3,
+  spoolLoaded: 3,
+  bedJudged: 3,
 };
 
 /** What every one of these hubs can apply; `unknown`: who has not said. `hubs`: those that hold rows, this one included. */

@@ -23,6 +23,7 @@ import { type Context, ledgerTimeMs, TIME_ID } from "./context.ts";
 import * as asking from "./domains/asking.ts";
 import * as cluster from "./domains/cluster.ts";
 import * as confirmations from "./domains/confirmations.ts";
+import * as farm from "./domains/farm.ts";
 import * as flags from "./domains/flags.ts";
 import * as jobs from "./domains/jobs.ts";
 import * as library from "./domains/library.ts";
@@ -64,14 +65,24 @@ const HANDLERS: Handlers = {
   confirmationCancelled: confirmations.confirmationCancelled,
   confirmationsTicked: confirmations.confirmationsTicked,
   printSubmitted: prints.printSubmitted,
-  printLeased: prints.printLeased,
   printKept: prints.printKept,
+  printLeased: prints.printLeased,
   printReported: prints.printReported,
   printRefused: prints.printRefused,
   printWished: prints.printWished,
   printResolved: prints.printResolved,
   bedCleared: prints.bedCleared,
   emergencyStopped: prints.emergencyStopped,
+  farmPrintSubmitted: farm.farmPrintSubmitted,
+  printAssigned: farm.printAssigned,
+  printRanked: farm.printRanked,
+  printerProfiled: farm.printerProfiled,
+  printerUnprofiled: farm.printerUnprofiled,
+  printerMaintained: farm.printerMaintained,
+  spoolKept: farm.spoolKept,
+  spoolDropped: farm.spoolDropped,
+  spoolLoaded: farm.spoolLoaded,
+  bedJudged: farm.bedJudged,
   jobAdded: jobs.jobAdded,
   jobLeased: jobs.jobLeased,
   jobFinished: jobs.jobFinished,

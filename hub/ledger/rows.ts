@@ -43,6 +43,7 @@ import type {
   TimelineRow,
   WorkflowRow,
 } from "@gantry/shared/contract/run-rows.ts";
+import type { FarmPrinterRow, SpoolRow, TallyRow } from "@gantry/shared/contract/farm.ts";
 import type { QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { DeadLetterRow, WebhookRow } from "@gantry/shared/contract/webhooks.ts";
@@ -72,6 +73,10 @@ export interface Tables {
   /** `QUEUE/KEY`: the job that an idempotency key made. */
   readonly jobKey: JobKeyRow;
   readonly print: PrintRow;
+  readonly farmPrinter: FarmPrinterRow;
+  readonly spool: SpoolRow;
+  /** Hot for printers and materials, cold for files. */
+  readonly tally: TallyRow;
   readonly confirmation: ConfirmationRow;
   readonly question: QuestionRow;
   readonly schedule: ScheduleRow;

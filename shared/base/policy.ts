@@ -169,6 +169,19 @@ export const LIMIT = {
   /** Instants that a hub counts as passed over; finding one takes up to 0.4 ms. */
   missedCounted: { max: 1_000, whenFull: "more are not counted" },
   catchUps: { max: 100, whenFull: "the oldest missed runs are passed over" },
+  farmPrinters: { max: 500, whenFull: "429 busy" },
+  spools: { max: 2_000, whenFull: "429 busy" },
+  /** Files whose outcomes are counted. */
+  farmFiles: {
+    max: 10_000,
+    whenFull: "the count of the file that was first seen longest ago is dropped",
+  },
+  /** Materials whose outcomes are counted. */
+  farmMaterials: { max: 200, whenFull: "further ones are counted as `other`" },
+  /** Of a printer or an order. */
+  farmLabels: { max: 32, whenFull: "400 bad_request" },
+  /** Waiting prints that the farm's board tells the reasons of. */
+  farmBoard: { max: 500, whenFull: "those that come later are counted, not listed" },
   webhooks: { max: 200, whenFull: "429 busy" },
   /** Of one webhook. */
   deadLetters: { max: 200, whenFull: "the oldest dead letter is dropped" },
@@ -263,11 +276,11 @@ export const LIMIT = {
   modelBytes: { max: 67_108_864, whenFull: "413 too_large" },
   /** 1.3 million are a binary STL of modelBytes. */
   meshTriangles: { max: 1_300_000, whenFull: "413 too_large" },
+  /** That nodes are sending to a hub. */
+  partFiles: { max: 64, whenFull: "429 busy" },
   /** Of a program in OpenSCAD that a person wrote. */
   cadSourceChars: { max: 65_536, whenFull: "413 too_large" },
   answerTokens: { max: 1_024, whenFull: "finish_reason is length" },
 } as const;
 
 export type LimitName = keyof typeof LIMIT;
-  /** That nodes are sending to a hub. */
-  partFiles: { max: 64, whenFull: "429 busy" },

@@ -17,6 +17,7 @@ import type {
   Routing,
   Usage,
 } from "./rows.ts";
+import type { FarmCommand } from "./farm.ts";
 import type { QueuePolicy, WorkDraft, WorkEnd } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
 import type { ScheduleCommand } from "./schedules.ts";
@@ -177,8 +178,8 @@ export type CommandBody =
   | { readonly type: "confirmationsTicked" }
   // prints
   | ({ readonly type: "printSubmitted" } & PrintDraft)
-  | {
   | ({ readonly type: "printKept" } & Pick<PrintDraft, "job" | "printer" | "name" | "gcode">)
+  | {
       readonly type: "printLeased";
       readonly job: string;
       readonly node: string;
@@ -323,6 +324,7 @@ export type CommandBody =
       readonly ifRevision?: number;
     }
   | { readonly type: "flagDeleted"; readonly key: string; readonly ifRevision?: number }
+  | FarmCommand
   | ScheduleCommand
   | WebhookCommand
   // workflows and runs

@@ -19,6 +19,7 @@ export const EVENT_TYPES = [
   "confirmation.notice",
   "confirmation.closed",
   "print.changed",
+  "farm.changed",
   "job.changed",
   "queue.changed",
   "schedule.changed",

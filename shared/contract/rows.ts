@@ -3,6 +3,7 @@
 
 import type { ErrorRecord } from "../base/errors.ts";
 import type { Printer } from "./bridge.ts";
+import type { FarmOrder, PrintOutcome, PrintUse } from "./farm.ts";
 import type { Children } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
 
@@ -423,9 +424,9 @@ export interface PrintRow {
   readonly name: string;
   readonly state: PrintState;
   readonly gcode: GcodeFacts;
-  readonly by: string;
   /** The file was sent to be kept, not to be printed; `state` is `cancelled` from the first. */
   readonly isKept?: true;
+  readonly by: string;
   readonly conversation?: string;
   readonly confirmation?: string;
   readonly createdAtMs: number;
@@ -440,6 +441,12 @@ export interface PrintRow {
   /** What a person asked for and the bridge has not confirmed yet. */
   readonly wish?: "pause" | "resume" | "cancel";
   readonly error?: ErrorRecord;
+  /** Of a print for whichever printer fits; `printer` is `any` until one is assigned. */
+  readonly farm?: FarmOrder;
+  /** Filament that it takes, as far as anybody has said. */
+  readonly grams?: number;
+  readonly use?: PrintUse;
+  readonly outcome?: PrintOutcome;
 }
 
 export interface DeviceRow {

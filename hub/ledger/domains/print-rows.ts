@@ -4,6 +4,7 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { PrintRow, PrintState } from "@gantry/shared/contract/rows.ts";
 import { type Context, rowOf } from "../context.ts";
+import { settleFilament } from "./farm-rows.ts";
 
 const ENDED: readonly PrintState[] = ["done", "failed", "cancelled", "interrupted"];
 export const isEnded = (state: PrintState): boolean => ENDED.includes(state);
@@ -31,13 +32,15 @@ export function endPrint(
   facts: Partial<PrintRow>,
 ): { id: string; state: string } {
   const { atMs } = context.command;
-  const after: PrintRow = {
+  const ended: PrintRow = {
     ...without(row, "wish"),
     ...facts,
     state,
     changedAtMs: atMs,
     finishedAtMs: atMs,
   };
+  const use = settleFilament(context, ended, state === "done");
+  const after = use === undefined ? ended : { ...ended, use };
   context.rows.cool("print", row.id, after);
   context.audit("print.ended", row.id, {
     state,

@@ -15,17 +15,25 @@ import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CommandOf, PrintDraft, PrintWish } from "@gantry/shared/contract/commands.ts";
 import type { DeviceRow, PrintRow, PrintState } from "@gantry/shared/contract/rows.ts";
 import { appendOrder, checkNew, type Context, inOrder, rowOf } from "../context.ts";
+import { farmObstacle } from "../farm-facts.ts";
 import { checkDraft, closeConfirmation, openConfirmation } from "./confirmation-rows.ts";
+import { releaseFilament, reserveFilament } from "./farm-rows.ts";
 import { asIs, changePrint, endPrint, holderOf, isEnded, without } from "./print-rows.ts";
 
 export function printSubmitted(context: Context, command: CommandOf<"printSubmitted">): unknown {
   return addPrint(context, command, command.actor);
 }
 
-export function addPrint(context: Context, draft: PrintDraft, person: string): unknown {
+/** `order`: of a print for whichever printer fits; it names none yet. */
+export function addPrint(
+  context: Context,
+  draft: PrintDraft,
+  person: string,
+  order: Pick<PrintRow, "farm" | "grams"> = {},
+): unknown {
   const { rows, command } = context;
   checkNew(context, "print", draft.job, "print job");
-  rowOf(context, "device", draft.printer, "printer");
+  if (order.farm === undefined) rowOf(context, "device", draft.printer, "printer");
   checkDraft(context, draft);
   if (rows.hot("print").size >= LIMIT.normalJobs.max) {
     throw new GantryError("busy", "The print queue is full", { details: { retryAfterS: 60 } });
@@ -41,6 +49,7 @@ export function addPrint(context: Context, draft: PrintDraft, person: string): u
     changedAtMs: command.atMs,
     startedCount: 0,
     progress: 0,
+    ...order,
     ...(draft.conversation === undefined ? {} : { conversation: draft.conversation }),
     ...(draft.confirmation === undefined ? {} : { confirmation: draft.confirmation.id }),
   };
@@ -60,15 +69,6 @@ export function addPrint(context: Context, draft: PrintDraft, person: string): u
   return { job: row.id, state: row.state, confirmation: row.confirmation };
 }
 
-/** Why this job cannot be leased now; undefined when it can. A sentence for a person. */
-export function printWaitsFor(
-  rows: Context["rows"],
-  job: PrintRow,
-  device: DeviceRow | undefined,
-): string | undefined {
-  if (device === undefined) return `printer ${job.printer} is not known`;
-  if (job.state === "awaiting") return "a confirmation";
-  if (device.bed === "part")
 export function printKept(context: Context, command: CommandOf<"printKept">): unknown {
   const { job, printer, name, gcode, actor, atMs } = command;
   checkNew(context, "print", job, "print job");
@@ -91,12 +91,28 @@ export function printKept(context: Context, command: CommandOf<"printKept">): un
   return { job, state: endPrint(context, row, "cancelled", {}).state };
 }
 
+/** Why this job cannot be leased now; undefined when it can. A sentence for a person. */
+export function printWaitsFor(
+  rows: Context["rows"],
+  job: PrintRow,
+  device: DeviceRow | undefined,
+): string | undefined {
+  if (job.state === "awaiting" && job.farm !== undefined) return "a confirmation";
+  if (device === undefined) {
+    return job.farm === undefined
+      ? `printer ${job.printer} is not known`
+      : "a printer of the farm that fits and is free";
+  }
+  if (job.state === "awaiting") return "a confirmation";
+  if (device.bed === "part")
     return `the part of ${device.bedJob ?? "another job"} to be cleared from the bed`;
   if (!device.isOnline) return `printer ${device.id} to come online`;
   const { phase } = device.printer;
   if (phase === "fault" || phase === "stopped") return `printer ${device.id} to be reset`;
   const holder = holderOf(rows, device.id);
   if (holder !== undefined && holder.id !== job.id) return `job ${holder.id} to finish`;
+  const misfit = farmObstacle(rows, job, device);
+  if (misfit !== undefined) return `something else on ${device.id}: ${misfit.message}`;
   return undefined;
 }
 
@@ -114,7 +130,8 @@ export function printLeased(context: Context, command: CommandOf<"printLeased">)
   const token = context.position; // P2
   context.rows.put("device", device.id, { ...device, token });
   const { node, bootId, atMs } = command;
-  changePrint(context, row, { lease: { node, bootId, token, atMs } });
+  const reserved = reserveFilament(context, row);
+  changePrint(context, row, { lease: { node, bootId, token, atMs }, ...reserved });
   context.audit("print.leased", row.id, { printer: device.id, token });
   return { job: row.id, token };
 }
@@ -176,6 +193,7 @@ export function printRefused(context: Context, command: CommandOf<"printRefused"
   const { error } = command;
   const passes = ["device_offline", "unreachable", "busy", "bed_not_clear"].includes(error.code);
   if (!passes) return endPrint(context, row, "failed", { error });
+  releaseFilament(context, row);
   return row.wish === "cancel"
     ? endPrint(context, row, "cancelled", {})
     : changePrint(context, without(row, "lease"), { error });
