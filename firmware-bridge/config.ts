@@ -1,15 +1,18 @@
 // The bridge's configuration: read once, every fault at once.
 
-import { join, resolve } from "node:path";
+import { readFileSync } from "node:fs";
+import { isAbsolute, join, resolve } from "node:path";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import {
+  isNetworkKind,
+  type NetworkAddress,
+  parseNetworkAddress,
+  type ReadText,
+} from "./network-printers.ts";
 import { parseSimulatorOptions, SIMULATOR_OPTION_NAMES } from "./simulator/options.ts";
 
-export interface PrinterSpec {
+export interface PrinterLimits {
   readonly id: string;
-  readonly cable:
-    | { readonly kind: "serial"; readonly path: string }
-    | { readonly kind: "sim"; readonly query: string };
-  readonly baud: number;
   /** Used where the firmware does not tell its own. */
   readonly sizeMm: { readonly x: number; readonly y: number; readonly z: number };
   readonly nozzleMaxC: number;
@@ -18,11 +21,24 @@ export interface PrinterSpec {
   readonly marginMm: number;
 }
 
+export interface PrinterSpec extends PrinterLimits {
+  readonly cable:
+    | { readonly kind: "serial"; readonly path: string }
+    | { readonly kind: "sim"; readonly query: string };
+  readonly baud: number;
+}
+
+export interface NetworkPrinterSpec extends PrinterLimits {
+  readonly network: NetworkAddress;
+}
+
 export interface BridgeConfig {
   readonly dataDir: string;
   readonly socketPath: string;
   readonly logLevel: string;
+  /** On cables of this machine. */
   readonly printers: readonly PrinterSpec[];
+  readonly networkPrinters: readonly NetworkPrinterSpec[];
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -33,7 +49,10 @@ const LEVELS = ["error", "warn", "info", "debug", "silent"];
 const DEFAULTS = { size: "220x220x250", nozzle: "260", bed: "110", chamber: "0", margin: "0" };
 
 /** Throws bad_config with all faults in its message. */
-export function readConfig(environment: Environment): BridgeConfig {
+export function readConfig(
+  environment: Environment,
+  readText: ReadText = textOfFile,
+): BridgeConfig {
   const faults: string[] = [];
   const dataDir = resolve(environment["GANTRY_DATA_DIR"] ?? "./data");
   const bridgeDir = join(dataDir, "bridge");
@@ -45,34 +64,52 @@ export function readConfig(environment: Environment): BridgeConfig {
   }
   const logLevel = environment["GANTRY_LOG_LEVEL"] ?? "info";
   if (!LEVELS.includes(logLevel)) faults.push(`GANTRY_LOG_LEVEL: one of ${LEVELS.join(", ")}`);
-  const printers: PrinterSpec[] = [];
+  const specs: (PrinterSpec | NetworkPrinterSpec)[] = [];
+  const credentials = environment["CREDENTIALS_DIRECTORY"];
+  const readSecret: ReadText = (path) =>
+    readText(credentials === undefined || isAbsolute(path) ? path : join(credentials, path));
   for (const text of (environment["GANTRY_PRINTERS"] ?? "sim=sim:").split(",")) {
-    if (text.trim() === "") continue;
+    if (text.trim() === "" || text.trim() === "none") continue;
     try {
-      const spec = parsePrinter(text.trim());
-      if (spec === undefined) continue;
-      if (printers.some(({ id }) => id === spec.id)) throw invalid(`"${spec.id}" is there twice`);
-      printers.push(spec);
+      const spec = parsePrinter(text.trim(), readSecret);
+      if (specs.some(({ id }) => id === spec.id)) throw invalid(`"${spec.id}" is there twice`);
+      specs.push(spec);
     } catch (error) {
       faults.push(`GANTRY_PRINTERS: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
   if (faults.length > 0) throw new GantryError("bad_config", faults.join("; "));
-  return { dataDir, socketPath, logLevel, printers };
+  const printers = specs.filter((spec) => "cable" in spec);
+  const networkPrinters = specs.filter((spec) => "network" in spec);
+  return { dataDir, socketPath, logLevel, printers, networkPrinters };
 }
 
-/** Kinds that are printers, but not this bridge's. */
-const OTHERS = new Set(["moonraker", "bambu", "octoprint", "prusalink"]);
+function textOfFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return undefined; // the reader says which file it is
+  }
+}
 
-/** `name=sim:?speed=20` or `name=serial:/dev/...?baud=250000&size=220x220x250&nozzle=260&bed=100`. */
-function parsePrinter(text: string): PrinterSpec | undefined {
+/**
+ * `name=sim:?speed=20`, `name=serial:/dev/...?baud=250000&size=220x220x250&nozzle=260&bed=100`, or as
+ * in network-printers.ts.
+ */
+function parsePrinter(text: string, readText: ReadText): PrinterSpec | NetworkPrinterSpec {
   const found = /^([A-Za-z0-9][\w-]{0,62})=([a-z]+):([^?]*)(?:\?(.*))?$/.exec(text);
-  if (found === null) throw invalid(`"${text}" is not NAME=KIND:ADDRESS?OPTIONS`);
+  if (found === null) {
+    // What follows the question mark may be a secret.
+    throw invalid(`"${text.replace(/\?.*$/, "?...")}" is not NAME=KIND:ADDRESS?OPTIONS`);
+  }
   const [, id = "", kind = "", address = "", query = ""] = found;
-  if (OTHERS.has(kind)) return undefined;
+  const own = new URLSearchParams(query);
+  if (isNetworkKind(kind)) {
+    const network = withName(id, () => parseNetworkAddress(kind, address, own, readText));
+    return { network, ...limitsOf(id, own) };
+  }
   if (kind !== "serial" && kind !== "sim") throw invalid(`${id}: there is no kind "${kind}"`);
   if (kind === "serial" && address === "") throw invalid(`${id}: serial: needs a port`);
-  const own = new URLSearchParams(query);
   const simulated = new URLSearchParams();
   for (const name of kind === "sim" ? SIMULATOR_OPTION_NAMES : []) {
     const value = own.get(name);
@@ -80,7 +117,26 @@ function parsePrinter(text: string): PrinterSpec | undefined {
     if (name !== "baud") own.delete(name);
   }
   if (kind === "sim") parseSimulatorOptions(simulated.toString());
-  const unknown = [...own.keys()].find((name) => name !== "baud" && !Object.hasOwn(DEFAULTS, name));
+  const baud = baudOf(id, own.get("baud"));
+  own.delete("baud");
+  const cable =
+    kind === "serial"
+      ? ({ kind, path: address } as const)
+      : ({ kind, query: simulated.toString() } as const);
+  return { cable, baud, ...limitsOf(id, own) };
+}
+
+/** Names the printer in a fault. */
+function withName<T>(id: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw error instanceof GantryError ? invalid(`${id}: ${error.message}`) : error;
+  }
+}
+
+function limitsOf(id: string, own: URLSearchParams): PrinterLimits {
+  const unknown = [...own.keys()].find((name) => !Object.hasOwn(DEFAULTS, name));
   if (unknown !== undefined) throw invalid(`${id}: there is no option "${unknown}"`);
   const number = (name: Exclude<keyof typeof DEFAULTS, "size">): number => {
     const value = Number(own.get(name) ?? DEFAULTS[name]);
@@ -89,8 +145,6 @@ function parsePrinter(text: string): PrinterSpec | undefined {
   };
   return {
     id,
-    cable: kind === "serial" ? { kind, path: address } : { kind, query: simulated.toString() },
-    baud: baudOf(id, own.get("baud")),
     sizeMm: sizeOf(id, own.get("size") ?? DEFAULTS.size),
     nozzleMaxC: number("nozzle"),
     bedMaxC: number("bed"),

@@ -3,17 +3,29 @@
 import { join } from "node:path";
 import { makeLogger } from "@gantry/shared/adapters/pino.ts";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
+import type { JobPhase } from "@gantry/shared/contract/bridge.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
+import { BAMBU_PORTS, bambuPrinter } from "./adapters/bambu.ts";
 import { openJobFile } from "./adapters/job-file.ts";
 import { openJournal } from "./adapters/journal.ts";
+import { moonrakerPrinter } from "./adapters/moonraker.ts";
+import { octoprintPrinter } from "./adapters/octoprint.ts";
+import { makeCheckPeer, pinPath } from "./adapters/pins.ts";
+import { prusalinkPrinter } from "./adapters/prusalink.ts";
 import { openSerial } from "./adapters/serial.ts";
 import { ensureSimulator } from "./adapters/sim-process.ts";
 import { serveSocket, type SocketServer } from "./adapters/socket-server.ts";
 import { jobReport, makeBridge } from "./bridge/bridge.ts";
 import { makeDriver } from "./bridge/driver.ts";
-import { type BridgeConfig, type PrinterSpec, readConfig } from "./config.ts";
-import type { OpenCable, PrinterPort } from "./ports.ts";
+import { makeRemoteDriver } from "./bridge/remote-driver.ts";
+import {
+  type BridgeConfig,
+  type NetworkPrinterSpec,
+  type PrinterSpec,
+  readConfig,
+} from "./config.ts";
+import type { JobRow, OpenCable, PrinterPort, RemotePrinter } from "./ports.ts";
 import { simulatorFiles } from "./simulator/files.ts";
 import { type BeatingPrinter, makeHeartbeat } from "./supervisor/beating.ts";
 import { heartbeatPath } from "./supervisor/config.ts";
@@ -33,23 +45,28 @@ export async function main(): Promise<void> {
   );
   let server: SocketServer | undefined;
   let toldAtMs = 0;
-  const drivers: PrinterPort[] = config.printers.map((spec) =>
-    makeDriver(spec, {
-      clock: systemClock,
-      random: Math.random,
-      log: makeLogger(config.logLevel, { part: "firmware-bridge", printer: spec.id }),
-      openCable: cableOf(spec, config),
-      openJobFile,
-      journal,
-      onPrinter: (isPhase) => {
-        const nowMs = systemClock.monotonic();
-        if (!isPhase && nowMs - toldAtMs < REPORT_MS) return;
-        toldAtMs = nowMs;
-        server?.broadcast([{ type: "printers", printers: drivers.map((one) => one.printer()) }]);
-      },
-      onJob: (row, phase) => server?.broadcast([jobReport(row, phase)]),
-    }),
-  );
+  const portsOf = (id: string) => ({
+    clock: systemClock,
+    random: Math.random,
+    log: makeLogger(config.logLevel, { part: "firmware-bridge", printer: id }),
+    openJobFile,
+    journal,
+    onPrinter: (isPhase: boolean): void => {
+      const nowMs = systemClock.monotonic();
+      if (!isPhase && nowMs - toldAtMs < REPORT_MS) return;
+      toldAtMs = nowMs;
+      server?.broadcast([{ type: "printers", printers: drivers.map((one) => one.printer()) }]);
+    },
+    onJob: (row: JobRow, phase: JobPhase): void => server?.broadcast([jobReport(row, phase)]),
+  });
+  const drivers: PrinterPort[] = [
+    ...config.printers.map((spec) =>
+      makeDriver(spec, { ...portsOf(spec.id), openCable: cableOf(spec, config) }),
+    ),
+    ...config.networkPrinters.map((spec) =>
+      makeRemoteDriver(spec, { ...portsOf(spec.id), remote: remoteOf(spec, config) }),
+    ),
+  ];
   const path = heartbeatPath(process.env, config.dataDir);
   const heartbeat = makeHeartbeat(path, beatingOf(config, drivers), systemClock, log);
   server = await serveSocket(config.socketPath, makeBridge(drivers, journal, log), log);
@@ -76,6 +93,26 @@ const cableOf =
     const path = await ensureSimulator(simDir, id, query.toString(), systemClock, signal);
     return openSerial(path, baud, events);
   };
+
+/** The transport for a printer on the network. */
+function remoteOf({ id, network }: NetworkPrinterSpec, { dataDir }: BridgeConfig): RemotePrinter {
+  const clock = systemClock;
+  switch (network.kind) {
+    case "moonraker":
+      return moonrakerPrinter({ ...network, base: new URL(network.base), clock });
+    case "octoprint":
+      return octoprintPrinter({ ...network, base: new URL(network.base), clock });
+    case "prusalink":
+      return prusalinkPrinter({ ...network, base: new URL(network.base), clock });
+    case "bambu":
+      return bambuPrinter({
+        ...network,
+        ...BAMBU_PORTS,
+        clock,
+        checkPeer: makeCheckPeer({ ...network, path: pinPath(dataDir, id) }),
+      });
+  }
+}
 
 /** The printers whose cables end in this machine. */
 const beatingOf = (

@@ -1,5 +1,12 @@
 // Test equipment: the simulated printers of the exam, each behind the door of its protocol.
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { bambuPrinter } from "../adapters/bambu.ts";
+import { makeCheckPeer } from "../adapters/pins.ts";
+import { openSimulatedBambu } from "../simulator/network/bambu.ts";
+import { SIMULATED_SERIAL } from "../simulator/network/certificates.ts";
 import { moonrakerPrinter } from "../adapters/moonraker.ts";
 import { octoprintPrinter } from "../adapters/octoprint.ts";
 import { prusalinkPrinter } from "../adapters/prusalink.ts";
@@ -86,6 +93,40 @@ export const EXAMINEES: readonly Examinee[] = [
       const auth = { kind: "digest", ...owner } as const;
       const remote = prusalinkPrinter({ base, auth, clock: fastClock });
       return remoteDevice(remote, printer, device, () => printer.powerCycle());
+    },
+  },
+  {
+    driver: "bambu",
+    ends: REMOTE_ENDS,
+    secrets: [KEY],
+    async open() {
+      const printer = makeFilePrinter();
+      const device = await openSimulatedBambu(printer, KEY);
+      const folder = mkdtempSync(join(tmpdir(), "gantry-pin-"));
+      const checkPeer = makeCheckPeer({
+        serial: SIMULATED_SERIAL,
+        fingerprint: undefined,
+        path: join(folder, "pin"),
+      });
+      const remote = bambuPrinter({
+        host: "127.0.0.1",
+        serial: SIMULATED_SERIAL,
+        code: KEY,
+        hasAms: false,
+        checkPeer,
+        clock: fastClock,
+        mqttPort: Number(device.address.split(":")[1]),
+        ftpsPort: device.ftpsPort,
+      });
+      const exam = remoteDevice(remote, printer, device, () => printer.powerCycle());
+      return {
+        ...exam,
+        isHalted: () => printer.state() === "cancelled", // it knows no harder stop
+        async close() {
+          await exam.close();
+          rmSync(folder, { recursive: true, force: true });
+        },
+      };
     },
   },
 ];
