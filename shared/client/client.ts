@@ -63,7 +63,7 @@ export type CallInput<N extends RouteName> = ParamsOf<(typeof ROUTES)[N]["path"]
 
 /** `client.devices()`, `client.print({ id })`, `client.flagSet({ key, body: { value } })`, ... */
 export type RouteCalls = {
-  readonly [N in Exclude<RouteName, "events" | "backup">]: (
+  readonly [N in Exclude<RouteName, "events" | "backup" | "cadFile">]: (
     ...input: CallOptions extends CallInput<N> ? [CallInput<N>?] : [CallInput<N>]
   ) => Promise<ReplyOf<N>>;
 };
@@ -85,6 +85,11 @@ export interface Client extends RouteCalls {
   eventsPage(query: QueryOf<"events">, options?: CallOptions): Promise<ReplyOf<"events">>;
   /** The whole backup, as it comes. Not repeated: its bytes are of one moment. */
   download(options?: CallOptions): Promise<Download>;
+  /** A file of a part, as it comes. */
+  partFile(
+    part: { readonly id: string; readonly file: string },
+    options?: CallOptions,
+  ): Promise<Download>;
   /** Sends a print as multipart, in pieces: never the whole file in memory. */
   upload(file: PrintFile, options?: CallOptions): Promise<ReplyOf<"printSubmitted">>;
 }
@@ -237,13 +242,22 @@ export function makeClient(options: ClientOptions): Client {
     return reply as ReplyOf<"printSubmitted">; // the hub's own schema checked it
   }
 
-  async function download(options: CallOptions = {}): Promise<Download> {
-    const headers = headersOf(ROUTES.backup, options);
-    headers.set("accept", "application/x-tar, application/problem+json");
+  const download = (options: CallOptions = {}): Promise<Download> =>
+    fetchBytes(ROUTES.backup, ROUTES.backup.path, options);
+
+  const partFile: Client["partFile"] = ({ id, file }, options = {}) => {
+    const [to, of] = [encodeURIComponent(id), encodeURIComponent(file)];
+    const path = ROUTES.cadFile.path.replace(":id", to).replace(":file", of);
+    return fetchBytes(ROUTES.cadFile, path, options);
+  };
+
+  async function fetchBytes(route: Route, path: string, options: CallOptions): Promise<Download> {
+    const headers = headersOf(route, options);
+    headers.set("accept", "*/*");
     const signal = options.signal ?? never;
     const policy = { ...followPolicy(hubs.all.length), tryMs: DOWNLOAD_MS, totalMs: DOWNLOAD_MS };
     const { response, address } = await attempt(
-      async () => await open(ROUTES.backup.path, { headers }, signal),
+      async () => await open(path, { headers }, signal),
       policy,
       { clock, random, signal, ...waits() },
     );
@@ -270,6 +284,7 @@ export function makeClient(options: ClientOptions): Client {
     stream,
     upload,
     download,
+    partFile,
     events: (feed) =>
       watchEvents(feed, {
         clock,
