@@ -18,6 +18,8 @@ export interface ActiveJob {
   /** Tags of its lines are offsets in the file plus this. */
   readonly tagBase: number;
   token: number;
+  /** What the slicer says is left (M73 R), as of the last line of that kind. */
+  slicerLeftS: number | undefined;
   failure: ErrorRecord | undefined;
   /** True from the moment its end is being written down. */
   isEnding: boolean;
@@ -64,6 +66,7 @@ export function makeActiveJob(input: ActiveJobInput): ActiveJob {
     tagBase,
     watch: makeHeatWatch(input.nowMs),
     token,
+    slicerLeftS: undefined,
     failure: undefined,
     isEnding: false,
     targets: [],
@@ -86,6 +89,12 @@ export function makeActiveJob(input: ActiveJobInput): ActiveJob {
     },
   };
   return active;
+}
+
+/** The seconds that `M73 P12 R34` says are left. */
+export function slicerLeftOf(text: string): number | undefined {
+  const found = /^M73\b.*\bR(\d{1,6})(?:\s|$)/.exec(text);
+  return found === null ? undefined : Number(found[1]) * 60;
 }
 
 /** The heater and target that a sent line sets on the first tool or the bed. */

@@ -151,6 +151,48 @@ describe.concurrent("the bridge", { timeout: 60_000 }, () => {
     expect(executed.toSpliced(from, to - from + 1)).toEqual([...job, ...FINISH]);
   });
 
+  it.each(["1", "0"])(
+    "is paused while a person changes the filament, with what it asks; resume is the answer (LP1, advanced %s)",
+    async (advanced) => {
+      await using rig = makeRig(`${FAST}&advanced=${advanced}`);
+      const agent = await ready(rig);
+      const job = ["G28", ...moves(20), "M600", ...moves(20)];
+      await agent.ask(rig.order("j1", job));
+      await agent.job("j1", "paused");
+      const paused = await agent.phase("paused");
+      expect(paused.notices).toEqual(["Filament change (PurgeMore / Continue)"]);
+      expect(rig.executed().at(-1)).toBe("M600");
+      expect(await agent.ask({ type: "resume", ...fenced("j1") })).toMatchObject({
+        type: "accepted",
+      });
+      await agent.job("j1", "resumed");
+      await agent.job("j1", "done");
+      expect(rig.executed()).toEqual([...job, ...FINISH]);
+      expect(ownLines(rig)).toContain("- M876 S1");
+    },
+  );
+
+  it("cancels although the printer waits for a person", async () => {
+    await using rig = makeRig(FAST);
+    const agent = await ready(rig);
+    await agent.ask(rig.order("j1", ["G28", "M104 S60", "M600", ...moves(20)]));
+    await agent.job("j1", "paused");
+    await agent.ask({ type: "cancel", ...fenced("j1") });
+    await agent.job("j1", "cancelled");
+    expect(rig.executed().slice(-2)).toEqual(FINISH);
+  });
+
+  it("tells what the slicer says is left (M73)", async () => {
+    await using rig = makeRig("speed=1&baud=0");
+    const agent = await ready(rig);
+    await agent.ask(rig.order("j1", ["G28", "M73 P1 R34", ...moves(5_000, 30_000)]));
+    await until("the slicer's word", () =>
+      agent.printer()?.remainingS === 2_040 ? true : undefined,
+    );
+    await agent.ask({ type: "cancel", ...fenced("j1") });
+    await agent.job("j1", "cancelled");
+  });
+
   it("cancels a heat-up at once", async () => {
     await using rig = makeRig("speed=1&heat=1"); // minutes to 200 degrees
     const agent = await ready(rig);

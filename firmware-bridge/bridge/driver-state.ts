@@ -12,6 +12,7 @@ import type { Scope } from "@gantry/shared/flow/scope.ts";
 import type { PrinterSpec } from "../config.ts";
 import type { Cable, JobRow, Journal, OpenCable, OpenJobFile } from "../ports.ts";
 import type { Link } from "../protocols/link.ts";
+import type { HostPrompt } from "../protocols/host-prompt.ts";
 import type { Reading } from "../protocols/marlin-codec.ts";
 import type { ActiveJob } from "./active-job.ts";
 import type { Identity } from "./handshake.ts";
@@ -42,12 +43,15 @@ export interface Signs {
   wasKilled: boolean;
   isSilent: boolean;
   isWaitingForPerson: boolean;
+  /** What it asks that person, if it says so. */
+  prompt: HostPrompt | undefined;
 }
 
 export const noSigns = (): Signs => ({
   wasKilled: false,
   isSilent: false,
   isWaitingForPerson: false,
+  prompt: undefined,
 });
 
 export interface DriverState {

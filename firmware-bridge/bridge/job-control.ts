@@ -2,7 +2,13 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { ControlOrder } from "../ports.ts";
-import { activeIn, type DriverContext, onlineIn, preparingIn } from "./driver-state.ts";
+import {
+  activeIn,
+  type DriverContext,
+  type Online,
+  onlineIn,
+  preparingIn,
+} from "./driver-state.ts";
 import type { LinePump } from "./line-pump.ts";
 import type { Preparing } from "./preparation.ts";
 
@@ -24,10 +30,11 @@ export function makeJobControl(context: DriverContext, pump: LinePump): JobContr
     const active = activeIn(state);
     if (active?.job !== order.job || active.isEnding) return book.controlEnded(order);
     active.token = Math.max(active.token, order.token);
-    const isDone = active.run[order.type]();
     const online = onlineIn(state);
-    if (order.type === "cancel" && state.signs.isWaitingForPerson) {
-      online?.cable.write("M108\n"); // ends M600's wait; the queue behind it moves again
+    const isAnswer = order.type === "resume" && online !== undefined && pump.goOn(online); // LP1
+    const isDone = isAnswer || active.run[order.type]();
+    if (order.type === "cancel" && online !== undefined) {
+      pump.goOn(online); // ends M600's wait; the queue behind it moves again
     }
     if (online !== undefined) pump.pump(online);
     context.tell();

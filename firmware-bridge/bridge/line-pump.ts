@@ -1,10 +1,14 @@
 // Moves lines of the job to the link and events of the printer to the job; sees faults of both.
+//
+// LP1. A printer that waits for a person (M600, a runout) is paused for everybody: told so once, with
+//      what it asks; the order to resume is the answer.
 
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { EndPhase, JobRow } from "../ports.ts";
 import type { Link, LinkFault } from "../protocols/link.ts";
 import type { MarlinEvent, Reading } from "../protocols/marlin-codec.ts";
-import { type ActiveJob, targetOf } from "./active-job.ts";
+import { goOnCommand, promptAfter, promptText } from "../protocols/host-prompt.ts";
+import { type ActiveJob, slicerLeftOf, targetOf } from "./active-job.ts";
 import { activeIn, type DriverContext, type Online, onlineIn } from "./driver-state.ts";
 import { HEATERS_OFF } from "./handshake.ts";
 import type { JobEnd } from "./job-end.ts";
@@ -13,6 +17,8 @@ export interface LinePump {
   /** Writes what may be written now. */
   pump(online: Online): void;
   receive(event: MarlinEvent): void;
+  /** LP1. True if there was somebody to answer. */
+  goOn(online: Online): boolean;
   /** To be called every 20 ms or so while the cable is online. */
   tick(online: Online): void;
 }
@@ -61,6 +67,7 @@ export function makeLinePump(context: DriverContext, jobEnd: JobEnd): LinePump {
       if (next.kind === "settle") return link.settle(nowMs);
       if (next.kind === "wait") return;
       const number = link.send(next.text, job.tagBase + next.tag, nowMs);
+      job.slicerLeftS = slicerLeftOf(next.text) ?? job.slicerLeftS;
       const target = targetOf(next.text);
       if (target !== undefined) job.targets.push({ number, ...target });
     }
@@ -94,8 +101,25 @@ export function makeLinePump(context: DriverContext, jobEnd: JobEnd): LinePump {
     activeIn(state)?.watch.observe(seen, nowMs);
   }
 
+  /** LP1 */
+  function waitForPerson(isWaiting: boolean): void {
+    const { signs } = state;
+    if (signs.isWaitingForPerson === isWaiting) return;
+    signs.isWaitingForPerson = isWaiting;
+    const [active, online] = [activeIn(state), onlineIn(state)];
+    if (!isWaiting) signs.prompt = undefined;
+    if (active === undefined || active.isEnding || online === undefined) return;
+    const why = signs.prompt === undefined ? "" : promptText(signs.prompt);
+    if (isWaiting) ports.log.info({ job: active.job, why }, "the printer waits for a person");
+    if (active.run.phase() === "printing") {
+      ports.onJob(rowOf(active, online.link), isWaiting ? "paused" : "resumed");
+    }
+    context.tell();
+  }
+
   /** The printer's own buttons and sensors, such as a filament that ran out. */
   function onAction(action: string): void {
+    state.signs.prompt = promptAfter(state.signs.prompt, action);
     if (action.startsWith("pause")) activeIn(state)?.run.pause();
     else if (action === "cancel") activeIn(state)?.run.cancel();
   }
@@ -109,9 +133,19 @@ export function makeLinePump(context: DriverContext, jobEnd: JobEnd): LinePump {
       else if (event.kind === "position") activeIn(state)?.run.locate(event.position);
       else if (event.kind === "action") onAction(event.action);
       else if (event.kind === "busy") {
-        state.signs.isWaitingForPerson = event.why.startsWith("paused");
+        // Without a job, or with another line under way, it is noise: the link answers that itself.
+        waitForPerson(
+          event.why.startsWith("paused") && onlineIn(state)?.link.needsPerson() === true,
+        );
       } else if (event.kind === "fatal") state.signs.wasKilled = true;
-      onlineIn(state)?.link.receive(event, nowMs);
+      const online = onlineIn(state);
+      online?.link.receive(event, nowMs);
+      if (event.kind === "ok" && online?.link.needsPerson() === false) waitForPerson(false);
+    },
+    goOn(online) {
+      if (!state.signs.isWaitingForPerson) return false;
+      online.cable.write(`\n${goOnCommand(state.signs.prompt)}\n`);
+      return true;
     },
     tick(online) {
       const nowMs = clock.monotonic();

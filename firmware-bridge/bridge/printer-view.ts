@@ -2,6 +2,7 @@
 
 import type { Printer, PrinterPhase, Temperatures } from "@gantry/shared/contract/bridge.ts";
 import type { PrinterSpec } from "../config.ts";
+import { promptText } from "../protocols/host-prompt.ts";
 import type { Reading } from "../protocols/marlin-codec.ts";
 import { activeIn, type DriverState, onlineIn } from "./driver-state.ts";
 
@@ -16,7 +17,9 @@ export function phaseOf(state: DriverState): PrinterPhase {
     case "online": {
       const active = activeIn(state);
       if (active === undefined) return "idle";
-      return active.isEnding ? "finishing" : active.run.phase();
+      if (active.isEnding) return "finishing";
+      const phase = active.run.phase();
+      return phase === "printing" && state.signs.isWaitingForPerson ? "paused" : phase; // LP1
     }
   }
 }
@@ -35,6 +38,7 @@ export function printerOf(spec: PrinterSpec, state: DriverState): Printer {
     bedMaxC: spec.bedMaxC,
     ...(temperatures === undefined ? {} : { temperatures }),
     ...jobFacts(state),
+    ...noticesOf(state),
     ...(cable.kind === "down"
       ? { fault: { code: cable.error.code, message: cable.error.message } }
       : {}),
@@ -51,8 +55,18 @@ function jobFacts(state: DriverState): Partial<Pick<Printer, "job" | "progress" 
   if (active === undefined) return {};
   if (online === undefined) return { job: active.job };
   const progress = active.progress(online.link.ackedTag());
-  const remainingS = Math.round(active.cleared.scan.estimatedS * (1 - progress));
+  const estimatedS = Math.round(active.cleared.scan.estimatedS * (1 - progress));
+  const remainingS = active.slicerLeftS ?? estimatedS; // the slicer knows its machine better
   return { job: active.job, progress, remainingS };
+}
+
+/** LP1 */
+function noticesOf({ signs }: DriverState): Partial<Pick<Printer, "notices">> {
+  if (!signs.isWaitingForPerson) return {};
+  const { prompt } = signs;
+  return {
+    notices: [prompt === undefined ? "It waits for a person" : promptText(prompt).slice(0, 400)],
+  };
 }
 
 function temperaturesOf(reading: Reading): Temperatures | undefined {

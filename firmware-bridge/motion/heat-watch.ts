@@ -1,6 +1,6 @@
 // Watches a heater from outside: Marlin's own protection takes about 40 s (measured), this one less.
 //
-// HW1. Full duty while the temperature falls for DUTY_MS is a broken heater.
+// HW1. Full duty while the temperature falls, for the time of DUTY, is a broken heater.
 // HW2. A target other than the one that was sent, for ECHO_MS, is a printer that did not obey:
 //      Marlin clamps M104 S400 to 260 and says `ok`.
 // HW3. Silence for SILENCE_MS while a heater is on is a fault.
@@ -15,22 +15,30 @@ export interface HeatWatch {
   fault(nowMs: number): string | undefined;
 }
 
-const DUTY_MS = 5_000;
-const FALL_C = 1;
+/** A bed answers late, and most are switched, not regulated: it may fall a little at full duty. */
+const DUTY = { nozzle: { forMs: 5_000, fallC: 1 }, bed: { forMs: 15_000, fallC: 2 } };
 const ECHO_MS = 5_000;
 const SILENCE_MS = 10_000;
 const FULL_DUTY = 126;
 const SAME_C = 1;
 
+type HeaterName = "nozzle" | "bed";
+
+/** HW1, for one heater. */
+interface DutyWatch {
+  observe(nowC: number | undefined, duty: number | undefined, nowMs: number): void;
+  isBroken(): boolean;
+  restart(): void;
+}
+
 export function makeHeatWatch(nowMs: number): HeatWatch {
   const expected = { nozzle: 0, bed: 0 };
   const wrongSinceMs: { nozzle?: number; bed?: number } = {};
-  let fullDuty: { readonly sinceMs: number; readonly fromC: number } | undefined;
-  let fallen = false;
+  const duties = { nozzle: makeDutyWatch(DUTY.nozzle), bed: makeDutyWatch(DUTY.bed) };
   let wrong: string | undefined;
   let heardMs = nowMs;
 
-  function checkEcho(heater: "nozzle" | "bed", actualC: number | undefined, atMs: number): void {
+  function checkEcho(heater: HeaterName, actualC: number | undefined, atMs: number): void {
     if (actualC === undefined || Math.abs(actualC - expected[heater]) <= SAME_C) {
       delete wrongSinceMs[heater];
       return;
@@ -45,29 +53,44 @@ export function makeHeatWatch(nowMs: number): HeatWatch {
       expected[heater] = targetC;
       delete wrongSinceMs[heater];
       heardMs = Math.max(heardMs, atMs);
-      fullDuty = undefined;
+      duties[heater].restart();
     },
     observe(reading, atMs) {
       heardMs = atMs;
       checkEcho("nozzle", reading.nozzleTargetC, atMs); // HW2
       checkEcho("bed", reading.bedTargetC, atMs);
-      const { nozzleC, nozzleDuty } = reading;
-      if (nozzleC === undefined || nozzleDuty === undefined || nozzleDuty < FULL_DUTY) {
-        fullDuty = undefined;
-        return;
-      }
-      if (fullDuty === undefined || nozzleC > fullDuty.fromC) {
-        fullDuty = { sinceMs: atMs, fromC: nozzleC };
-      }
-      fallen ||= atMs - fullDuty.sinceMs >= DUTY_MS && nozzleC < fullDuty.fromC - FALL_C; // HW1
+      duties.nozzle.observe(reading.nozzleC, reading.nozzleDuty, atMs);
+      duties.bed.observe(reading.bedC, reading.bedDuty, atMs);
     },
     fault(atMs) {
-      if (fallen) return "The nozzle cools down at full power: its heater is broken";
+      for (const heater of ["nozzle", "bed"] as const) {
+        if (!duties[heater].isBroken()) continue;
+        return `The ${heater} cools down at full power: its heater is broken`;
+      }
       if (wrong !== undefined) return wrong;
       const isHot = expected.nozzle > 0 || expected.bed > 0;
       return isHot && atMs - heardMs > SILENCE_MS // HW3
         ? `No temperature for ${SILENCE_MS / 1_000} s while a heater is on`
         : undefined;
+    },
+  };
+}
+
+function makeDutyWatch({ forMs, fallC }: typeof DUTY.nozzle): DutyWatch {
+  let full: { readonly sinceMs: number; readonly fromC: number } | undefined;
+  let isBroken = false;
+  return {
+    observe(nowC, duty, nowMs) {
+      if (nowC === undefined || duty === undefined || duty < FULL_DUTY) {
+        full = undefined;
+        return;
+      }
+      if (full === undefined || nowC > full.fromC) full = { sinceMs: nowMs, fromC: nowC };
+      isBroken ||= nowMs - full.sinceMs >= forMs && nowC < full.fromC - fallC;
+    },
+    isBroken: () => isBroken,
+    restart() {
+      full = undefined;
     },
   };
 }

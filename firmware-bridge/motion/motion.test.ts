@@ -99,6 +99,17 @@ it("sees a broken heater within seconds (HW1), and a healthy one never", () => {
   expect(failedAtS - 60).toBeLessThanOrEqual(15);
 });
 
+it("sees a broken bed, too (HW1)", () => {
+  const watch = makeHeatWatch(0);
+  watch.expect("bed", 60, 0);
+  watch.observe({ bedC: 50, bedTargetC: 60, bedDuty: 127, nozzleDuty: 0 }, 0);
+  for (let second = 1; second <= 15; second += 1) {
+    expect(watch.fault(second * 1_000)).toBeUndefined();
+    watch.observe({ bedC: 50 - second, bedTargetC: 60, bedDuty: 127 }, second * 1_000);
+  }
+  expect(watch.fault(15_000)).toContain("The bed cools down");
+});
+
 it("sees a target that the printer did not take (HW2), and silence (HW3)", () => {
   const clamped = makeHeatWatch(0);
   clamped.expect("nozzle", 280, 0);

@@ -91,6 +91,8 @@ export interface Link {
   fault(): LinkFault | undefined;
   counts(): LinkCounts;
   inFlightBytes(): number;
+  /** An unanswered line waits for a person: M600. */
+  needsPerson(): boolean;
 }
 
 interface Line {
@@ -365,5 +367,6 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
     fault: () => fault,
     counts: () => ({ lines: nextNumber - FIRST_NUMBER, resent, asked }),
     inFlightBytes: () => bytesInFlight,
+    needsPerson: () => flight.some(({ needsPerson }) => needsPerson),
   };
 }

@@ -14,7 +14,14 @@ describe("marlin codec", () => {
       "ok T:21.25 /0.00 B:20.00 /60.00 @:127 B@:0",
       {
         kind: "ok",
-        reading: { nozzleC: 21.25, nozzleTargetC: 0, bedC: 20, bedTargetC: 60, nozzleDuty: 127 },
+        reading: {
+          nozzleC: 21.25,
+          nozzleTargetC: 0,
+          bedC: 20,
+          bedTargetC: 60,
+          nozzleDuty: 127,
+          bedDuty: 0,
+        },
       },
     ],
     [

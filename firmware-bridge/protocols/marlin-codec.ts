@@ -14,6 +14,7 @@ export interface Reading {
   readonly bedTargetC?: number;
   /** 0..127. */
   readonly nozzleDuty?: number;
+  readonly bedDuty?: number;
 }
 
 export interface Position {
@@ -151,6 +152,10 @@ function readingOf(text: string): Reading | undefined {
   }
   const duty = /(?:^|\s)@:(\d{1,3})(?:\s|$)/.exec(text);
   if (reading !== undefined && duty !== null) reading = { ...reading, nozzleDuty: Number(duty[1]) };
+  const bedDuty = /(?:^|\s)B@:(\d{1,3})(?:\s|$)/.exec(text);
+  if (reading !== undefined && bedDuty !== null) {
+    reading = { ...reading, bedDuty: Number(bedDuty[1]) };
+  }
   return reading;
 }
 

@@ -62,7 +62,11 @@ export function carryOut(command: string, board: Board): Wait {
     }
     case "M0":
     case "M1":
+      return { kind: "person" };
     case "M600":
+      for (const word of ["begin Filament change", "button PurgeMore", "button Continue", "show"]) {
+        board.say(`//action:prompt_${word}`);
+      }
       return { kind: "person" };
     case "M105":
       return NOW;

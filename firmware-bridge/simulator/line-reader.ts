@@ -36,7 +36,7 @@ export interface LineReaderPorts {
   say(text: string): void;
   /** The `ok` that belongs to no command. */
   sayBareOk(): void;
-  onEmergency(command: "M108" | "M112" | "M410"): void;
+  onEmergency(command: "M108" | "M112" | "M410" | "M876"): void;
 }
 
 const RX_BYTES = 128;
@@ -121,9 +121,11 @@ export function makeLineReader(ports: LineReaderPorts): LineReader {
       if (emergencyText.length < EMERGENCY_CHARS) emergencyText += String.fromCharCode(byte);
       return;
     }
-    const found = /^\s*(?:N-?\d+\s*)?(M108|M112|M410)(?!\d)/.exec(emergencyText)?.[1];
+    const found = /^\s*(?:N-?\d+\s*)?(M108|M112|M410|M876)(?!\d)/.exec(emergencyText)?.[1];
     emergencyText = "";
-    if (found === "M108" || found === "M112" || found === "M410") ports.onEmergency(found);
+    if (found === "M108" || found === "M112" || found === "M410" || found === "M876") {
+      ports.onEmergency(found);
+    }
   }
 
   /** badLinesPpm: the byte as it is read. */

@@ -143,6 +143,9 @@ export function makeSimulatedMarlin(options: MarlinOptions, nowMs: number): Simu
   // --- commands ---
 
   function breakWait(): void {
+    if (current?.wait.kind === "person" && current.queued.command.startsWith("M600")) {
+      say("//action:prompt_end");
+    }
     if (current?.wait.kind === "heat" || current?.wait.kind === "person") finish();
   }
 
