@@ -14,6 +14,7 @@ export const CATALOGUE: Readonly<Record<string, Measurement>> = {
   start: async () => (await import("./start.ts")).measureStart(),
   "cli-start": measureCliStart,
   gcode: measureGcodeLines,
+  "gcode-scan": measureGcodeScan,
 };
 
 async function measureFloors(): Promise<readonly Figure[]> {
@@ -105,3 +106,27 @@ async function measureGcodeLines(): Promise<readonly Figure[]> {
       return [lines, figureOf(`share of the wire, ${pace}`, "%", [share], goalOf(WIRE_PERCENT))];
     });
 }
+
+/** A job of 200 MB may not hold up a print for longer than 20 s, nor take more memory than half of it. */
+const SCAN_MB_PER_S = 10;
+const SCAN_GROWTH_MB = 100;
+
+async function measureGcodeScan(): Promise<readonly Figure[]> {
+  const { benchGcode } = await import("./gcode.ts");
+  const results = benchGcode();
+  const alone = results.find(({ name }) => name === "blob store alone")?.mbPerS ?? Number.NaN;
+  return results
+    .filter(({ name }) => name !== "blob store alone")
+    .flatMap(({ name, megabytes, mbPerS, mbPerCpuS, grownMb }) => {
+      const what = `${name} of ${megabytes} MB of G-code`;
+      const beside = name === "upload" ? { floor: { name: "blob store alone", value: alone } } : {};
+      const note = `${mbPerCpuS} MB for each second of a core`;
+      const memory = goalAtMost(SCAN_GROWTH_MB);
+      return [
+        figureOf(what, "MB/s", [mbPerS], { ...beside, ...goalOf(SCAN_MB_PER_S), note }),
+        figureOf(`${what}, memory`, "MB", [grownMb], memory),
+      ];
+    });
+}
+
+const goalAtMost = (atMost: number): Pick<Figure, "goal"> => ({ goal: { atMost } });

@@ -3,7 +3,7 @@
 /** One measured number beside its goal and the floor that the machine itself sets. */
 export interface Figure {
   readonly name: string;
-  readonly unit: "ms" | "MB" | "1/s" | "%" | "x";
+  readonly unit: "ms" | "MB" | "MB/s" | "1/s" | "%" | "x";
   /** Median, or the one value where it is read once. */
   readonly median: number;
   readonly p99?: number;
