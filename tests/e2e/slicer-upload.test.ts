@@ -16,6 +16,8 @@ import {
   untilIdle,
 } from "./steps.ts";
 
+/** `cold` may not be heated as far as the part wants. */
+const PRINTERS = "sim=sim:?speed=30&heat=20,cold=sim:?speed=30&heat=20&nozzle=50";
 const BOUNDARY = "------------------------d74496d66958873e";
 const PIXEL =
   "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==";
@@ -35,7 +37,7 @@ function prusaForm(name: string, gcode: string, isPrinted: boolean): string {
 describe("a slicer that knows OctoPrint", { timeout: 2 * PATIENCE_MS }, () => {
   let a: Appliance;
   beforeAll(async () => {
-    a = await startFast();
+    a = await startFast({ env: { GANTRY_PRINTERS: PRINTERS } });
     await untilIdle(a);
     await clearBed(a);
   }, PATIENCE_MS);
@@ -99,5 +101,37 @@ describe("a slicer that knows OctoPrint", { timeout: 2 * PATIENCE_MS }, () => {
     });
     expect(startsOf(a, "later")).toBe(1);
     expect(await print(a, job.id)).toMatchObject({ state: "cancelled", startedCount: 0 });
+  });
+
+  it("is told which printer by a flag, and no file goes to a printer that it is not for", async () => {
+    const post = (): Promise<Response> =>
+      fetch(`${a.url}/api/files/local`, {
+        method: "POST",
+        headers: {
+          "x-api-key": a.token,
+          "content-type": `multipart/form-data; boundary=${BOUNDARY}`,
+        },
+        body: prusaForm("flagged.gcode", markedPart("flagged"), false),
+      });
+    const unsure = await post();
+    expect(unsure.status).toBe(400);
+    expect(await unsure.json()).toMatchObject({ details: { printers: ["cold", "sim"] } });
+
+    const { person } = (await a.api("GET", "/api/me")).body;
+    const flag = `/api/flags/slicer.person.${person.toLowerCase()}`;
+    await a.api("PUT", flag, { value: "cold" });
+    const tooHot = await post();
+    expect(tooHot.status).toBe(422);
+    expect(await tooHot.json()).toMatchObject({ code: "gcode_too_hot" });
+    await a.api("PUT", flag, { value: "sim" });
+    const kept = (await (await post()).json()) as SlicerUpload;
+
+    const again = `/api/fabrication/jobs/${kept.job.id}/again`;
+    const onCold = await a.api("POST", again, { printer: "cold" });
+    expect(onCold).toMatchObject({ status: 422, body: { code: "gcode_too_hot" } });
+    expect((await a.api("POST", again, { printer: "nobody" })).status).toBe(404);
+    const onSim = await a.api("POST", again, { printer: "sim" });
+    expect(onSim.body.job.state).toBe("awaiting");
+    expect(startsOf(a, "flagged")).toBe(0);
   });
 });

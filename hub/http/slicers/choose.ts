@@ -71,7 +71,10 @@ async function onlyPrinter(deps: DoorDeps, c: DoorContext): Promise<string> {
   const person = c.get("actor")?.person ?? "PERSON";
   throw new GantryError("bad_request", `There are ${devices.length} printers: say which one`, {
     details: {
-      printers: devices.slice(0, 20).map(({ id }) => id),
+      printers: devices
+        .map(({ id }) => id)
+        .toSorted()
+        .slice(0, 20),
       hint: `Give the slicer the address .../octoprint/PRINTER, or set the flag slicer.person.${person.toLowerCase()}.`,
     },
   });
