@@ -240,7 +240,9 @@ export function moonrakerOutcome(result: unknown, name: string): Outcome {
     (facts) => facts["filename"] === name,
   );
   const status = job === undefined ? undefined : textAt(job, "status");
-  return (status === undefined ? undefined : REMEMBERED[status]) ?? "unknown";
+  return (
+    (status !== undefined && Object.hasOwn(REMEMBERED, status) && REMEMBERED[status]) || "unknown"
+  );
 }
 
 /** Of `server.files.upload`: whether the file is there and was not started. */

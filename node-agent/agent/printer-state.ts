@@ -58,5 +58,6 @@ const phasesOf = (printers: readonly Printer[]): string =>
 /** Nobody knows how warm it is, nor what it prints, while its bridge is away. */
 function offline(printer: Printer): Printer {
   const { temperatures: _t, job: _j, progress: _p, remainingS: _r, fault: _f, ...facts } = printer;
-  return { ...facts, phase: "offline" };
+  const { notices: _n, power: _o, materials: _m, ...stable } = facts;
+  return { ...stable, phase: "offline" };
 }

@@ -207,5 +207,6 @@ function setOffline(context: Context, node: string, except?: ReadonlySet<string>
 /** N4. */
 function stableFacts(printer: Printer): Printer {
   const { temperatures: _t, progress: _p, remainingS: _r, ...facts } = printer;
-  return facts;
+  const { notices: _n, power: _o, materials: _m, ...stable } = facts;
+  return stable;
 }

@@ -46,6 +46,16 @@ function heatOf({ temperatures: heat }: DeviceView): string {
   return `${nozzle} · ${formatHeat(heat.bedC, heat.bedTargetC)} °C`;
 }
 
+type Spool = NonNullable<DeviceView["materials"]>[number];
+
+const spoolOf = ({ slot, material, color, remaining, isActive }: Spool): string =>
+  [
+    `${slot} ${material}`,
+    ...(color === undefined ? [] : [`#${color}`]),
+    ...(remaining === undefined ? [] : [formatShare(remaining)]),
+    ...(isActive ? ["in use"] : []),
+  ].join(" ");
+
 const table = (look: Look, rows: readonly DeviceView[]): string =>
   renderTable(
     look,
@@ -79,4 +89,8 @@ const facts = (look: Look, device: DeviceView): string =>
     ["left", device.remainingS === undefined ? undefined : formatSeconds(device.remainingS)],
     ["size", `${device.sizeMm.x} x ${device.sizeMm.y} x ${device.sizeMm.z} mm`],
     ["fault", device.fault?.message],
+    ["says", device.notices?.join("; ")],
+    ["power", device.power?.map(({ name, isOn }) => `${name} ${isOn ? "on" : "off"}`).join(", ")],
+    ["spools", device.materials?.map(spoolOf).join(", ")],
+    ["camera", device.webcamUrl],
   ]);

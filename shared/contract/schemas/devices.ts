@@ -1,6 +1,7 @@
 // Printers, their beds, and the emergency stop.
 
 import { z } from "zod";
+import { printerSchema } from "../bridge.ts";
 import { errorSchema, idSchema, okSchema, type SomeRoutes } from "./common.ts";
 
 export const temperaturesViewSchema = z.object({
@@ -31,6 +32,12 @@ export const deviceViewSchema = z.object({
   progress: z.number().optional(),
   remainingS: z.number().optional(),
   fault: errorSchema.optional(),
+  /** What it wants people to know, as it says it. */
+  notices: printerSchema.shape.notices,
+  power: printerSchema.shape.power,
+  /** Loaded spools. */
+  materials: printerSchema.shape.materials,
+  webcamUrl: printerSchema.shape.webcamUrl,
 });
 export type DeviceView = z.infer<typeof deviceViewSchema>;
 
