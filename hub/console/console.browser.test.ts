@@ -266,7 +266,13 @@ describeInChromium("the console", (stage) => {
     async (scheme, width) => {
       await using at = await bench(workshop(), { scheme, width });
       const page = await at.open("overview");
-      for (const place of [...PAGES, "ask/cnv_petg", "prints/prt_lid", "jobs?tab=dead"]) {
+      for (const place of [
+        ...PAGES,
+        "make/job_sliced",
+        "ask/cnv_petg",
+        "prints/prt_lid",
+        "jobs?tab=dead",
+      ]) {
         await page.goto(`${at.address}/#/${place}`);
         const link = `.nav a[aria-current][href="#/${place.split(/[/?]/)[0]}"]`;
         await page.locator(link).waitFor({ state: "attached" });

@@ -16,14 +16,25 @@ export interface Picture {
 const LIGHT = unit([-0.35, -0.6, 0.75]);
 const TINT = [92, 150, 214] as const;
 const MARGIN = 0.06; // of the picture, on each side
-const ACROSS = Math.PI / 6;
-const UP = Math.PI / 5.2;
+
+/** From where it is seen, in radians, and how much of the picture it fills: 1 for all of it. */
+export interface Viewpoint {
+  readonly across: number;
+  readonly up: number;
+  readonly zoom: number;
+}
+export const USUAL_VIEW: Viewpoint = { across: Math.PI / 6, up: Math.PI / 5.2, zoom: 1 };
 
 type Vector = readonly [number, number, number];
 
-export function drawMesh({ corners, triangles }: Mesh, width: number, height: number): Picture {
-  const seen = turned(corners);
-  const { scale, left, top } = fitted(seen, width, height);
+export function drawMesh(
+  { corners, triangles }: Mesh,
+  width: number,
+  height: number,
+  view: Viewpoint = USUAL_VIEW,
+): Picture {
+  const seen = turned(corners, view);
+  const { scale, left, top } = fitted(seen, width, height, view.zoom);
   const pixels = new Uint8Array(width * height * 4);
   const depths = new Float32Array(width * height).fill(-Infinity);
   for (let at = 0; at < triangles * 9; at += 9) {
@@ -45,9 +56,9 @@ export function drawMesh({ corners, triangles }: Mesh, width: number, height: nu
 }
 
 /** Screen x and y in mm, and how near, for each corner. */
-function turned(corners: Float32Array): Float32Array {
+function turned(corners: Float32Array, { across, up }: Viewpoint): Float32Array {
   const seen = new Float32Array(corners.length);
-  const [sa, ca, su, cu] = [Math.sin(ACROSS), Math.cos(ACROSS), Math.sin(UP), Math.cos(UP)];
+  const [sa, ca, su, cu] = [Math.sin(across), Math.cos(across), Math.sin(up), Math.cos(up)];
   for (let at = 0; at < corners.length; at += 3) {
     const [x = 0, y = 0, z = 0] = [corners[at], corners[at + 1], corners[at + 2]];
     const deep = x * sa + y * ca;
@@ -62,6 +73,7 @@ function fitted(
   seen: Float32Array,
   width: number,
   height: number,
+  zoom: number,
 ): { scale: number; left: number; top: number } {
   const [min, max] = [
     [Infinity, Infinity],
@@ -77,10 +89,12 @@ function fitted(
   const [minX = 0, minY = 0] = min;
   const [maxX = 0, maxY = 0] = max;
   const room = 1 - 2 * MARGIN;
-  const scale = Math.min(
-    (width * room) / Math.max(maxX - minX, 1e-6),
-    (height * room) / Math.max(maxY - minY, 1e-6),
-  );
+  const scale =
+    zoom *
+    Math.min(
+      (width * room) / Math.max(maxX - minX, 1e-6),
+      (height * room) / Math.max(maxY - minY, 1e-6),
+    );
   return {
     scale,
     left: width / 2 - ((minX + maxX) / 2) * scale,

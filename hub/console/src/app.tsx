@@ -19,6 +19,7 @@ import { FlagsPage } from "./pages/flags.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
 import { LoginPage } from "./pages/login.tsx";
 import { MachinesPage } from "./pages/machines.tsx";
+import { MakePage } from "./pages/make.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { PrintPage } from "./pages/print.tsx";
 import { PrintsPage } from "./pages/prints.tsx";
@@ -109,6 +110,8 @@ function PageOf({ place }: { readonly place: Place }) {
       ) : (
         <PrintPage key={id} id={id} />
       );
+    case "make":
+      return <MakePage key={id} id={id} />;
     case "approvals":
       return <ApprovalsPage tab={query["tab"]} after={query["after"]} />;
     case "runs":

@@ -10,6 +10,7 @@ import type { EventType, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
+import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
 import { actOnEngine, type EngineFacts, noEngine, readEngine } from "./mock-runs.ts";
 
 export const MOCK_TOKEN = "gt_mock_0123456789abcdef";
@@ -127,6 +128,11 @@ export class MockHub {
       return;
     }
     this.heard.push({ method, path: url.pathname, body, headers: request.headers });
+    if (/^\/api\/cad\/jobs\/[^/]+\/files\/stl$/u.test(url.pathname)) {
+      response.setHeader("content-type", "model/stl");
+      response.end(MOCK_STL);
+      return;
+    }
     if (url.pathname === "/api/query") {
       await this.#query(JSON.parse(body), response);
       return;
@@ -174,6 +180,8 @@ export class MockHub {
     switch (area ?? "") {
       case "me":
         return ME;
+      case "cad":
+        return readParts(path);
       case "devices":
         return { devices };
       case "fabrication": {
@@ -225,6 +233,7 @@ export class MockHub {
     if (path === "/api/fabrication/stop") return this.#stop();
     if (area === "confirmation") return this.#decide(id ?? "", method, body);
     if (path === "/api/fabrication/jobs") return this.#upload();
+    if (area === "cad") return actOnParts(path);
     if (area === "devices" && verb === "bed-cleared") {
       this.facts.devices = this.facts.devices.map((row) =>
         row.id === id ? { ...row, bed: "clear" } : row,

@@ -77,7 +77,7 @@ const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "confirmation.notice": [CONFIRMATIONS],
   "confirmation.closed": [CONFIRMATIONS, PRINTS, "/api/jobs", "/api/conversations"],
   "print.changed": [PRINTS, "/api/devices"],
-  "job.changed": ["/api/jobs", "/api/queues"],
+  "job.changed": ["/api/jobs", "/api/queues", "/api/cad/jobs/:id"],
   "queue.changed": ["/api/queues", "/api/jobs"],
   "schedule.changed": SCHEDULES,
   "schedule.fired": SCHEDULES,

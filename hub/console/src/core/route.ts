@@ -9,6 +9,7 @@ export const PAGES = [
   "confirmations",
   "approvals",
   "prints",
+  "make",
   "runs",
   "queues",
   "jobs",

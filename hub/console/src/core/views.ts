@@ -1,5 +1,6 @@
 // Replies of the hub for which contract/schemas names no type.
 
+import type { PartParameter } from "@gantry/shared/contract/schemas/cad.ts";
 import type { HazardClass, Role } from "@gantry/shared/contract/roles.ts";
 import type { ConversationView, MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import type { ClusterView } from "@gantry/shared/contract/schemas/cluster.ts";
@@ -23,6 +24,15 @@ export interface Me {
   readonly token: string;
 }
 
+export interface PartFacts {
+  readonly id: string;
+  readonly title: string;
+  readonly summary: string;
+  readonly parameters: readonly PartParameter[];
+}
+export interface PartList {
+  readonly parts: readonly PartFacts[];
+}
 export interface DeviceList {
   readonly devices: readonly DeviceView[];
 }
