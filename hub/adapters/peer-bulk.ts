@@ -125,7 +125,7 @@ export function makeBulkClient(
     try {
       settleBy(openFrame(frame, head.clusterId));
     } catch (error) {
-      log.warn({ hub: peer.id, error: toErrorRecord(error) }, "a bulk frame cannot be read");
+      log.warn({ peer: peer.id, error: toErrorRecord(error) }, "a bulk frame cannot be read");
     }
   }
 

@@ -194,11 +194,11 @@ export async function openPeerLink(options: PeerLinkOptions): Promise<OpenPeerLi
       head,
       bulkPort: portOf(back.endpoint),
       onUp() {
-        log.info({ hub: peer.id, address: peer.address }, "linked to a hub");
+        log.info({ peer: peer.id, address: peer.address }, "linked to a hub");
         handler.connected(peer.id);
       },
       onDown() {
-        log.warn({ hub: peer.id }, "the link to a hub broke");
+        log.warn({ peer: peer.id }, "the link to a hub broke");
         handler.lost(peer.id);
       },
       onRefused: onDenied,
@@ -244,7 +244,7 @@ export async function openPeerLink(options: PeerLinkOptions): Promise<OpenPeerLi
       } catch (error) {
         keysAllowed.delete(peer.publicKey);
         log.error(
-          { hub: peer.id, error: toErrorRecord(error) },
+          { peer: peer.id, error: toErrorRecord(error) },
           "a hub of the membership has no usable key",
         );
       }

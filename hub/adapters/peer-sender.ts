@@ -114,7 +114,7 @@ export function openPeerSender(options: PeerSenderOptions): PeerSender {
   function unsent(error: unknown): void {
     counts.framesDropped += 1;
     isDropped = true; // PS3
-    if (!isClosed && !isCode(error, "EAGAIN")) log.error({ hub: peer.id, error }, "peer link");
+    if (!isClosed && !isCode(error, "EAGAIN")) log.error({ peer: peer.id, error }, "peer link");
   }
 
   /** What must keep its order, or wait for room. */
@@ -177,7 +177,7 @@ export function openPeerSender(options: PeerSenderOptions): PeerSender {
 
   function tooLarge({ type }: Message): void {
     counts.framesDropped += 1;
-    log.error({ hub: peer.id, type }, "a consensus message is larger than a frame; dropped");
+    log.error({ peer: peer.id, type }, "a consensus message is larger than a frame; dropped");
   }
 
   return {

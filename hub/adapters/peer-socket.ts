@@ -140,7 +140,7 @@ export function dial(
   try {
     open();
   } catch (error) {
-    log.error({ hub: peer.id, address, error }, "this address of a hub cannot be used");
+    log.error({ peer: peer.id, address, error }, "this address of a hub cannot be used");
     socket?.close();
     isClosed = true;
   }

@@ -85,7 +85,10 @@ export function makeClusterBlobs(parts: ClusterBlobParts): ClusterBlobs {
       try {
         return await keep(sha256, hub, limit);
       } catch (error) {
-        log.debug({ hub, sha256, error: toErrorRecord(error) }, "this hub does not have the blob");
+        log.debug(
+          { peer: hub, sha256, error: toErrorRecord(error) },
+          "this hub does not have the blob",
+        );
       }
     }
     throw new GantryError("not_found", `No hub in touch has the blob ${sha256}`);

@@ -82,7 +82,7 @@ async function ask(core: HubCore, other: HubId, signal: AbortSignal): Promise<bo
     return true;
   } catch (error) {
     if (signal.aborted) throw error;
-    hub.log.debug({ hub: other, error: toErrorRecord(error) }, "a hub does not say where it is");
+    hub.log.debug({ peer: other, error: toErrorRecord(error) }, "a hub does not say where it is");
     return false;
   }
 }

@@ -159,7 +159,7 @@ export function makeOperations({ core, makeKeys }: OperateParts): Operations {
           await members.forget(id);
           throw error;
         }
-        log.info({ hub: id, address, isWitness, by: by.actor }, "a hub was added");
+        log.info({ peer: id, address, isWitness, by: by.actor }, "a hub was added");
         const witnesses = [...members.witnesses];
         return { code: encodeClusterCode({ clusterId, hub: id, seed, founders, witnesses, hubs }) };
       }),
@@ -183,7 +183,7 @@ export function makeOperations({ core, makeKeys }: OperateParts): Operations {
         const wanted = promotionOf(id, around());
         if (wanted === undefined) return;
         await change(wanted, signal);
-        log.info({ hub: id, by: by.actor }, "a hub was promoted");
+        log.info({ peer: id, by: by.actor }, "a hub was promoted");
       }),
     transfer: (to, by, signal) =>
       alone(async () => {
