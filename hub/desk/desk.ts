@@ -18,6 +18,7 @@ import * as runArchive from "./run-archive.ts";
 import * as runList from "./run-list.ts";
 import * as runPatches from "./run-patches.ts";
 import * as runProposals from "./run-proposals.ts";
+import * as runReplays from "./run-replays.ts";
 import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
 import { webhookUseCases } from "./webhooks.ts";
@@ -95,7 +96,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runPatched: runs.runPatched,
   runPatchProposed: runProposals.runPatchProposed,
   runPatchReverted: runs.runPatchReverted,
-  runReplayed: runs.runReplayed,
+  runReplayed: runReplays.runReplayed,
   runRestored: runArchive.runRestored,
   approvals: runs.approvals,
   approval: runs.approval,

@@ -25,6 +25,7 @@ export function runSummary({ state, ...row }: RunRow): RunSummary {
     ...(state.fault === null ? {} : { error: state.fault }),
     ...(row.parent === undefined ? {} : { parent: row.parent.run }),
     ...(row.replayOf === undefined ? {} : { replayOf: row.replayOf.run }),
+    ...(row.forkOf === undefined ? {} : { forkOf: row.forkOf.run }),
     ...(row.usage === undefined ? {} : { costUsd: row.usage.costMicroUsd / 1_000_000 }),
     tier: state.endedMs === null ? "memory" : "hot",
   };

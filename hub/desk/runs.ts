@@ -4,7 +4,7 @@ import { isSha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Reply } from "@gantry/shared/contract/commands.ts";
 import type { RunCommandBody, RunDraft } from "@gantry/shared/contract/run-commands.ts";
-import type { ReplayMode, TicketRow } from "@gantry/shared/contract/run-rows.ts";
+import type { TicketRow } from "@gantry/shared/contract/run-rows.ts";
 import type { ApprovalView, RunStart, RunView } from "@gantry/shared/contract/schemas/runs.ts";
 import { patchRules } from "../hands/patch-rules.ts";
 import { act, newId, propose, refusal } from "../hub.ts";
@@ -29,10 +29,11 @@ export async function runStarted(
 ): Promise<unknown> {
   const { graph, ...start } = request.body as RunStart;
   const workflow = start.workflow ?? (await keepGraph(parts, request, graph, signal));
-  return start_(parts, request, { ...start, workflow }, signal);
+  return startRun(parts, request, { ...start, workflow }, signal);
 }
 
-async function start_(
+/** Proposes the start; gives the run's id and state. */
+export async function startRun(
   { hub }: DeskParts,
   request: DeskRequest,
   draft: { readonly [K in keyof Omit<RunDraft, "run">]: RunDraft[K] | undefined },
@@ -95,36 +96,6 @@ export async function runsStarted(
       "error" in result ? result : { run: { id: result.run, state: result.state } },
     ),
   };
-}
-
-/** What it did then is answered again; nothing reaches the world. */
-export async function runReplayed(
-  parts: DeskParts,
-  request: DeskRequest,
-  { signal }: DeskCallOptions,
-): Promise<unknown> {
-  const row = runRow(parts, request);
-  const { mode, workflow, inputs } = request.body as {
-    mode: ReplayMode;
-    workflow?: string;
-    inputs?: RunStart["inputs"];
-  };
-  if (row.fidelity !== "full")
-    throw new GantryError("conflict", "Only runs of full fidelity have their answers recorded");
-  const isChanged = workflow !== undefined || inputs !== undefined;
-  if (mode === "freeze" && isChanged)
-    throw new GantryError("bad_request", "freeze repeats it as it was; use shadow for a change");
-  return start_(
-    parts,
-    request,
-    {
-      workflow: workflow ?? `sha256:${mode === "freeze" ? row.state.graph : row.definition}`,
-      inputs: inputs ?? row.state.inputs,
-      fidelity: row.fidelity,
-      replayOf: { run: row.id, mode },
-    },
-    signal,
-  );
 }
 
 // ── reading ─────────────────────────────────────────────────────────────────────────────────────

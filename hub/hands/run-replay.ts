@@ -15,7 +15,7 @@ export function answerReplay(
   effect: Replayed,
 ): void {
   const { place } = effect;
-  const then = rows.get("recorded", `${of}/${place}`);
+  const then = recordedOf(rows, of, place);
   if (effect.kind === "ticket") {
     const votes = then !== undefined && "votes" in then ? then.votes : [];
     for (const { by, approve } of votes) outbox.push([id, "decided", place, by, approve]);
@@ -34,3 +34,18 @@ export function answerReplay(
     outbox.push([id, "failed", place, attempt, fault, null]);
   }
 }
+
+/** A run that began in the middle of another has no record of its own of what came before. */
+function recordedOf(
+  rows: Hub["rows"],
+  run: string,
+  place: string,
+  hops = FORKS_MAX,
+): ReturnType<typeof rows.get<"recorded">> {
+  const found = rows.get("recorded", `${run}/${place}`);
+  const origin = found === undefined && hops > 0 ? rows.get("run", run)?.forkOf?.run : undefined;
+  return origin === undefined ? found : recordedOf(rows, origin, place, hops - 1);
+}
+
+/** Of a run that began in one that began in one ... beyond it, nothing is known. */
+const FORKS_MAX = 16;

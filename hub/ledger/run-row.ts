@@ -37,7 +37,14 @@ export interface RunRow {
   readonly asked?: readonly string[];
   /** What `NAME` and `NAME@TAG` in its graph stood for when it was started. */
   readonly pins: Readonly<Record<string, string>>;
-  readonly replayOf?: { readonly run: string; readonly mode: ReplayMode };
+  /** `from`: what comes before these nodes is as it was there. */
+  readonly replayOf?: {
+    readonly run: string;
+    readonly mode: ReplayMode;
+    readonly from?: readonly string[];
+  };
+  /** It began in the middle of that one, and does what it does. */
+  readonly forkOf?: { readonly run: string; readonly from: readonly string[] };
   /** Rows of its timeline. */
   readonly entries: number;
   readonly state: RunState;

@@ -196,7 +196,8 @@ export type Fact =
   /** A person says what became of an unknown node; `again`: it did not happen, do it once more. */
   | { readonly kind: "resolved"; readonly place: string; readonly outcome: Resolution }
   /** Of a run that is over: this node of the root and all after it run again, with what was there. */
-  | { readonly kind: "retriedFrom"; readonly node: string }
+  /** `also`: further nodes from which it goes on. */
+  | { readonly kind: "retriedFrom"; readonly node: string; readonly also?: readonly string[] }
   /** `plan` is that of the patched graph; check it with `frozenFaults` of patching.ts first. */
   | { readonly kind: "patched"; readonly plan: Plan; readonly revision: number };
 

@@ -53,7 +53,10 @@ export function advance(plan: Plan, run: RunState, fact: Fact, nowMs: number): A
     return unchanged(run, "not_waiting");
   }
   const work = beginWork(plan, run, nowMs);
-  const stale = fact.kind === "retriedFrom" ? retryFrom(work, fact.node) : applyFact(work, fact);
+  const stale =
+    fact.kind === "retriedFrom"
+      ? retryFrom(work, [fact.node, ...(fact.also ?? [])])
+      : applyFact(work, fact);
   if (stale !== undefined) return unchanged(run, stale);
   const after = ended(work);
   if (fact.kind !== "resumed" || isRunOver(after.run.state)) return after;

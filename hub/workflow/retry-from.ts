@@ -1,4 +1,4 @@
-// A run that is over goes on from one of its nodes: that node, all after it, and what had not come to
+// A run that is over goes on from some of its nodes: those nodes, all after them, and what had not come to
 // its end are as if they had never begun; all else keeps its output.
 //
 // RF1. Attempts count on, so that a late word of the time before is old; and the idempotency key is
@@ -9,11 +9,12 @@ import { type Cell, isOverAt, moreIn, setMore, stateAt, type Work } from "./draf
 import { NODE, type Stale } from "./engine-types.ts";
 import { sweep } from "./moves.ts";
 
-export function retryFrom(work: Work, id: string): Stale | undefined {
+export function retryFrom(work: Work, ids: readonly string[]): Stale | undefined {
   const { run, root } = work;
-  const start = root.body.indexOf.get(id);
-  if (start === undefined || root.body.nodes[start]?.isUndo === true) return "no_place";
-  const again = resetSet(root, start);
+  const starts = new Set(ids.map((id) => root.body.indexOf.get(id) ?? -1));
+  const isBad = (start: number): boolean => root.body.nodes[start]?.isUndo !== false;
+  if ([...starts].some(isBad)) return "no_place";
+  const again = resetSet(root, starts);
   run.retries += 1;
   for (const index of again) reset(root, index);
   root.frame.open = root.body.nodes.filter(
@@ -33,7 +34,7 @@ export function retryFrom(work: Work, id: string): Stale | undefined {
 }
 
 /** In the order of the plan, so that one pass finds all that comes after. */
-function resetSet(root: Cell, start: number): ReadonlySet<number> {
+function resetSet(root: Cell, starts: ReadonlySet<number>): ReadonlySet<number> {
   const again = new Set<number>();
   for (const { index, ins, isUndo, undo, handlesFailure } of root.body.nodes) {
     if (isUndo) continue;
@@ -42,7 +43,7 @@ function resetSet(root: Cell, start: number): ReadonlySet<number> {
       state === NODE.done || state === NODE.skipped || (state === NODE.failed && handlesFailure);
     const isUndone = undo >= 0 && stateAt(root, undo) !== NODE.pending; // RF2
     const follows = ins.some(({ from }) => again.has(from));
-    if (index === start || !isKept || isUndone || follows) again.add(index);
+    if (starts.has(index) || !isKept || isUndone || follows) again.add(index);
     if (again.has(index) && undo >= 0) again.add(undo);
   }
   return again;

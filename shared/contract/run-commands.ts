@@ -12,8 +12,15 @@ export interface RunDraft {
   readonly inputs: Readonly<Record<string, unknown>>;
   /** Left out: the workflow's own; `full` for one without a name. */
   readonly fidelity?: Fidelity;
-  /** Nothing of it reaches the world: what it would do is taken from the run it repeats. */
-  readonly replayOf?: { readonly run: string; readonly mode: ReplayMode };
+  /**
+   * Nothing of it reaches the world: what it would do is taken from the run it repeats; but `live`. With
+   * `from` it begins at these nodes of that run's graph, and workflow and inputs are that run's.
+   */
+  readonly replayOf?: {
+    readonly run: string;
+    readonly mode: ReplayMode;
+    readonly from?: readonly string[];
+  };
 }
 
 export interface RunFault {

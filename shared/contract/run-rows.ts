@@ -11,8 +11,11 @@ export const RUN_PHASES = ["running", "paused", "undoing", "done", "failed", "ca
 export const FIDELITIES = ["full", "fast"] as const;
 export type Fidelity = (typeof FIDELITIES)[number];
 
-/** `freeze`: all as it was. `shadow`: another graph or other inputs; what was not recorded gives null. */
-export const REPLAY_MODES = ["freeze", "shadow"] as const;
+/**
+ * `freeze`: all as it was. `shadow`: another graph or other inputs; what was not recorded gives null.
+ * `live`: from a node on, what comes from there is done anew.
+ */
+export const REPLAY_MODES = ["freeze", "shadow", "live"] as const;
 export type ReplayMode = (typeof REPLAY_MODES)[number];
 
 export interface Stamp {

@@ -67,6 +67,22 @@ const start = fc
   .record({ run, workflow: name, fidelity: oneOf("full", "fast") })
   .map((facts): CommandBody => ({ type: "runStarted", role: "maker", inputs: {}, ...facts }));
 
+const fork = fc
+  .record({
+    run: oneOf("run_4", "run_5"),
+    of: run,
+    mode: oneOf("freeze", "shadow", "live"),
+    from: oneOf(["call"], ["each"], ["sub", "call"], ["none"]),
+  })
+  .map(({ run: id, of, mode, from }): CommandBody => ({
+    type: "runStarted",
+    role: "maker",
+    run: id,
+    workflow: "ask",
+    inputs: {},
+    replayOf: { run: of, mode, from },
+  }));
+
 const rules = { hosts: ["*"], agentHosts: [], agentCapabilities: [], hazardous: [] };
 const library: fc.Arbitrary<CommandBody> = fc.oneof(
   fc.tuple(name, oneOf("a", "b"), oneOf(undefined, "main")).map(([workflow, node, tag]) => ({
@@ -102,6 +118,7 @@ const patches: fc.Arbitrary<CommandBody> = fc
 export const runBodies: fc.Arbitrary<CommandBody> = fc.oneof(
   { weight: 2, arbitrary: keep },
   { weight: 4, arbitrary: start },
+  fork,
   {
     weight: 8,
     arbitrary: fc

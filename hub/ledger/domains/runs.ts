@@ -16,6 +16,7 @@ import type { Json, JsonObject } from "../../workflow/json-value.ts";
 import { type Context, rowOf } from "../context.ts";
 import type { RunRow } from "../run-row.ts";
 import { makeTurn, type Prepared, type Turn } from "./run-turn.ts";
+import { prepareFork } from "./run-forks.ts";
 import { patchApproved } from "./run-patches.ts";
 import { checkMayDecide, closeTicket } from "./ticket-rows.ts";
 import { type Resolved, resolveWorkflow } from "./workflows.ts";
@@ -77,6 +78,8 @@ function prepare(
       { details: { limit: "runInputBytes" } },
     );
   const { replayOf } = draft;
+  if (replayOf?.from !== undefined)
+    return prepareFork(context, draft, replayOf, replayOf.from, role);
   if (replayOf !== undefined) rowOf(context, "run", replayOf.run, "run");
   const found = known.get(draft.workflow) ?? resolveWorkflow(context, draft.workflow);
   known.set(draft.workflow, found);

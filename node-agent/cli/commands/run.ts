@@ -58,7 +58,14 @@ export const run: Command = async (context) => {
     }
     case "replay": {
       const mode = oneOf(context, textOption(context.options, "mode") ?? "freeze", REPLAY_MODES);
-      return accepted(await client.runReplayed({ id: id(), body: { mode }, signal }));
+      const from = textOption(context.options, "from");
+      const at = intOption(context.options, "at", { min: 0, max: Number.MAX_SAFE_INTEGER });
+      const body = {
+        mode,
+        ...(from === undefined ? {} : { from }),
+        ...(at === undefined ? {} : { at }),
+      };
+      return accepted(await client.runReplayed({ id: id(), body, signal }));
     }
     case "patch": {
       const operations = readJsonFile(context, wordAt(context, 2, "The file with the operations"));

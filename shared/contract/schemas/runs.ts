@@ -54,6 +54,8 @@ const summary = {
   error: faultSchema.optional(),
   parent: z.string().optional(),
   replayOf: z.string().optional(),
+  /** It began in the middle of that run. */
+  forkOf: z.string().optional(),
   /** Log positions: its events are between them, both included. */
   positions: z.object({ first: z.number().int(), last: z.number().int().optional() }).optional(),
   costUsd: z.number().optional(),
@@ -267,6 +269,10 @@ export const RUN_SCHEMAS = {
       /** shadow: another version, or other inputs. */
       workflow: workflowRefSchema.optional(),
       inputs: z.record(z.string().max(200), z.json()).optional(),
+      /** What comes before this node of its graph is as it was, and is not done again. */
+      from: z.string().max(64).optional(),
+      /** The same by time: what had ended by this log position is as it was. */
+      at: z.number().int().nonnegative().optional(),
     }),
     reply: acceptedSchema,
   },

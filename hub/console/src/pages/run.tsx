@@ -90,7 +90,8 @@ function Run({ run, path, from }: RunProps) {
 }
 
 function Standing({ run }: { readonly run: RunView }) {
-  const { id, state, by, createdAt, endedAt, revision, version, parent, replayOf, error } = run;
+  const { id, state, by, createdAt, endedAt, revision, version, parent, replayOf, forkOf, error } =
+    run;
   return (
     <Card title="Standing" aside={<StateBadge state={state} />} tone={error ? "bad" : "plain"}>
       <Facts
@@ -103,6 +104,7 @@ function Standing({ run }: { readonly run: RunView }) {
           ["Version", <Hash key="version" value={version} />],
           ["Fidelity", run.fidelity],
           ["Part of", parent && <a href={formatPlace("runs", parent)}>{parent}</a>],
+          ["Begun in", forkOf && <a href={formatPlace("runs", forkOf)}>{forkOf}</a>],
           ["Replay of", replayOf && <a href={formatPlace("runs", replayOf)}>{replayOf}</a>],
         ]}
       />
