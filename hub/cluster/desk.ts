@@ -157,6 +157,8 @@ export function makeClusterDesk(parts: ClusterDeskParts): Desk {
 
   /** This hub's desk, or the id of the hub that leads. FW3. */
   async function findLeader(signal: AbortSignal): Promise<Desk | HubId | undefined> {
+    const known = parts.leading() ?? parts.leader();
+    if (known !== undefined && !signal.aborted) return known; // nearly always: no timer for it
     const hold = clock.timeout(HOLD_MS, signal);
     for (;;) {
       const place = parts.leading() ?? parts.leader();

@@ -8,6 +8,7 @@
 import type { MessagePort } from "node:worker_threads";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
+import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
 import type { Desk, FeedItem } from "../ports.ts";
@@ -41,11 +42,11 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
   async function call(message: Extract<DoorMessage, { type: "call" }>): Promise<void> {
     const { id } = message;
     const controller = new AbortController();
-    calls.set(id, controller);
+    calls.set(id, controller); // one signal for each: a joint one costs more than most calls
     const text = makeTextBuffer((piece) => post({ type: "text", id, text: piece }));
     try {
       const value = await desk.call(message.route, message.request, {
-        signal: AbortSignal.any([controller.signal, scope.signal]),
+        signal: controller.signal,
         ...(message.wantsText ? { onText: text.add } : {}),
       });
       text.flush(); // SD2
@@ -125,7 +126,14 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
   port.on("close", () => {
     for (const id of [...calls.keys(), ...watches.keys()]) cancel(id);
   });
-  scope.signal.addEventListener("abort", () => port.close(), { once: true });
+  scope.signal.addEventListener(
+    "abort",
+    () => {
+      for (const controller of calls.values()) controller.abort(reasonOf(scope.signal));
+      port.close();
+    },
+    { once: true },
+  );
   post({ type: "open" });
 }
 

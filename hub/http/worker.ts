@@ -3,7 +3,7 @@
 
 import { flushCompileCache } from "node:module";
 import { type MessagePort, parentPort, workerData } from "node:worker_threads";
-import { makeLogger } from "@gantry/shared/adapters/pino.ts";
+import { gatherLines, makeLogger } from "@gantry/shared/adapters/pino.ts";
 import { present } from "@gantry/shared/base/assert.ts";
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
@@ -38,7 +38,7 @@ const parent = present(parentPort, "the parent of the HTTP worker");
 const say = (message: HttpWorkerMessage): void => parent.postMessage(message);
 
 const data = workerData as HttpWorkerData; // its parent makes it with this type
-const log = makeLogger(data.logLevel, { part: "http" });
+const log = makeLogger(data.logLevel, { part: "http" }, gatherLines());
 const scope = makeScope((task, error) => log.error({ task, err: error }, "task failed"));
 
 async function start(): Promise<HttpServer> {

@@ -24,6 +24,25 @@ export function redact(text: string): string {
   return clean;
 }
 
+/**
+ * Lines of one turn go to stdout together: in a worker each write is a message to the main thread. What
+ * a thread that is ended by force had not written yet is lost.
+ */
+export function gatherLines(
+  write: (text: string) => void = (text) => void process.stdout.write(text),
+): (line: string) => void {
+  let held = "";
+  return (line) => {
+    if (held === "")
+      setImmediate(() => {
+        const text = held;
+        held = "";
+        write(text);
+      });
+    held += line;
+  };
+}
+
 /** `level`: error, warn, info, debug or silent. `bindings` stand in every line. */
 export function makeLogger(
   level: string,
