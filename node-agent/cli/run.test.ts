@@ -250,7 +250,7 @@ describe("runs and workflows at the command line", () => {
     ["approve apr_1 maybe --reason x", "Say approve or reject"],
     ["approve apr_1 approve", "--reason TEXT is missing"],
     ["run fly run_1", 'There is no "run fly"'],
-    ["run replay run_1 --mode live", "freeze, shadow"],
+    ["run replay run_1 --mode dream", "freeze, shadow"],
     ["run revert run_1 2", "--reason TEXT is missing"],
     ["workflow keep flow.json", "cannot be read"],
   ])("refuses: gantry %s", async (line, why) => {
