@@ -45,6 +45,28 @@ describe("print", () => {
     expect(rig.hub.seen[0]?.text).toContain("G28\nG1 X5\n");
   });
 
+  it("[K23] shows what the analysis found: slicer, both times, layers, mass", async () => {
+    const plain = printView({ state: "done", progress: 1 });
+    const analysis = {
+      slicer: { name: "PrusaSlicer", version: "2.7.4" },
+      modelS: 3_800,
+      slicerS: 3_725,
+      layers: { count: 10, firstHeightMm: 0.2, usualHeightMm: 0.2, topMm: 2 },
+      filament: { lengthMm: 1_234, volumeCm3: 2.97, massG: 3.68, material: "PLA" },
+      tools: [0],
+      settings: {},
+      thumbnails: [],
+    };
+    const view = { ...plain, gcode: { ...plain.gcode, analysis } };
+    rig.hub.json("GET /api/fabrication/jobs/prt_1", view);
+    await submit();
+    const { out } = await rig.gantry(["print", FILE, "--on", "sim"]);
+    expect(out).toContain("about 1 h 2 min by the slicer, 1 h 3 min by its moves");
+    expect(out).toContain("1.23 m, 3.7 g, PLA");
+    expect(out).toContain("10 of 0.2 mm, 2 mm high");
+    expect(out).toContain("PrusaSlicer 2.7.4");
+  });
+
   it.each([
     ["done", { state: "done" }, 0],
     ["cancelled", { state: "cancelled" }, 75],
