@@ -85,13 +85,13 @@ export async function main(): Promise<void> {
 
 const cableOf =
   ({ id, cable, baud }: PrinterSpec, { dataDir }: BridgeConfig): OpenCable =>
-  async (events, signal) => {
-    if (cable.kind === "serial") return openSerial(cable.path, baud, events);
+  async (events, signal, otherBaud = baud) => {
+    if (cable.kind === "serial") return openSerial(cable.path, otherBaud, events);
     const query = new URLSearchParams(cable.query);
     if (!query.has("exitWhenIdleS")) query.set("exitWhenIdleS", SIMULATOR_IDLE_S);
     const simDir = join(dataDir, "sim");
     const path = await ensureSimulator(simDir, id, query.toString(), systemClock, signal);
-    return openSerial(path, baud, events);
+    return openSerial(path, otherBaud, events);
   };
 
 /** The transport for a printer on the network. */

@@ -99,8 +99,8 @@ export interface CableEvents {
   onClosed(why: string): void;
 }
 
-/** Opens the cable. Rejects with unreachable or port_busy. */
-export type OpenCable = (events: CableEvents, signal: AbortSignal) => Promise<Cable>;
+/** Opens the cable, at `baud` where it is given. Rejects with unreachable or port_busy. */
+export type OpenCable = (events: CableEvents, signal: AbortSignal, baud?: number) => Promise<Cable>;
 
 /** A job's file, held open: what was checked is what is sent, even if the name is replaced. */
 export interface JobFile {

@@ -14,11 +14,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { SerialPort } from "serialport";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Cable, CableEvents } from "../ports.ts";
+import { serialNames } from "./serial-names.ts";
 
 const DTR_PULSE_MS = 100;
 const READ_BYTES = 4_096;
 /** A link writes at most some 120 bytes ahead; a handshake some lines. */
 const WAITING_BYTES_MAX = 16_384;
+const NAMES_MAX = 8;
 const READABLE = 1;
 const WRITABLE = 2;
 
@@ -163,6 +165,9 @@ const setDtr = (port: SerialPort, dtr: boolean): Promise<void> =>
 function openFault(path: string, error: Error): GantryError {
   const isHeld = /lock|busy|EBUSY|temporarily unavailable/i.test(error.message);
   const what = isHeld ? "is held by another program" : "cannot be opened";
+  const names = serialNames().map(({ name }) => name);
+  const others =
+    isHeld || names.length === 0 ? "" : `; there are ${names.slice(0, NAMES_MAX).join(", ")}`;
   const code = isHeld ? "port_busy" : "unreachable";
-  return new GantryError(code, `${path} ${what}: ${error.message}`, { cause: error });
+  return new GantryError(code, `${path} ${what}: ${error.message}${others}`, { cause: error });
 }

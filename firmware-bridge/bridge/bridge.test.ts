@@ -182,6 +182,18 @@ describe.concurrent("the bridge", { timeout: 60_000 }, () => {
     expect(rig.executed().slice(-2)).toEqual(FINISH);
   });
 
+  it("finds the speed of a printer that is configured with another one, and says so (SE3)", async () => {
+    await using rig = makeRig(`${FAST}&rate=250000`); // the bridge opens it with 115,200
+    const agent = await rig.connect();
+    const { notices } = await agent.phase("idle");
+    expect(notices).toEqual([
+      "It speaks at 250000 baud, not 115200: set baud=250000 in GANTRY_PRINTERS",
+    ]);
+    await agent.ask(rig.order("j1", COLD_JOB));
+    await agent.job("j1", "done");
+    expect(rig.executed()).toEqual([...COLD_JOB, ...FINISH]);
+  });
+
   it("tells what the slicer says is left (M73)", async () => {
     await using rig = makeRig("speed=1&baud=0");
     const agent = await ready(rig);

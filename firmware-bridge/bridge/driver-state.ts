@@ -59,6 +59,9 @@ export interface DriverState {
   work: Work<Printing>;
   signs: Signs;
   reading: Reading;
+  /** The speed that is tried now, or that worked. */
+  baud: number;
+  baudTries: number;
   /** As of the last handshake. */
   identity: Identity | undefined;
   /** From a job's first byte until a handshake has switched the heaters off. */

@@ -59,6 +59,8 @@ export function makeDriver(spec: PrinterSpec, ports: DriverPorts): PrinterPort {
     work: NO_WORK,
     signs: noSigns(),
     reading: {},
+    baud: spec.baud,
+    baudTries: 0,
     identity: undefined,
     mayBeHot: book.hasStarted(),
   };

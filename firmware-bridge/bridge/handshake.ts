@@ -35,12 +35,15 @@ const GREETING_MS = 1_500;
 const SILENCE_MS = 200;
 const ANSWER_MS = 1_500;
 const TRIES_MAX = 5;
+/** Lines that cannot be read, and none that can: this is another speed, or no Marlin. */
+const NOISE_MAX = 4;
 /** The first line end closes a half line. */
 export const HEATERS_OFF = "\nM104 S0\nM140 S0\n";
 const SIMULATED = "Gantry simulated printer";
 
 /** Rejects with unreachable. Afterwards the firmware's last line number is FIRST_NUMBER - 1. */
-export async function shakeHands(greeting: Greeting, clock: Clock): Promise<Identity> {
+export async function shakeHands(given: Greeting, clock: Clock): Promise<Identity> {
+  const greeting = giveUpOnNoise(given);
   await awaitGreeting(greeting, clock);
   await ask(greeting, "M104 S0"); // HS2
   await ask(greeting, "M140 S0");
@@ -65,6 +68,24 @@ async function awaitGreeting(greeting: Greeting, clock: Clock): Promise<void> {
     if (greeting.mayBeHot && isComplaint(event)) greeting.write(HEATERS_OFF);
     if (event === undefined || clock.monotonic() - startedAtMs > 2 * GREETING_MS) return;
   }
+}
+
+/** Rejects with unreachable once all that comes is noise. */
+function giveUpOnNoise(greeting: Greeting): Greeting {
+  let noise = 0;
+  let isUnderstood = false;
+  return {
+    ...greeting,
+    async next(ms) {
+      const event = await greeting.next(ms);
+      if (event?.kind === "noise") noise += 1;
+      else isUnderstood ||= event !== undefined;
+      if (!isUnderstood && noise >= NOISE_MAX) {
+        throw new GantryError("unreachable", "What the printer says cannot be read");
+      }
+      return event;
+    },
+  };
 }
 
 const isComplaint = (event: MarlinEvent | undefined): boolean =>

@@ -2,13 +2,7 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { ControlOrder } from "../ports.ts";
-import {
-  activeIn,
-  type DriverContext,
-  type Online,
-  onlineIn,
-  preparingIn,
-} from "./driver-state.ts";
+import { activeIn, type DriverContext, onlineIn, preparingIn } from "./driver-state.ts";
 import type { LinePump } from "./line-pump.ts";
 import type { Preparing } from "./preparation.ts";
 

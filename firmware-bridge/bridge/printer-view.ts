@@ -38,7 +38,7 @@ export function printerOf(spec: PrinterSpec, state: DriverState): Printer {
     bedMaxC: spec.bedMaxC,
     ...(temperatures === undefined ? {} : { temperatures }),
     ...jobFacts(state),
-    ...noticesOf(state),
+    ...noticesOf(spec, state),
     ...(cable.kind === "down"
       ? { fault: { code: cable.error.code, message: cable.error.message } }
       : {}),
@@ -61,12 +61,16 @@ function jobFacts(state: DriverState): Partial<Pick<Printer, "job" | "progress" 
 }
 
 /** LP1 */
-function noticesOf({ signs }: DriverState): Partial<Pick<Printer, "notices">> {
-  if (!signs.isWaitingForPerson) return {};
-  const { prompt } = signs;
-  return {
-    notices: [prompt === undefined ? "It waits for a person" : promptText(prompt).slice(0, 400)],
-  };
+function noticesOf(
+  spec: PrinterSpec,
+  { signs, baud, cable }: DriverState,
+): Partial<Pick<Printer, "notices">> {
+  const isOther = cable.kind === "online" && baud !== spec.baud;
+  const speed = `It speaks at ${baud} baud, not ${spec.baud}: set baud=${baud} in GANTRY_PRINTERS`;
+  const notices = isOther ? [speed] : [];
+  if (!signs.isWaitingForPerson) return isOther ? { notices } : {};
+  const asked = signs.prompt === undefined ? "It waits for a person" : promptText(signs.prompt);
+  return { notices: [asked.slice(0, 400), ...notices] };
 }
 
 function temperaturesOf(reading: Reading): Temperatures | undefined {

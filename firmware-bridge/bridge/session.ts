@@ -2,10 +2,13 @@
 //
 // SE1. A printer that may be hot is told to switch its heaters off before anything is awaited of it.
 // SE2. A firmware that is silent, or does not say that M112 killed it, gets its reset line pulled.
+// SE3. A printer that answers nothing that can be read may have another speed: the next try has the
+//      next one. A speed that worked is kept.
 
 import { type ErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import { type Mailbox, makeMailbox } from "@gantry/shared/flow/mailbox.ts";
 import type { Cable, CableEvents } from "../ports.ts";
+import { baudOfTry } from "../protocols/baud.ts";
 import { LINK_POLICY, makeLink } from "../protocols/link.ts";
 import { makeMarlinDecoder, type MarlinEvent } from "../protocols/marlin-codec.ts";
 import {
@@ -29,6 +32,9 @@ const SLOW_MS = 100;
 const KILL_MS = 500;
 const GREETING_EVENTS_MAX = 1_024;
 
+const isDeaf = (error: unknown): boolean =>
+  error instanceof GantryError && error.code === "unreachable";
+
 export function makeSession(
   context: DriverContext,
   jobEnd: JobEnd,
@@ -37,7 +43,6 @@ export function makeSession(
 ): Session {
   const { spec, ports, state } = context;
   const { clock, log } = ports;
-  const policy = { ...LINK_POLICY, wireBytesPerMs: spec.baud / 10_000 };
 
   return async (signal) => {
     const greeting = makeMailbox<MarlinEvent>(GREETING_EVENTS_MAX);
@@ -47,10 +52,13 @@ export function makeSession(
     state.signs = noSigns();
     context.tell();
     const events = eventsInto(greeting, (why) => (closed = why));
-    const cable = await ports.openCable(events, signal);
+    const cable = await ports.openCable(events, signal, state.baud);
     try {
       state.cable = { kind: "opening", cable };
-      const online = await greet(cable, greeting, signal);
+      const online = await greet(cable, greeting, signal).catch((error: unknown) => {
+        if (isDeaf(error) && whyClosed() === undefined) tryNextBaud(); // SE3
+        throw error;
+      });
       if (online === undefined) return; // stopped while it was opening
       state.cable = online;
       await onKnown();
@@ -105,8 +113,18 @@ export function makeSession(
     state.mayBeHot = false;
     if (isDown(state)) return undefined;
     state.identity = identity;
+    if (state.baud !== spec.baud) {
+      log.warn({ baud: state.baud, configured: spec.baud }, "the printer has another speed");
+    }
+    const policy = { ...LINK_POLICY, wireBytesPerMs: state.baud / 10_000 };
     if (identity.answerMs > SLOW_MS) log.warn({ answerMs: identity.answerMs }, "slow answers");
     return { kind: "online", cable, link: makeLink(policy), identity };
+  }
+
+  function tryNextBaud(): void {
+    state.baudTries += 1;
+    state.baud = baudOfTry(spec.baud, state.baudTries);
+    log.info({ baud: state.baud }, "no answer; trying another speed");
   }
 
   async function nextEvent(

@@ -16,6 +16,7 @@ import { makeSimulatedMarlin, type SimulatedMarlin } from "./marlin.ts";
 import { parseSimulatorOptions, type SimulatorOptions } from "./options.ts";
 import { openPty, type Pty } from "./pty.ts";
 
+const LF = 10;
 const OPEN_TICK_MS = 1;
 const IDLE_TICK_MS = 25;
 const DIR_CHECK_MS = 1_000;
@@ -77,8 +78,15 @@ function live({ pty, marlin, now, options, files, dir, end }: Life): void {
   let closedAtMs = performance.now();
   let checkedAtMs = performance.now();
 
+  let isOtherRate = false;
+
+  /** What a port at another speed makes of the bytes. */
+  const heard = (bytes: Uint8Array): Uint8Array =>
+    isOtherRate ? bytes.map((byte) => (byte % 7 === 0 ? LF : (byte * 167) & 0xff)) : bytes;
+
   function step(): void {
-    pty.write(marlin.advance(now()));
+    isOtherRate = options.rate > 0 && pty.rate() !== options.rate;
+    pty.write(heard(marlin.advance(now())));
     const executed = marlin.takeExecuted();
     if (executed.length > 0) log(files.log, executed);
   }
@@ -87,7 +95,7 @@ function live({ pty, marlin, now, options, files, dir, end }: Life): void {
     isOpen = true;
     if (options.dtr) marlin.reset(now(), "External Reset");
     const onBytes = (bytes: Uint8Array): void => {
-      marlin.receive(bytes, now());
+      marlin.receive(heard(bytes), now());
       step();
     };
     pty.read(onBytes, () => {

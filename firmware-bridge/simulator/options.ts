@@ -12,6 +12,8 @@ const optionsSchema = z.strictObject({
   heat: z.coerce.number().min(0.1).max(1_000).default(1),
   /** Of the simulated wire; 0 for no pacing. */
   baud: z.coerce.number().int().min(0).max(10_000_000).default(115_200),
+  /** The speed that the port must be set to, or each side reads noise; 0 for any. */
+  rate: z.coerce.number().int().min(0).max(10_000_000).default(0),
   /** ADVANCED_OK and EMERGENCY_PARSER. */
   advanced: yesNo.default(true),
   emergency: yesNo.default(true),

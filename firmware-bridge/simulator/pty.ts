@@ -12,6 +12,8 @@ export interface Pty {
   /** Such as `/dev/pts/3`. */
   readonly path: string;
   isOpen(): boolean;
+  /** Bits a second that the near end has set. */
+  rate(): number;
   /** Starts reading; `onBytes` is called until the near end is closed, then `onClosed` once. */
   read(onBytes: (bytes: Uint8Array) => void, onClosed: () => void): void;
   /** What the kernel does not take now waits here; over 64 KiB, or with nobody there, it is lost. */
@@ -24,6 +26,9 @@ const POLLIN = 1;
 const POLLHUP = 16;
 /** struct termios is 60 bytes on Linux. */
 const TERMIOS_BYTES = 64;
+/** struct termios2, which knows speeds as numbers: 4 flags, the line, 19 characters, two speeds. */
+const TCGETS2 = 0x80_2c_54_2an;
+const OSPEED_AT = 40;
 
 /** Throws io_error. Linux only. */
 export function openPty(): Pty {
@@ -36,6 +41,7 @@ export function openPty(): Pty {
     poll: { arguments: ["pointer", "uint64", "int32"], return: "int32" },
     tcgetattr: { arguments: ["int32", "pointer"], return: "int32" },
     tcsetattr: { arguments: ["int32", "int32", "pointer"], return: "int32" },
+    ioctl: { arguments: ["int32", "uint64", "pointer"], return: "int32" },
     cfmakeraw: { arguments: ["pointer"], return: "void" },
   });
   const master = libc.posix_openpt(constants.O_RDWR | constants.O_NOCTTY | constants.O_NONBLOCK);
@@ -64,6 +70,12 @@ export function openPty(): Pty {
     return (pollfd.readInt16LE(6) & POLLHUP) === 0;
   }
 
+  function rate(): number {
+    const settings = Buffer.alloc(TERMIOS_BYTES);
+    libc.ioctl(master, TCGETS2, settings);
+    return settings.readUInt32LE(OSPEED_AT);
+  }
+
   function flush(): void {
     try {
       while (waiting.length > 0) waiting = waiting.subarray(writeSync(master, waiting));
@@ -75,6 +87,7 @@ export function openPty(): Pty {
   return {
     path,
     isOpen,
+    rate,
     read(onBytes, onClosed) {
       // A stream closes its descriptor; the master must outlive it.
       const stream = new ReadStream(libc.dup(master));
