@@ -14,6 +14,7 @@ import type {
   RegistryReply,
 } from "@gantry/shared/contract/registry-ops.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
+import type { FarmWish } from "@gantry/shared/contract/schemas/farm.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
 import type { SessionStamp } from "@gantry/shared/contract/sessions.ts";
 import type {
@@ -93,6 +94,8 @@ export interface PrintUpload {
   readonly gcode: GcodeFacts;
   /** Keep the file and print nothing. */
   readonly isKept?: true;
+  /** Where `printer` is `any`: what it needs, and for which printers it was read. */
+  readonly farm?: FarmWish & { readonly dialect: "marlin" | "klipper" };
 }
 
 /** Blobs by sha256. A blob is on disk, fsynced, with its directory, before `put` resolves. */

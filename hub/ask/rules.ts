@@ -132,8 +132,11 @@ export interface PrintWanted {
   readonly conversation?: string;
 }
 
-/** The draft of a print with the confirmation that the hazard policy asks for: heat and motion are `medium`. */
-export function draftPrint(hub: Hub, wanted: PrintWanted): PrintDraft {
+/**
+ * The draft of a print with the confirmation that the hazard policy asks for: heat and motion are
+ * `medium`. `where`: as a person is told it.
+ */
+export function draftPrint(hub: Hub, wanted: PrintWanted, where = wanted.printer): PrintDraft {
   const draft = { job: newId(hub, "prt"), ...wanted };
   if (!HAZARD_POLICY.medium.confirms) return draft;
   const { name, printer, gcode } = wanted;
@@ -141,7 +144,7 @@ export function draftPrint(hub: Hub, wanted: PrintWanted): PrintDraft {
     id: newId(hub, "cfm"),
     // Begins with a word that no intent begins with: after its time is over it can start nothing.
     phrase: `confirm print ${name} on ${printer}`,
-    summary: `Print ${name} on ${printer}`,
+    summary: `Print ${name} on ${where}`,
     hazardClass: "medium",
     hazards: gcode.hazards,
     expiresAtMs: hub.stampMs() + LIFE.confirmationMs,

@@ -9,6 +9,7 @@ import * as asking from "./asking.ts";
 import * as cad from "./cad.ts";
 import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
+import { FARM_USE_CASES } from "./farm.ts";
 import * as library from "./library.ts";
 import * as making from "./making.ts";
 import { QUEUE_USE_CASES } from "./queues.ts";
@@ -55,13 +56,14 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   printResumed: making.wishFor("resume"),
   printCancelled: making.wishFor("cancel"),
   printResolved: making.printResolved,
-  jobs: making.jobs,
   cadParts: cad.cadParts,
   cadGenerated: cad.cadGenerated,
   cadJob: cad.cadJob,
   cadSliced: cad.cadSliced,
   cadFile: cad.cadFile,
   cadPrinted: cad.cadPrinted,
+  ...FARM_USE_CASES,
+  jobs: making.jobs,
   jobAdded: making.jobAdded,
   deadJobs: making.deadJobs,
   job: making.job,

@@ -27,6 +27,7 @@ import { limitsOf, rescan } from "../ask/library.ts";
 import { draftPrint } from "../ask/rules.ts";
 import { act, newId } from "../hub.ts";
 import type { DeskCallOptions, DeskRequest, PrintUpload } from "../ports.ts";
+import { draftFarmPrint } from "./farm.ts";
 import { actorOf, byOf, type DeskParts, pageOf, paramOf } from "./context.ts";
 import { addWork, deadRows, openRow, viewWork } from "./queues.ts";
 import { confirmationView, deviceView, printView } from "./views.ts";
@@ -101,11 +102,13 @@ export async function printSubmitted(
   { signal }: DeskCallOptions,
 ): Promise<PrintAccepted> {
   const { hub } = parts;
-  const { isKept, ...wanted } = request.body as PrintUpload;
+  const { isKept, farm, ...wanted } = request.body as PrintUpload;
   const body: CommandBody =
-    isKept === true
-      ? { type: "printKept", job: newId(hub, "prt"), ...wanted }
-      : { type: "printSubmitted", ...draftPrint(hub, wanted) };
+    farm !== undefined
+      ? { type: "farmPrintSubmitted", ...draftFarmPrint(hub, wanted, farm) }
+      : isKept === true
+        ? { type: "printKept", job: newId(hub, "prt"), ...wanted }
+        : { type: "printSubmitted", ...draftPrint(hub, wanted) };
   return submit(parts, body, request, signal);
 }
 

@@ -21,6 +21,7 @@ import type {
 } from "@gantry/shared/contract/rows.ts";
 import { printWaitsFor } from "../ledger/domains/prints.ts";
 import type { Rows } from "../ledger/rows.ts";
+import { farmFactsOf } from "./farm-views.ts";
 
 export const isoTime = (ms: number): string => new Date(ms).toISOString();
 
@@ -72,6 +73,10 @@ export function deviceView(rows: Rows, row: DeviceRow, live: Printer | undefined
     ...given("progress", printer.progress),
     ...given("remainingS", printer.remainingS),
     ...given("fault", printer.fault),
+    ...given("notices", printer.notices),
+    ...given("power", printer.power),
+    ...given("materials", printer.materials),
+    ...given("webcamUrl", printer.webcamUrl),
   };
 }
 
@@ -115,6 +120,7 @@ export function printView(
       confirmation === undefined ? undefined : confirmationView(confirmation, nowMs),
     ),
     ...given("error", row.error),
+    ...farmFactsOf(rows, row),
   };
 }
 

@@ -49,8 +49,12 @@ export function planPrints(
   jobs: readonly PrintRow[],
   printers: readonly FarmPrinter[],
 ): readonly Assignment[] {
+  const free = printers.filter(
+    ({ holder, phase, device }) =>
+      holder === undefined && phase === "idle" && device.isOnline && device.bed === "clear",
+  );
+  if (free.length === 0) return [];
   const ready = jobs.filter(isPlannable).toSorted(compareJobs); // FP1
-  const free = printers.filter(({ holder }) => holder === undefined);
   const demand = demandOf(ready);
   const taken = new Map<string, PrintRow>(); // FP2: by printer
   const choices = new Map<string, readonly FarmPrinter[]>();

@@ -24,6 +24,7 @@ import { isNoticeDue } from "../ledger/domains/confirmations.ts";
 import type { AgentLink, FeedItem } from "../ports.ts";
 import type { Channel, Scheduler } from "../queues/scheduler.ts";
 import { canMake, isCadNeed } from "./can-make.ts";
+import type { LocalTime } from "./farm.ts";
 import { makeOrders } from "./orders.ts";
 import { makePrintDuties } from "./print-duties.ts";
 import type { Queues } from "./queues.ts";
@@ -58,11 +59,12 @@ export function makeDuties(
   link: () => AgentLink,
   targets: Targets,
   queues: Queues,
+  localOf: LocalTime,
   signal: AbortSignal,
 ): Duties {
   const { rows, clock } = hub;
   const orders = makeOrders(clock, link);
-  const prints = makePrintDuties(hub, link, orders, signal);
+  const prints = makePrintDuties(hub, link, orders, localOf, signal);
   let wakeUp = new AbortController();
 
   /** Off the index of the queues: what waits is not looked at, however much it is. */
@@ -227,7 +229,8 @@ export function makeDuties(
 
 /** Conversations and flags owe nothing; all else may have made a duty or met one. */
 const mayOwe = (item: FeedItem): boolean =>
-  item.kind === "ledger" && item.events.some(({ type }) => /^(print|job|device|node)\./.test(type));
+  item.kind === "ledger" &&
+  item.events.some(({ type }) => /^(print|job|device|node|farm)\./.test(type));
 
 /** `needs` is `command:NAME`, `embed`, or of CAD_NEEDS. */
 function canDo(node: NodeRow, needs: string): boolean {

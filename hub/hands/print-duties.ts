@@ -1,12 +1,15 @@
-// What prints owe: a ready one whose printer is free is leased, and the node of a leased one is told
+// What prints owe: a ready one that has a free printer, its own or of the farm, is leased, and the node of a leased one is told
 // until a report shows that it heard.
 //
 // D1. A lease is in the log before the node hears of it.
+// D6. A print of the farm is assigned first, then leased as any other: that it may start is decided by
+//     the lease alone.
 
-import type { PrintRow } from "@gantry/shared/contract/rows.ts";
+import type { DeviceRow, PrintRow } from "@gantry/shared/contract/rows.ts";
+import { isPlannable, planPrints } from "../farm/plan.ts";
 import { byHub, type Hub, propose } from "../hub.ts";
-import { printWaitsFor } from "../ledger/domains/prints.ts";
 import type { AgentLink } from "../ports.ts";
+import { farmPrinters, type LocalTime } from "./farm.ts";
 import type { Orders } from "./orders.ts";
 
 const REFUSED_PAUSE_MS = 5_000; // before a printer that refused is tried again
@@ -20,41 +23,45 @@ export function makePrintDuties(
   hub: Hub,
   link: () => AgentLink,
   { tell, forget }: Orders,
+  localOf: LocalTime,
   signal: AbortSignal,
 ): PrintDuties {
   const { rows, clock } = hub;
   const notBeforeMs = new Map<string, number>(); // by job, monotonic
 
-  /** One look per printer: the job that holds it is reminded, else its first ready job is leased. */
+  /** Leased jobs are reminded of; of the ready ones, those that have a printer now are leased. */
   async function sweep(): Promise<void> {
-    const taken = new Set<string>();
+    const ready: PrintRow[] = [];
+    const resting = new Set<string>(); // a printer that refused is left alone for a moment
     for (const print of rows.hot("print").values()) {
-      if (print.lease === undefined) continue;
-      taken.add(print.printer);
-      remindOfPrint(print);
+      if (print.lease !== undefined) remindOfPrint(print);
+      else if ((notBeforeMs.get(print.id) ?? 0) > clock.monotonic()) resting.add(print.printer);
+      else if (isPlannable(print)) ready.push(print);
     }
-    for (const print of rows.hot("print").values()) {
-      if (print.state !== "ready" || taken.has(print.printer)) continue;
-      taken.add(print.printer);
-      await leasePrint(print);
+    if (ready.length === 0) return;
+    const printers = farmPrinters(hub, link().heard(), localOf);
+    const awake = printers.filter(({ device }) => !resting.has(device.id));
+    for (const { job, printer, why } of planPrints(ready, awake)) {
+      await leasePrint(job, printer.device, why);
     }
   }
 
-  async function leasePrint(print: PrintRow): Promise<void> {
-    const device = rows.get("device", print.printer);
-    if (device === undefined || printWaitsFor(rows, print, device) !== undefined) return;
-    if ((notBeforeMs.get(print.id) ?? 0) > clock.monotonic()) return;
+  /** The rows may be others since the plan was made: the log judges both commands again. */
+  async function leasePrint(print: PrintRow, device: DeviceRow, why: string): Promise<void> {
     const node = rows.get("node", device.node);
-    if (node?.state !== "alive" || !link().heard().has(node.id)) return;
-    const phase = hub.soft.printer(device.id)?.phase ?? device.printer.phase;
-    if (phase !== "idle") return;
+    if (node === undefined) return;
+    const { id: job } = print;
+    if (print.printer !== device.id) {
+      const assigned = { type: "printAssigned", job, printer: device.id, why } as const; // D6
+      if (!(await propose(hub, assigned, byHub(hub), signal)).ok) return;
+    }
     await propose(
       hub,
-      { type: "printLeased", job: print.id, node: node.id, bootId: node.bootId },
+      { type: "printLeased", job, node: node.id, bootId: node.bootId },
       byHub(hub),
       signal,
     ); // D1
-    const leased = rows.get("print", print.id);
+    const leased = rows.get("print", job);
     if (leased !== undefined) remindOfPrint(leased);
   }
 

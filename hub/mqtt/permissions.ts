@@ -2,6 +2,7 @@
 //
 // P1. Only the hub writes; people write to the two kinds of command topic and nowhere else.
 // P2. Topics outside gantry/ and homeassistant/ are nobody's.
+// P4. A token of a screen on the wall hears nothing here.
 // P3. What belongs to a person (`person` in the payload) reaches that person and operators.
 
 import { type Actor, mayAct } from "@gantry/shared/contract/roles.ts";
@@ -33,6 +34,7 @@ const PERSONAL = ["gantry/ctx/", "gantry/events/"];
 /** P3. Operators and above see everything; others are told apart by the payload's `person`. */
 export function mayReceive(actor: Actor, topic: string, payload: Uint8Array): boolean {
   if (!maySubscribe(topic)) return false;
+  if (!mayAct(actor.role, "viewer")) return false; // P4
   if (mayAct(actor.role, "operator")) return true;
   if (!PERSONAL.some((prefix) => topic.startsWith(prefix))) return true;
   if (payload.length === 0) return true; // a retained message taken away says nothing

@@ -123,7 +123,15 @@ export function makeHands(parts: HandsParts): Hands {
     signal,
   });
   exposeQueues(hub.metrics, () => metricsOf(queues));
-  const duties = makeDuties(hub, link, targets, queues, signal);
+  const calendar = makeCronCalendar();
+  const duties = makeDuties(
+    hub,
+    link,
+    targets,
+    queues,
+    (zone, ms) => calendar.localOf(zone, ms),
+    signal,
+  );
   const stop = makeStop(hub, calls, link);
   const isReady = (node: string): boolean => link().heard().has(node) && !targets.isLeftAlone(node);
   const models = makeModels(hub, calls, isReady);
@@ -172,7 +180,6 @@ export function makeHands(parts: HandsParts): Hands {
   const runHistory = makeRunHistory({ hub, ledgerStore: core.ledgerStore, blobs });
   const watches = makeRegistryWatches(hub, signal);
   const keepAlive: RegistryLoop["keepAlive"] = (name, token) => registry.keepAlive(name, token);
-  const calendar = makeCronCalendar();
   const clockwork = makeClockwork({
     hub,
     calendar,

@@ -1,6 +1,15 @@
 // Who may do what. Roles are ranks: a higher one may do all that a lower one may.
 
-export const ROLES = ["viewer", "operator", "maker", "safety", "admin"] as const;
+/** `wall` is for screens that anybody can see: it may read what the wall shows and nothing else. */
+export const ROLES = ["wall", "viewer", "operator", "maker", "safety", "admin"] as const;
+/** Those that people act with. */
+export const PERSON_ROLES = [
+  "viewer",
+  "operator",
+  "maker",
+  "safety",
+  "admin",
+] as const satisfies readonly (typeof ROLES)[number][];
 export type Role = (typeof ROLES)[number];
 
 /** `public` needs no token at all. */

@@ -146,6 +146,28 @@ export const ROUTES = {
     "Scan its G-code for a printer and queue it; it waits for a confirmation",
     202,
   ),
+  bedJudged: post(
+    "/api/devices/:id/bed",
+    "operator",
+    "Say that the bed is empty, and how the part turned out",
+  ),
+  // the farm
+  farm: get("/api/farm", "viewer", "Prints that wait, in their order, and why each one does"),
+  printRanked: post("/api/farm/queue/:id", "operator", "Change its priority or its deadline"),
+  farmPrinters: get("/api/farm/printers", "viewer", "What each printer is said to be"),
+  printerProfiled: put("/api/farm/printers/:id", "operator", "Say what it is; the farm may use it"),
+  printerUnprofiled: del("/api/farm/printers/:id", "operator", "Take it out of the farm"),
+  printerMaintained: post("/api/farm/printers/:id/maintained", "operator", "It was maintained"),
+  spoolLoaded: post("/api/farm/printers/:id/spool", "operator", "Load a spool, or none"),
+  spools: get("/api/farm/spools", "viewer", "Spools, and what is left on them"),
+  spoolKept: put("/api/farm/spools/:id", "operator", "Make a spool, or correct its facts"),
+  spoolDropped: del("/api/farm/spools/:id", "operator", "Drop a spool"),
+  outcomes: get("/api/farm/outcomes", "viewer", "How prints turned out; of=printer|material|file"),
+  wall: get(
+    "/api/wall",
+    "wall",
+    "What a screen on the wall shows; a token of role wall may read it",
+  ),
   stop: post("/api/fabrication/stop", "viewer", "Emergency stop: all printers, or one"),
   // what slicers expect of OctoPrint; /octoprint/PRINTER before each path chooses the printer
   slicerVersion: get("/api/version", "viewer", "OctoPrint's: what slicers test a connection with"),

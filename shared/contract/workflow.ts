@@ -13,7 +13,7 @@
 
 import { z } from "zod";
 import { JOB_CLASSES } from "./rows.ts";
-import { ROLES } from "./roles.ts";
+import { PERSON_ROLES } from "./roles.ts";
 
 /** 1 to 64 letters, digits, `.` `_` `-`; the first is a letter or a digit. */
 export const nodeIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
@@ -121,13 +121,13 @@ const approvalNode = z.strictObject({
   ...common,
   type: z.literal("approval"),
   question: z.string().min(1).max(4_000),
-  role: z.enum(ROLES).default("maker"),
+  role: z.enum(PERSON_ROLES).default("maker"),
   people: z.array(z.string().max(200)).max(100).optional(),
   /** How many different people must say yes. */
   approvals: z.int().min(1).max(10).default(1),
   waitMs: durationMs.default(86_400_000),
   /** Who is asked as well once `waitMs` is over; then it waits as long again. */
-  escalateTo: z.enum(ROLES).optional(),
+  escalateTo: z.enum(PERSON_ROLES).optional(),
   /** What silence means in the end. */
   onTimeout: z.enum(["approve", "reject", "fail"]).default("reject"),
 });

@@ -192,15 +192,12 @@ describe("submitting a print", () => {
     expect(submitted(rig)).toBeUndefined();
   });
 
-  it.each([
-    ["file", [["printer", "ender"]]],
-    ["printer", [["file", gcodeFile]]],
-  ] as const)("names the missing %s of a form", async (path, fields) => {
+  it("names the missing file of a form", async () => {
     await using rig = await makePrintRig();
-    const response = await submit(rig, await formOf(fields));
+    const response = await submit(rig, await formOf([["printer", "ender"]]));
     expect(await response.json()).toMatchObject({
       code: "bad_request",
-      details: { fields: [{ path }] },
+      details: { fields: [{ path: "file" }] },
     });
   });
 
@@ -375,3 +372,66 @@ function statusOf(
   send((text) => request.write(text));
   return promise;
 }
+
+async function makeFarmRig(limits: object): Promise<Rig> {
+  const rig = await makePrintRig();
+  rig.desk.on("farmPrinters", () => ({ printers: [], limits }));
+  return rig;
+}
+
+describe("a print for any printer", () => {
+  const BIG = { sizeMm: { x: 300, y: 300, z: 300 }, nozzleMaxC: 300, bedMaxC: 120 };
+  const gcodeFile = new File([GCODE], "bracket.gcode");
+
+  it("is read for the largest of the farm, and goes with what it needs, in JSON and as a form", async () => {
+    await using rig = await makeFarmRig({ marlin: BIG });
+    const wide = GCODE.replace("X50", "X290");
+    const wish = { material: "petg", nozzle: 0.6, labels: ["enclosed"], priority: 7 };
+    const json = await submit(rig, { body: { name: "wide", gcode: wide, ...wish } });
+    expect(json.status).toBe(202);
+    expect(submitted(rig)).toMatchObject({
+      printer: "any",
+      farm: { ...wish, dialect: "marlin" },
+    });
+    await using other = await makeFarmRig({ marlin: BIG });
+    const form = await submit(
+      other,
+      await formOf([
+        ["file", gcodeFile],
+        ["material", "petg"],
+        ["nozzle", "0.6"],
+        ["labels", "enclosed"],
+        ["priority", "7"],
+        ["volume", "200x200x180"],
+      ]),
+    );
+    expect(form.status).toBe(202);
+    const volume = { x: 200, y: 200, z: 180 };
+    expect(submitted(other)?.farm).toEqual({ ...wish, volume, dialect: "marlin" });
+  });
+
+  it.each([
+    ["no printer is of the farm", {}, {}, "conflict"],
+    ["the farm has two kinds", { marlin: BIG, klipper: BIG }, {}, "conflict"],
+    ["there is none of that kind", { marlin: BIG }, { dialect: "klipper" }, "conflict"],
+    ["a need is none", { marlin: BIG }, { nozzle: "wide" }, "bad_request"],
+    [
+      "the printer is named as well",
+      { marlin: BIG },
+      { printer: "ender", priority: 1 },
+      "bad_request",
+    ],
+  ])("is refused where %s, and nothing is kept", async (_, limits, wish, code) => {
+    await using rig = await makeFarmRig(limits);
+    const response = await submit(rig, { body: { name: "a", gcode: GCODE, ...wish } });
+    expect(await response.json()).toMatchObject({ code });
+    await expectNothingKept(rig);
+  });
+
+  it("is read for the kind that it names", async () => {
+    await using rig = await makeFarmRig({ marlin: BIG, klipper: BIG });
+    const body = { name: "a", gcode: GCODE, dialect: "klipper" };
+    expect((await submit(rig, { body })).status).toBe(202);
+    expect(submitted(rig)?.farm?.dialect).toBe("klipper");
+  });
+});

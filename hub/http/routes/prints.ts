@@ -8,11 +8,19 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { ANY_PRINTER } from "@gantry/shared/contract/farm.ts";
 import { idSchema, nameSchema } from "@gantry/shared/contract/schemas/common.ts";
 import { type DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import {
+  FARM_FIELDS,
+  type FarmPrinters,
+  type FarmWish,
+  farmWishSchema,
+} from "@gantry/shared/contract/schemas/farm.ts";
 import { printSubmitSchema } from "@gantry/shared/contract/schemas/prints.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
 import { dialectOf, type GcodeLimits } from "@gantry/shared/gcode/scan.ts";
+import { pickLimits } from "../../farm/limits.ts";
 import type { PrintUpload } from "../../ports.ts";
 import { mediaTypeOf, readChunks, readJson } from "../body.ts";
 import { within } from "../deadline.ts";
@@ -34,6 +42,7 @@ interface Submission {
   readonly printer: string;
   readonly name: string;
   readonly gcode: GcodeFacts;
+  readonly farm?: NonNullable<PrintUpload["farm"]>;
 }
 
 export const submitPrint =
@@ -62,20 +71,23 @@ async function readJsonJob(deps: DoorDeps, c: DoorContext): Promise<Submission> 
   const name = (body as { readonly name?: unknown } | undefined)?.name;
   if (typeof name === "string") assertName(name);
   const submit = validate(printSubmitSchema, body ?? {}, "");
-  const limits = await scanLimitsOf(deps, c, submit.printer);
+  const { printer, name: called, gcode: text, ...wish } = submit;
+  const farm = farmOf(printer, wish);
+  const limits = await scanLimitsOf(deps, c, printer, farm?.dialect);
   await using upload = await makeUpload(deps.blobs, LIMIT.gcodeBytes.max);
   upload.scanWith(limits);
-  await upload.write(new TextEncoder().encode(submit.gcode));
-  return { printer: submit.printer, name: submit.name, gcode: await upload.finish() };
+  await upload.write(new TextEncoder().encode(text));
+  return { printer, name: called, gcode: await upload.finish(), ...inFarm(farm, limits) };
 }
 
 async function readRaw(deps: DoorDeps, c: DoorContext): Promise<Submission> {
   const { printer, name } = namesOf(c.req.query("printer"), c.req.query("name"));
-  const limits = await scanLimitsOf(deps, c, printer);
+  const farm = farmOf(printer, wishIn(Object.entries(c.req.query())));
+  const limits = await scanLimitsOf(deps, c, printer, farm?.dialect);
   await using upload = await makeUpload(deps.blobs, LIMIT.gcodeBytes.max);
   upload.scanWith(limits);
   for await (const chunk of readChunks(c.req.raw, LIMIT.gcodeBytes.max)) await upload.write(chunk);
-  return { printer, name, gcode: await upload.finish() };
+  return { printer, name, gcode: await upload.finish(), ...inFarm(farm, limits) };
 }
 
 /** Fields in any order; a printer named before the file lets the scan run along with the upload. */
@@ -87,9 +99,12 @@ async function readForm(deps: DoorDeps, c: DoorContext): Promise<Submission> {
   let fileName: string | undefined;
   let hasFile = false;
 
+  let limits: GcodeLimits | undefined;
   const scan = async (printer: string | undefined): Promise<void> => {
-    if (printer === undefined || upload.isScanned) return;
-    upload.scanWith(await scanLimitsOf(deps, c, validate(idSchema, printer, "printer")));
+    if (printer === undefined || limits !== undefined) return;
+    const id = validate(idSchema, printer, "printer");
+    limits = await scanLimitsOf(deps, c, id, farmOf(id, wishIn(fields))?.dialect);
+    upload.scanWith(limits);
   };
   await scan(fields.get("printer")); // PR1
 
@@ -115,18 +130,45 @@ async function readForm(deps: DoorDeps, c: DoorContext): Promise<Submission> {
 
   if (!hasFile) throw missing("file");
   const { printer, name } = namesOf(fields.get("printer"), fields.get("name") ?? fileName);
+  const farm = farmOf(printer, wishIn(fields));
   await scan(printer);
-  return { printer, name, gcode: await upload.finish() };
+  return { printer, name, gcode: await upload.finish(), ...inFarm(farm, limits) };
 }
 
 function namesOf(
   printer: string | undefined,
   name: string | undefined,
 ): { readonly printer: string; readonly name: string } {
-  if (printer === undefined) throw missing("printer");
   if (name === undefined) throw missing("name");
   assertName(name);
-  return { printer: validate(idSchema, printer, "printer"), name };
+  return { printer: validate(idSchema, printer ?? ANY_PRINTER, "printer"), name };
+}
+
+/** What is asked of a printer, of a form's or an address's fields. */
+const wishIn = (fields: Iterable<readonly [string, string]>): unknown =>
+  Object.fromEntries([...fields].filter(([name]) => FARM_FIELDS.includes(name)));
+
+/** Throws bad_request for needs that are none, and for needs beside a printer that is named. */
+function farmOf(printer: string, asked: unknown): FarmWish | undefined {
+  const wish = validate(farmWishSchema, asked, "");
+  if (printer === ANY_PRINTER) return wish;
+  const [field] = Object.keys(wish);
+  if (field === undefined) return undefined;
+  throw new GantryError(
+    "bad_request",
+    `${field} is for prints of the farm: leave out the printer`,
+    {
+      details: { fields: [{ path: field, message: "goes with no printer, or any" }] },
+    },
+  );
+}
+
+function inFarm(
+  farm: FarmWish | undefined,
+  limits: GcodeLimits | undefined,
+): Pick<Submission, "farm"> {
+  if (farm === undefined) return {};
+  return { farm: { ...farm, dialect: limits?.dialect ?? "marlin" } };
 }
 
 /** Names are shown and spoken, never used as a path; a path in disguise is refused, not cleaned. */
@@ -143,11 +185,15 @@ function assertName(name: string): void {
   );
 }
 
-/** What a file for this printer may do. Throws not_found for an unknown printer. */
+/**
+ * What a file for this printer may do, or for any of the farm, of that dialect. Throws not_found for
+ * an unknown printer, conflict where the farm has none.
+ */
 export async function scanLimitsOf(
   deps: DoorDeps,
   c: DoorContext,
   printer: string,
+  dialect?: FarmWish["dialect"],
 ): Promise<GcodeLimits> {
   const request = {
     actor: c.get("actor"),
@@ -156,6 +202,12 @@ export async function scanLimitsOf(
     query: {},
     body: undefined,
   };
+  if (printer === ANY_PRINTER) {
+    const all = (await within(deps.clock, TIMEOUT.proposeMs, c.req.raw.signal, (signal) =>
+      deps.desk.call("farmPrinters", { ...request, params: {} }, { signal }),
+    )) as FarmPrinters; // the desk gives the reply of its schema
+    return pickLimits(all.limits, dialect);
+  }
   const view = (await within(deps.clock, TIMEOUT.proposeMs, c.req.raw.signal, (signal) =>
     deps.desk.call("device", request, { signal }),
   )) as DeviceView; // the desk gives the reply of its schema

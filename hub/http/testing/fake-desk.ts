@@ -39,6 +39,7 @@ export const PEOPLE: readonly (readonly [string, string, Role])[] = [
   ["admin-token", "ada", "admin"],
   ["ann-token", "ann", "viewer"],
   ["bob-token", "bob", "viewer"],
+  ["wall-token", "hall", "wall"],
 ];
 
 export function makeFakeDesk(): FakeDesk {

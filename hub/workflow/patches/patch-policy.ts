@@ -80,7 +80,7 @@ export function patchPolicy(parts: PolicyParts): PatchPolicy {
   };
   const safety: Allowance = { ...maker, hazards: true };
   return {
-    byRole: { viewer: none, operator, maker, safety, admin: safety },
+    byRole: { wall: none, viewer: none, operator, maker, safety, admin: safety },
     agent: {
       types: new Set([...maker.types].filter((type) => type !== "subworkflow")), // it may hold any hazard
       capabilities: parts.agentCapabilities,

@@ -1,6 +1,7 @@
 // Print jobs.
 
 import { z } from "zod";
+import { ANY_PRINTER } from "../farm.ts";
 import { PRINT_STATES } from "../rows.ts";
 import {
   errorSchema,
@@ -11,6 +12,12 @@ import {
   type SomeRoutes,
 } from "./common.ts";
 import { confirmationViewSchema } from "./confirmations.ts";
+import {
+  farmOrderViewSchema,
+  farmWishSchema,
+  printOutcomeViewSchema,
+  printUseViewSchema,
+} from "./farm.ts";
 
 const pointSchema = z.object({ x: z.number(), y: z.number(), z: z.number() });
 const boundsSchema = z.object({ min: pointSchema, max: pointSchema });
@@ -81,11 +88,20 @@ export const printViewSchema = z.object({
   waitsFor: z.string().optional(),
   confirmation: confirmationViewSchema.optional(),
   error: errorSchema.optional(),
+  /** Of a print for any printer. */
+  farm: farmOrderViewSchema.optional(),
+  grams: z.number().optional(),
+  /** As far as somebody has said what filament and hours cost. */
+  estimatedCostMicroUsd: z.number().optional(),
+  use: printUseViewSchema.optional(),
+  outcome: printOutcomeViewSchema.optional(),
 });
 export type PrintView = z.infer<typeof printViewSchema>;
 
 export const printSubmitSchema = z.strictObject({
-  printer: idSchema,
+  ...farmWishSchema.shape,
+  /** Left out: any printer of the farm that fits; what it must be then stands beside it. */
+  printer: idSchema.default(ANY_PRINTER),
   name: nameSchema,
   gcode: z.string().min(1),
 });

@@ -12,6 +12,7 @@ import { CLUSTER_SCHEMAS } from "./cluster.ts";
 import type { RouteSchemas } from "./common.ts";
 import { CONFIRMATION_SCHEMAS } from "./confirmations.ts";
 import { DEVICE_SCHEMAS } from "./devices.ts";
+import { FARM_SCHEMAS } from "./farm.ts";
 import { JOB_SCHEMAS } from "./jobs.ts";
 import { LOCK_SCHEMAS } from "./locks.ts";
 import { PRINT_SCHEMAS } from "./prints.ts";
@@ -29,10 +30,11 @@ const TABLE = {
   ...ANALYTICS_SCHEMAS,
   ...ASKING_SCHEMAS,
   ...CONFIRMATION_SCHEMAS,
-  ...DEVICE_SCHEMAS,
   ...CAD_SCHEMAS,
+  ...DEVICE_SCHEMAS,
   ...PRINT_SCHEMAS,
   ...SLICER_SCHEMAS,
+  ...FARM_SCHEMAS,
   ...JOB_SCHEMAS,
   ...QUEUE_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
