@@ -47,8 +47,7 @@ function makeDisk(options: RaftLogOptions = { found: membership("a") }) {
 }
 
 const change = async (disk: OrderedStore, key: string, at: number, bits = 1): Promise<void> => {
-  const value = disk.getSync(key)?.slice();
-  if (value === undefined) throw new Error(`no ${key}`);
+  const value = new Uint8Array(disk.getSync(key) ?? []);
   value[at] = (value[at] ?? 0) ^ bits;
   await disk.batch([{ type: "put", key, value }], { sync: true });
 };

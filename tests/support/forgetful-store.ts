@@ -33,7 +33,7 @@ export function makeForgetfulStore(): ForgetfulStore {
       await Promise.resolve();
       if (fault !== undefined) throw fault;
       for (const operation of operations) {
-        if (operation.type === "put") current.set(operation.key, operation.value.slice());
+        if (operation.type === "put") current.set(operation.key, new Uint8Array(operation.value));
         else current.delete(operation.key);
       }
       if (sync) synced = new Map(current);

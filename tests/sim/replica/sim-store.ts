@@ -101,7 +101,9 @@ export function makeSimStore(world: World, latencyMs: () => number): SimStore {
             return Promise.reject(new GantryError("disk_full", "The simulated disk is full"));
           }
           const copied = operations.map((operation) =>
-            operation.type === "put" ? { ...operation, value: operation.value.slice() } : operation,
+            operation.type === "put"
+              ? { ...operation, value: new Uint8Array(operation.value) }
+              : operation,
           );
           const batch: Batch = { operations: copied, isSync: sync };
           if (isTorn) {
@@ -155,8 +157,9 @@ export function makeSimStore(world: World, latencyMs: () => number): SimStore {
     rot(isMeant) {
       const keys = [...durable.keys()].filter(isMeant).toSorted();
       const key = keys[Math.floor(world.random() * keys.length)];
-      const value = key === undefined ? undefined : durable.get(key)?.slice();
-      if (key === undefined || value === undefined) return undefined;
+      const whole = key === undefined ? undefined : durable.get(key);
+      if (key === undefined || whole === undefined) return undefined;
+      const value = new Uint8Array(whole); // what was read of it before is elsewhere, and whole
       const at = Math.floor(world.random() * value.length);
       value[at] = (value[at] ?? 0) ^ (1 << Math.floor(world.random() * 8));
       durable.set(key, value);
