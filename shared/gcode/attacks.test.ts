@@ -168,6 +168,9 @@ const ODD: readonly Case[] = [
   ["an axis alone for G92", "G28\nG92 X\n", "gcode_invalid", 2],
   ["a day of standing still", "M109 S200\nG4 S86400\n", "gcode_invalid", 2],
   ["a week of beeping", "M300 S440 P604800000\n", "gcode_invalid", 1],
+  ["acceleration of nothing", "M201 X0\n", "gcode_invalid", 1],
+  ["a speed of nothing", "M104 S200\nM203 Z0\n", "gcode_invalid", 2],
+  ["acceleration backwards", "M204 P-100\n", "gcode_invalid", 1],
   ["a thousandfold speed", "M220 S100000\n", "gcode_invalid", 1],
 ];
 
@@ -206,6 +209,15 @@ const MACROS: readonly Case[] = [
   ["heat of the bed", "SET_HEATER_TEMPERATURE HEATER=heater_bed TARGET=150\n", "gcode_too_hot", 1],
   ["heat for the start script", "PRINT_START BED=60 EXTRUDER=400\n", "gcode_too_hot", 1],
   ["bed heat for the start script", "START_PRINT BED_TEMP=200\n", "gcode_too_hot", 1],
+  ["heat in Python's digits", "PRINT_START EXTRUDER=40_0\n", "gcode_forbidden", 1],
+  ["heat with an exponent", "PRINT_START EXTRUDER_TEMP=4e2\n", "gcode_forbidden", 1],
+  ["heat in a list", "PRINT_START EXTRUDER=210,400\n", "gcode_forbidden", 1],
+  [
+    "heat in Python's digits, by its own command",
+    "SET_HEATER_TEMPERATURE HEATER=extruder TARGET=4_00\n",
+    "gcode_forbidden",
+    1,
+  ],
   ["a template in a macro", "PRINT_START BED={printer.x}\n", "gcode_forbidden", 1],
   ["a second command behind a macro", "PRINT_START BED=60 M997\n", "gcode_forbidden", 1],
   ["a quoted value", 'PRINT_START MSG="M997"\n', "gcode_forbidden", 1],
@@ -258,7 +270,7 @@ it("takes what is harmless: comments of any kind and length, macros where they b
   const strange = `; M997 \u00e9\u0000 * N1 @pause\nG28 ; M112\n;${"y".repeat(3 * LINE_BYTES_MAX)}\nG1 X1\n`;
   expect(scanGcode(bytes(strange), LIMITS).commands).toBe(2);
   const start =
-    "PRINT_START BED_TEMP=60 EXTRUDER_TEMP=215 BED_TYPE=pei\nG1 X10 Y10 Z0.2 E1\nPRINT_END\n";
+    "PRINT_START BED_TEMP=60 EXTRUDER_TEMP=215 BED_TYPE=pei2 NOZZLE_DIAMETER=0.4\nG1 X10 Y10 Z0.2 E1\nPRINT_END\n";
   expect(scanGcode(start, KLIPPER)).toMatchObject({ nozzleMaxC: 215, bedMaxC: 60, commands: 3 });
 });
 

@@ -23,6 +23,10 @@ const ALLOWED: ReadonlySet<string> = new Set([
 ]);
 const FORM = /^([A-Z][A-Z_]*_[A-Z_0-9]*)((?: +[A-Z][A-Z_0-9]*=[\w.,:+\-[\]]*)*) *$/;
 const HEAT_KEY = /TEMP|EXTRUDER|HOTEND|NOZZLE|BED|CHAMBER/;
+/** `BED_TYPE=PEI2` heats nothing. */
+const NAME_KEY = /TYPE|MESH|NAME|PLATE|SIZE|DIAMETER/;
+/** Python reads `40_0` as 400, and macros are Python's: what is not written plainly is not guessed. */
+const PLAIN_NUMBER = /^\d{1,4}(\.\d{0,6})?$/;
 
 /** Undefined for what is no such command; a string says why it is refused. `bare`: without comment. */
 export function readKlipper(bare: string): KlipperCommand | string | undefined {
@@ -41,12 +45,11 @@ export function readKlipper(bare: string): KlipperCommand | string | undefined {
   const heater = pairs.find(([key]) => key === "HEATER")?.[1] ?? "";
   for (const [key, value] of pairs) {
     const isTarget = upper === "SET_HEATER_TEMPERATURE" && key === "TARGET";
-    if (!isTarget && !(START.includes(upper) && HEAT_KEY.test(key))) continue;
+    const isHeat = START.includes(upper) && HEAT_KEY.test(key) && !NAME_KEY.test(key);
+    if (!isTarget && !isHeat) continue;
+    if (!isTarget && !/\d/.test(value)) continue; // a word
+    if (!PLAIN_NUMBER.test(value)) return `has ${key.slice(0, 40)}, which is no plain temperature`;
     const targetC = Number(value);
-    if (value === "" || !Number.isFinite(targetC)) {
-      if (isTarget) return "has a temperature that is no number";
-      continue; // BED_TYPE=PEI
-    }
     heats.push({ what: heatedBy(isTarget ? heater : key), targetC });
   }
   return { name: upper, heats, isStart: START.includes(upper) };

@@ -40,6 +40,12 @@ const dwell: Rule = ({ words }) => {
   return seconds > DWELL_S_MAX ? `waits ${seconds} s, longer than ${DWELL_S_MAX} s` : undefined;
 };
 
+/** Zero would stop the machine for ever, with whatever is hot staying hot. */
+const positive: Rule = ({ words }) => {
+  const odd = [...words].find(([, value]) => value !== undefined && value <= 0);
+  return odd === undefined ? undefined : `has ${odd[0]}${odd[1]}, at which nothing would move`;
+};
+
 /** A bare G92 sets nothing in Marlin and everything in Klipper. */
 const position: Rule = ({ words }) => {
   if (words.size === 0) return "sets no axis, which firmware reads differently";
@@ -55,6 +61,9 @@ const RULES: ReadonlyMap<string, Rule> = new Map([
   ["G28", only("XYZWOLQ")], // R would lift by any height
   ["G29", ({ words }) => (words.has("S") ? "has S, which keeps a mesh in the printer" : undefined)],
   ["G92", only("XYZE", position)],
+  ["M201", positive],
+  ["M203", positive],
+  ["M204", positive],
   ["M207", only("SFZW", within("S", 0, RETRACT_MM_MAX, "mm"))],
   ["M208", only("SFWR", within("S", 0, RETRACT_MM_MAX, "mm"))],
   ["M220", only("SBR", within("S", SPEED_PERCENT.min, SPEED_PERCENT.max, "%"))],
