@@ -236,7 +236,10 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       sort: text("ORDER", "time, or cost: the dearest first"),
       after: text("CURSOR", "the page after this cursor"),
       node: text("NODE", "from this node on"),
-      mode: text("MODE", "freeze: all as it was; shadow: by another version"),
+      mode: text(
+        "MODE",
+        "freeze: all as it was; shadow: by another version; live: from a node on it is done anew",
+      ),
       reason: text("TEXT", "why, for those who read it later"),
       "if-revision": text("N", "only if nobody patched it since"),
     },
