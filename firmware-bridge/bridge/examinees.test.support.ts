@@ -131,7 +131,8 @@ export const EXAMINEES: readonly Examinee[] = [
   },
 ];
 
-function remoteDevice(
+/** A printer on the network, as the exam holds it. */
+export function remoteDevice(
   remote: RemotePrinter,
   printer: FilePrinter,
   device: SimulatedDevice,

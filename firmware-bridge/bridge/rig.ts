@@ -142,7 +142,7 @@ function executedIn(log: string): readonly string[] {
     .filter((command) => !OWN.has(command) && !command.startsWith("M110"));
 }
 
-async function connectAgent(path: string, nextId: () => string): Promise<Agent> {
+export async function connectAgent(path: string, nextId: () => string): Promise<Agent> {
   const socket = await until("the bridge's socket", () =>
     existsSync(path) ? path : undefined,
   ).then(dial);

@@ -327,7 +327,8 @@ export const VARIABLES = {
     kind: "pairs",
     default: "sim=sim:",
     readBy: ["agent", "bridge"],
-    meaning: "printers: ender=serial:/dev/serial/by-id/...?baud=250000,...",
+    meaning:
+      "printers: ender=serial:/dev/serial/by-id/...?baud=250000,voron=moonraker:10.0.0.5,... (docs/operations.md)",
   },
   GANTRY_BRIDGE_SOCKET: {
     field: "bridgeSocket",
