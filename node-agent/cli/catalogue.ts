@@ -41,6 +41,19 @@ const yes = { type: "string", value: "PHRASE", help: "give the word at once" } a
 const bool = (help: string): OptionSpec => ({ type: "boolean", help });
 const text = (value: string, help: string): OptionSpec => ({ type: "string", value, help });
 
+/** What a print for any printer may ask for. */
+const wish = {
+  material: text("NAME", "of the farm: filament that must be loaded; default the file's"),
+  color: text("RRGGBB", "of the farm: its colour"),
+  nozzle: text("MM", "of the farm: nozzle"),
+  volume: text("XxYxZ", "of the farm: volume in mm that it must have"),
+  label: { type: "string", multiple: true, value: "L", help: "of the farm: label it must have" },
+  deadline: text("TIME", "of the farm: ISO time by which it is to be done"),
+  priority: text("0-9", "of the farm: 9 is the most urgent; default 5"),
+  grams: text("G", "of the farm: filament that it takes, where the file does not say"),
+  dialect: text("NAME", "of the farm: marlin or klipper, where it has both"),
+} as const satisfies Readonly<Record<string, OptionSpec>>;
+
 export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   ask: {
     summary: "ask or order something in words",
@@ -88,12 +101,13 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   },
   print: {
     summary: "send G-code to a printer",
-    usage: ["FILE --on PRINTER"],
+    usage: ["FILE --on PRINTER", "FILE --on any [--material PLA] [--nozzle 0.4] [--label L]..."],
     wordsMin: 1,
     wordsMax: 1,
     options: {
-      on: text("PRINTER", "which printer; see gantry devices"),
+      on: text("PRINTER", "which printer, see gantry devices; any: whichever of the farm fits"),
       name: text("NAME", "shown to people; default the file's name"),
+      ...wish,
       follow: bool("stay until the print has ended"),
       yes,
     },
@@ -140,6 +154,70 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     words: ["reset"],
     wordsMax: 2,
     load: async () => (await import("./commands/devices.ts")).devices,
+  },
+  farm: {
+    summary: "prints for any printer: what waits and why",
+    usage: [
+      "",
+      "rank JOB [--priority N] [--deadline TIME|none]",
+      "outcomes [printer|material|file]",
+      "wall",
+    ],
+    words: ["queue", "rank", "outcomes", "wall"],
+    wordsMax: 2,
+    options: {
+      priority: text("0-9", "9 is the most urgent"),
+      deadline: text("TIME", "ISO time, or none"),
+    },
+    load: async () => (await import("./commands/farm.ts")).farm,
+  },
+  printer: {
+    summary: "what the printers of the farm are and hold",
+    usage: ["", "ID", "set ID [options]", "remove ID", "maintained ID", "load ID SPOOL|none"],
+    words: ["set", "remove", "maintained", "load"],
+    wordsMax: 3,
+    options: {
+      material: text("NAME", "loaded, where no spool is counted"),
+      color: text("RRGGBB", "of that filament"),
+      nozzle: text("MM", "its nozzle"),
+      label: { type: "string", multiple: true, value: "L", help: "enclosed, food-safe ..." },
+      "maintain-every": text("HOURS", "print hours between two maintenances"),
+      "off-peak": text("22:00-06:00", "long prints start in these hours only"),
+      long: text("MINUTES", "what is long; default 120"),
+      zone: text("ZONE", "of these hours; default this machine's"),
+      "cost-per-hour": text("USD", "for estimates"),
+      hold: bool("take no more prints of the farm"),
+      release: bool("take them again"),
+    },
+    load: async () => (await import("./commands/printer.ts")).printer,
+  },
+  spool: {
+    summary: "spools and what is left on them",
+    usage: ["", "set ID --material PLA --grams 1000 [--color RRGGBB] [--price USD]", "drop ID"],
+    words: ["set", "drop"],
+    wordsMax: 2,
+    options: {
+      material: text("NAME", "PLA, PETG ..."),
+      grams: text("G", "left on it"),
+      color: text("RRGGBB", "of the filament"),
+      name: text("NAME", "shown to people"),
+      price: text("USD", "of a kilogram"),
+    },
+    load: async () => (await import("./commands/printer.ts")).spool,
+  },
+  bed: {
+    summary: "say that a bed is empty, and how the part turned out",
+    usage: ["clear PRINTER [--outcome ok|failed] [--reason R] [--note TEXT]"],
+    words: ["clear"],
+    wordsMin: 2,
+    wordsMax: 2,
+    options: {
+      outcome: text("ok|failed", "how the part turned out"),
+      reason: text("R", "why it failed: adhesion, warping, layer_shift, spaghetti ..."),
+      note: text("TEXT", "in your words"),
+      job: text("ID", "the print that was taken off"),
+    },
+    load: async () => (await import("./commands/printer.ts")).bed,
   },
   "bed-cleared": {
     summary: "say that a printer's bed is empty",

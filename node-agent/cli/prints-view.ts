@@ -25,10 +25,24 @@ export function printFacts(look: Look, view: PrintView): string {
     ["size", `${formatBytes(gcode.sizeBytes)}, ${gcode.commands} commands`],
     ["sliced by", slicerOf(gcode)],
     ["by", view.by],
+    ["cost", costOf(view)],
+    ["outcome", outcomeOf(view)],
     ["error", view.error === undefined ? undefined : `${view.error.message} (${view.error.code})`],
   ]);
   const hazards = gcode.hazards.map((hazard) => paint(look, "yellow", `! ${cleanLine(hazard)}`));
   return [facts, ...hazards].join("\n");
+}
+
+function costOf({ use, estimatedCostMicroUsd }: PrintView): string | undefined {
+  const micro = use?.costMicroUsd ?? estimatedCostMicroUsd;
+  if (micro === undefined) return undefined;
+  return `${use === undefined ? "about " : ""}${(micro / 1_000_000).toFixed(2)} USD`;
+}
+
+function outcomeOf({ outcome }: PrintView): string | undefined {
+  if (outcome === undefined) return undefined;
+  const { isGood, reason, note } = outcome;
+  return cleanLine([isGood ? "good" : "bad", reason, note].filter(Boolean).join(": "));
 }
 
 /** A file that was only sent to be kept never was a job to cancel. */

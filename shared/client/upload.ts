@@ -6,6 +6,8 @@ export interface PrintFile {
   readonly name: string;
   /** As a function it gives the same bytes at each call, so that the upload can be repeated. */
   readonly bytes: AsyncIterable<Uint8Array> | (() => AsyncIterable<Uint8Array>);
+  /** Of a print for any printer: what it needs, as fields of the form. */
+  readonly wish?: Readonly<Record<string, string>>;
   /** Called after each piece with the bytes sent so far, without the envelope. */
   readonly onProgress?: (sentBytes: number) => void;
 }
@@ -29,7 +31,9 @@ async function* parts(file: PrintFile, boundary: string): AsyncGenerator<Uint8Ar
   const fileHead =
     `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="print.gcode"\r\n` +
     "content-type: text/x.gcode\r\n\r\n";
-  yield encoder.encode(field("printer", file.printer) + field("name", file.name) + fileHead);
+  const wish = Object.entries(file.wish ?? {}).map(([name, value]) => field(name, value));
+  const head = [field("printer", file.printer), field("name", file.name), ...wish, fileHead];
+  yield encoder.encode(head.join(""));
   let sentBytes = 0;
   const bytes = typeof file.bytes === "function" ? file.bytes() : file.bytes;
   for await (const piece of bytes) {

@@ -11,6 +11,7 @@ import { badUsage, isOn, textOption } from "../args.ts";
 import { settleConfirmation } from "../confirming.ts";
 import { type Command, type Context, outLook, show, wordAt } from "../context.ts";
 import { openClient } from "../opening.ts";
+import { listOption } from "./printer.ts";
 import { followPrint } from "../following.ts";
 import { printFacts } from "../prints-view.ts";
 import { renderConfirmation } from "../render/box.ts";
@@ -61,10 +62,33 @@ async function send(
   const bytes = (): AsyncIterable<Uint8Array> => blob.stream();
   try {
     const onProgress = isDrawn ? { onProgress: draw } : {};
-    return await client.upload({ printer, name, bytes, ...onProgress }, { signal: world.signal });
+    const file = { printer, name, bytes, wish: wishOf(context), ...onProgress };
+    return await client.upload(file, { signal: world.signal });
   } finally {
     if (isDrawn) world.stderr.write(REDRAW);
   }
+}
+
+const WISHES = [
+  "material",
+  "color",
+  "nozzle",
+  "volume",
+  "deadline",
+  "priority",
+  "grams",
+  "dialect",
+] as const;
+
+/** The hub says which of them are none. */
+function wishOf(context: Context): Record<string, string> {
+  const wish: Record<string, string> = {};
+  for (const name of WISHES) {
+    const value = textOption(context.options, name);
+    if (value !== undefined) wish[name] = value;
+  }
+  const labels = listOption(context, "label");
+  return labels.length === 0 ? wish : { ...wish, labels: labels.join(",") };
 }
 
 /** Throws not_found and too_large before anything is sent. */
