@@ -83,7 +83,12 @@ export async function openLevelStore(
         if (operations.length === 1 && only?.type === "put") {
           await db.put(only.key, only.value, { sync }); // what most commits are: a third cheaper
         } else {
-          await db.batch([...operations], { sync });
+          const chain = db.batch(); // half of what a list of operations costs this thread
+          for (const operation of operations) {
+            if (operation.type === "put") chain.put(operation.key, operation.value);
+            else chain.del(operation.key);
+          }
+          await chain.write({ sync });
         }
       } catch (cause) {
         isTorn = true;

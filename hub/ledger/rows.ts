@@ -236,7 +236,7 @@ export function makeRows(view: View, hotRows: Iterable<readonly [string, unknown
 
   /** True if there was such a row. */
   function leave({ hot, dirtyHot, stored }: Table, id: string): boolean {
-    if (!hot.delete(id)) return false;
+    if (hot.size === 0 || !hot.delete(id)) return false;
     if (stored.has(id)) write(dirtyHot, id, undefined);
     else {
       if (dirtyHot.delete(id)) dirtyCount -= 1;

@@ -84,7 +84,7 @@ export async function storeCheckpoint(
     operations.push(
       row === undefined
         ? { type: "del", key }
-        : { type: "put", key, value: encoder.encode(JSON.stringify(row)) },
+        : { type: "put", key, value: Buffer.from(JSON.stringify(row), "utf8") },
     );
     if (clock.monotonic() < sliceEndMs) continue;
     await nextTurn();

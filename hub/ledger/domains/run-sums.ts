@@ -13,7 +13,15 @@ import { bucketOf, type Counts, countedIn } from "../histogram.ts";
 export const FREE_RUN: RunUsage = { promptTokens: 0, completionTokens: 0, costMicroUsd: 0 };
 const OTHER = "other";
 
-export const dayOf = (ms: number): string => new Date(ms).toISOString().slice(0, 10);
+const DAY_MS = 86_400_000;
+let lastDay = { number: 0, name: "1970-01-01" }; // a pure memo: runs end on the same day as the one before
+
+export function dayOf(ms: number): string {
+  const number = Math.floor(ms / DAY_MS);
+  if (number !== lastDay.number)
+    lastDay = { number, name: new Date(ms).toISOString().slice(0, 10) };
+  return lastDay.name;
+}
 export const addUsage = (a: RunUsage, b: RunUsage, by = 1): RunUsage => ({
   promptTokens: a.promptTokens + by * b.promptTokens,
   completionTokens: a.completionTokens + by * b.completionTokens,
