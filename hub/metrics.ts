@@ -9,6 +9,9 @@ import type { Feed } from "./feed/feed.ts";
 
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** Commands take moments, CAD up to two minutes, prints days. */
+const TASK_SECONDS = [0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 3_600, 14_400, 86_400];
+
 export interface Metrics {
   readonly registry: Registry;
   readonly commands: Counter<"type" | "result">;
@@ -20,6 +23,9 @@ export interface Metrics {
   readonly costMicroUsd: Counter;
   readonly prints: Counter<"result">;
   readonly jobs: Counter<"result">;
+  /** `service`: fabrication, or a kind of job: cad, slice, command, embed. */
+  readonly taskSeconds: Histogram<"service">;
+  readonly taskStatus: Counter<"service" | "status">;
   readonly scheduled: Counter<"outcome">;
   readonly libraryBatchPatches: Histogram;
   readonly libraryWaitSeconds: Histogram;
@@ -89,6 +95,19 @@ export function makeMetrics(): Metrics {
       labelNames: ["result"],
       registers,
     }),
+    taskSeconds: new Histogram({
+      name: "task_execution_duration_seconds",
+      help: "From its start on a machine to its end; prints are `fabrication`",
+      labelNames: ["service"],
+      buckets: TASK_SECONDS,
+      registers,
+    }),
+    taskStatus: new Counter({
+      name: "task_execution_status",
+      help: "Ends of tasks by service",
+      labelNames: ["service", "status"],
+      registers,
+    }),
     scheduled: new Counter({
       name: "gantry_scheduled_jobs_total",
       help: "Instants of schedules, and runs by hand",
@@ -154,7 +173,7 @@ export function exposeGauges({ registry }: Metrics, { gauges }: MetricSources): 
 
 /** Counts prints and jobs that ended, off the events of the ledger. */
 export function countEvents(
-  { prints, jobs, scheduled }: Metrics,
+  { prints, jobs, scheduled, taskSeconds, taskStatus }: Metrics,
   feed: Feed,
   signal: AbortSignal,
 ): void {
@@ -164,9 +183,29 @@ export function countEvents(
     }
   }, signal);
 
+  /** Of one that never began there is no time, only its end. */
+  function countTask(
+    service: string,
+    status: string,
+    fromMs: number | undefined,
+    toMs: number,
+  ): void {
+    if (!ENDED.has(status)) return;
+    taskStatus.inc({ service, status });
+    if (fromMs !== undefined) taskSeconds.observe({ service }, Math.max(0, toMs - fromMs) / 1_000);
+  }
+
   function count({ type, data }: LedgerEvent): void {
-    if (type === "print.changed") countEnd(prints, data as PrintRow); // the domains emit the row
-    if (type === "job.changed") countEnd(jobs, data as JobRow);
+    if (type === "print.changed") {
+      const row = data as PrintRow; // the domains emit the row
+      countEnd(prints, row);
+      countTask("fabrication", row.state, row.startedAtMs, row.changedAtMs);
+    }
+    if (type === "job.changed") {
+      const row = data as JobRow;
+      countEnd(jobs, row);
+      countTask(row.kind, row.state, row.lease?.atMs, row.changedAtMs);
+    }
     if (type === "queue.changed") countEnds(jobs, data as { ended?: Record<string, number> });
     if (type === "schedule.fired") scheduled.inc({ outcome: (data as FiringRow).outcome });
   }

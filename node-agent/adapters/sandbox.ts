@@ -61,23 +61,27 @@ const ENTER = `
 set -e
 PATH=${SYSTEM_PATH}
 root="$1/root"; work="$1/work"; shift
-mount -t tmpfs -o size=64k,mode=755 none "$root"
-mkdir "$root/usr" "$root/work" "$root/dev" "$root/etc" "$root/proc" "$root/old"
-mount --rbind /usr "$root/usr"
-mount -o remount,bind,ro "$root/usr"
+dirs=; files=; links=
+for path in /etc/fonts /etc/alternatives /var/cache/fontconfig; do
+  if [ -d "$path" ]; then dirs="$dirs $path"; fi
+done
+if [ -e /etc/ld.so.cache ]; then files=/etc/ld.so.cache; fi
 for name in bin sbin lib lib32 lib64; do
-  if [ -e "/usr/$name" ]; then ln -s "usr/$name" "$root/$name"; fi
+  if [ -e "/usr/$name" ]; then links="$links usr/$name"; fi
 done
-for path in /etc/fonts /etc/ld.so.cache /etc/alternatives /var/cache/fontconfig; do
-  if [ -d "$path" ]; then mkdir -p "$root$path"; elif [ -e "$path" ]; then : > "$root$path"; else continue; fi
-  mount --bind "$path" "$root$path"
-  mount -o remount,bind,ro "$root$path"
-done
-: > "$root/dev/null"
-mount --bind /dev/null "$root/dev/null"
-mount --bind "$work" "$root/work"
-mount -t proc proc "$root/proc"
+mount -t tmpfs -o size=64k,mode=755 none "$root"
 cd "$root"
+mkdir -p usr work dev etc proc old $(for path in $dirs; do echo ".$path"; done)
+ln -s $links .
+: > dev/null
+mount -o rbind,ro /usr usr
+for path in $dirs $files; do
+  if [ -f "$path" ]; then : > ".$path"; fi
+  mount -o bind,ro "$path" ".$path"
+done
+mount --bind /dev/null dev/null
+mount --bind "$work" work
+mount -t proc proc proc
 pivot_root . old
 cd /work
 umount -n -l /old

@@ -2,6 +2,7 @@
 
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { CadOrder, Made } from "@gantry/shared/contract/cad.ts";
 import type { HubMessage, NodeMessage } from "@gantry/shared/contract/link.ts";
 import { expect, it, vi } from "vitest";
@@ -34,6 +35,9 @@ const job = (token = 7): HubMessage => ({
   input: { source: "cube(1);", isFree: false },
   timeoutMs: 60_000,
 });
+
+const order = (name: string, source: string, timeoutMs: number): HubMessage =>
+  ({ ...job(), job: name, input: { source, isFree: false }, timeoutMs }) as HubMessage;
 
 /** Takes pieces as a hub does. `onPiece` may answer otherwise. */
 function receiver(hub: {
@@ -144,4 +148,35 @@ it("refuses an order that is none", async () => {
     () => expect(hub.saidOf("result")[0]).toMatchObject({ error: { code: "bad_request" } }),
     WAIT,
   );
+});
+
+it("[K102] tasks run side by side; a service that hangs is ended at its own time-out and delays nobody", async () => {
+  const begun: string[] = [];
+  const released = Promise.withResolvers<void>();
+  const render: PartHands["render"] = async ({ source }, _tools, signal) => {
+    begun.push(source);
+    if (source === "hangs") {
+      await new Promise((_resolve, reject) => {
+        signal.addEventListener("abort", () => reject(signal.reason as Error));
+      });
+    }
+    await released.promise;
+    return { stl: { sha256: "0".repeat(64), sizeBytes: 1 }, mesh: MESH, tookMs: {} };
+  };
+  const { hub } = await openAll(fakeHands({ parts: parts({ render }) }));
+  hub.tell(order("job_1", "first", TIMEOUT.cadMs));
+  hub.tell(order("job_2", "second", TIMEOUT.cadMs));
+  hub.tell(order("job_3", "hangs", 300)); // scaled down: CAD has two minutes, a printer's command one
+  await vi.waitFor(() => expect(begun.toSorted()).toEqual(["first", "hangs", "second"]), WAIT); // none waits for another
+  await vi.waitFor(
+    () =>
+      expect(hub.saidOf("result")).toMatchObject([{ job: "job_3", error: { code: "timeout" } }]),
+    WAIT,
+  );
+  released.resolve();
+  await vi.waitFor(() => {
+    const done = hub.saidOf("result").filter(({ error }) => error === undefined);
+    expect(new Set(done.map(({ job }) => job))).toEqual(new Set(["job_1", "job_2"]));
+  }, WAIT);
+  expect([TIMEOUT.cadMs, TIMEOUT.fabricationCommandMs]).toEqual([120_000, 60_000]);
 });
