@@ -1,6 +1,7 @@
 // Use cases: patches of workflows themselves. They are taken at once and made into versions in batches.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Graph } from "@gantry/shared/contract/workflow.ts";
 import type { LibraryPatchView } from "@gantry/shared/contract/schemas/workflows.ts";
 import type { RunCommandBody } from "@gantry/shared/contract/run-commands.ts";
@@ -79,10 +80,13 @@ async function taken(
 export function workflowPatches({ hub }: DeskParts, request: DeskRequest): unknown {
   const { rows } = hub;
   const name = nameOf(rows, request);
-  const { items, next } = pageOf(request, rows.get("count", `library/${name}`) ?? 0, (place) => {
-    const row = rows.get("libraryPatch", libraryPatchId(name, place + 1));
+  const count = rows.get("count", `library/${name}`) ?? 0;
+  const oldest = Math.max(0, count - LIMIT.libraryHistory.max); // those before are forgotten
+  const { items, next: place } = pageOf(request, count, (at) => {
+    const row = at < oldest ? undefined : rows.get("libraryPatch", libraryPatchId(name, at + 1));
     return row === undefined ? undefined : viewOf(row);
   });
+  const next = place === undefined || Number(place) <= oldest ? undefined : place;
   const head = rows.get("libraryHead", name);
   const lag = lagOf(head === undefined ? [] : [head], hub.stampMs());
   return { patches: items, ...(next === undefined ? {} : { next }), lag };
