@@ -114,6 +114,7 @@ export async function cadSliced(
 ): Promise<MakeView> {
   const row = jobOf(parts, request);
   const made = doneOf(row);
+  await assertKept(parts, row);
   const { printer, slice } = request.body as { printer?: string; slice?: SliceWish };
   const { about } = orderOf(row);
   const device = deviceFor(parts, printer ?? about.printer, true);
@@ -150,11 +151,7 @@ export async function cadFile(parts: DeskParts, request: DeskRequest): Promise<P
   const { blobs } = handsOf(parts);
   const offset = Number(request.query["offset"] ?? 0);
   const bytes = await blobs.read(stored.sha256, offset, PIECE_BYTES).catch((error: unknown) => {
-    if (!(error instanceof GantryError) || error.code !== "not_found") throw error;
-    const hours = LIFE.partFilesMs / 3_600_000;
-    throw new GantryError("gone", `Files of parts are kept ${hours} hours; make it again`, {
-      cause: error,
-    });
+    throw error instanceof GantryError && error.code === "not_found" ? isGone(error) : error;
   });
   const ending = { stl: "stl", preview: "png", gcode: "gcode" }[file];
   const name = `${orderOf(row).about.name}.${ending}`;
@@ -173,6 +170,7 @@ export async function cadPrinted(
   const { about } = orderOf(row);
   const body = request.body as { printer?: string; name?: string };
   const device = deviceFor(parts, body.printer ?? about.printer, true);
+  await assertKept(parts, row);
   const facts = await handsOf(parts).scan(gcode, device, options.signal);
   const upload = { printer: device.id, name: body.name ?? about.name, gcode: facts };
   return printSubmitted(parts, { ...request, body: upload }, options);
@@ -254,6 +252,16 @@ async function hasFiles(parts: MakeParts, row: JobRow): Promise<boolean> {
     if (found === undefined) return false;
   }
   return true;
+}
+
+/** Throws gone. */
+async function assertKept(parts: MakeParts, row: JobRow): Promise<void> {
+  if (!(await hasFiles(parts, row))) throw isGone();
+}
+
+function isGone(cause?: GantryError): GantryError {
+  const text = `Files of parts are kept ${LIFE.partFilesMs / 3_600_000} hours; make it again`;
+  return new GantryError("gone", text, cause === undefined ? {} : { cause });
 }
 
 /** Throws capability_missing with what would be needed. */

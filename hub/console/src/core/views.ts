@@ -167,8 +167,16 @@ export function printersOf(capabilities: unknown): readonly string[] {
   return namesIn(capabilities, "printers", "id");
 }
 
+/** Listed commands, and the programs that make parts. */
 export function commandsOf(capabilities: unknown): readonly string[] {
-  return namesIn(capabilities, "commands", "name");
+  const programs = [
+    ["cad", "OpenSCAD"],
+    ["slicer", "PrusaSlicer"],
+  ].flatMap(([field = "", name = ""]) => {
+    const tool = isRecord(capabilities) ? capabilities[field] : undefined;
+    return isRecord(tool) ? [`${name} ${String(tool["version"])}`] : [];
+  });
+  return [...namesIn(capabilities, "commands", "name"), ...programs];
 }
 
 function namesIn(value: unknown, list: string, field: string): readonly string[] {
