@@ -2,6 +2,7 @@
 
 import { join } from "node:path";
 import { makeLogger } from "@gantry/shared/adapters/pino.ts";
+import { openServiceManager } from "@gantry/shared/adapters/service-manager.ts";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { JobPhase } from "@gantry/shared/contract/bridge.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
@@ -37,6 +38,7 @@ const REPORT_MS = 900;
 
 /** Runs until SIGTERM or SIGINT, then resolves. Rejects with bad_config, port_busy, data_damaged. */
 export async function main(): Promise<void> {
+  const manager = openServiceManager(process.env);
   const config = readConfig(process.env);
   const log = makeLogger(config.logLevel, { part: "firmware-bridge" });
   const journal = await openJournal(join(config.dataDir, "bridge", "journal"));
@@ -73,9 +75,11 @@ export async function main(): Promise<void> {
   for (const driver of drivers) scope.start(driver.id, (signal) => driver.run(signal));
   scope.start("heartbeat", (signal) => heartbeat.run(signal));
   log.info({ socket: config.socketPath, printers: drivers.map(({ id }) => id) }, "bridge ready");
+  manager.ready();
 
   await stopSignal();
   log.info({}, "bridge stops");
+  manager.stopping();
   await Promise.all(drivers.map((driver) => driver.shutdown()));
   await scope.close();
   heartbeat.end();

@@ -9,6 +9,7 @@ import { flushCompileCache } from "node:module";
 import { join, resolve } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
+import { openServiceManager } from "@gantry/shared/adapters/service-manager.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { HubFacts } from "@gantry/shared/contract/rows.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
@@ -41,6 +42,7 @@ const { version } = JSON.parse(readFileSync(join(import.meta.dirname, "package.j
 
 async function main(): Promise<void> {
   const clock = systemClock;
+  const manager = openServiceManager(process.env);
   const config = readConfig(process.env);
   const log = makeLogger(config.logLevel, { hub: config.hubId });
   for (const secret of [config.token, config.clusterSecret, config.clusterCode]) {
@@ -153,6 +155,7 @@ async function main(): Promise<void> {
     },
     "ready",
   );
+  manager.ready();
   flushCompileCache(); // a hub that is killed writes nothing at its end
   // From here on this thread's young generation may grow with the load (bin/hub.js keeps it small at
   // rest): at 1 MB a busy leader spent a fifth of its time collecting, a collection every 5 ms.
@@ -160,6 +163,7 @@ async function main(): Promise<void> {
 
   await untilToldToStop();
   log.info({}, "stopping");
+  manager.stopping();
   board.stopping();
   if (members.stateful().length > 0 && hub.replica.status().role === "leader") await stepDown(hub);
   await Promise.all(opened.map((each) => each.stop()));

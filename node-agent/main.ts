@@ -5,6 +5,7 @@
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
+import { openServiceManager } from "@gantry/shared/adapters/service-manager.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { mintId } from "@gantry/shared/base/ids.ts";
 import type { AgentConfig } from "@gantry/shared/contract/config.ts";
@@ -33,6 +34,7 @@ export async function runAgent(
   environment: Readonly<Record<string, string>>,
   log: Logger,
   signal: AbortSignal,
+  onReady: () => void = () => undefined,
 ): Promise<void> {
   const dataDir = resolve(config.dataDir);
   const { identity, joinSecret } = await establish(dataDir, config.joinCode);
@@ -82,6 +84,7 @@ export async function runAgent(
       log,
     },
   );
+  onReady(); // whether a hub answers is not in this machine's hands
   try {
     await agent.run(signal);
   } finally {
@@ -123,9 +126,11 @@ export async function main(): Promise<void> {
     process.once(name, () => stop.abort(new GantryError("stopping", `${name} was received`)));
   }
   try {
+    const manager = openServiceManager(process.env);
     const config = agentConfig();
     log = makeLogger(config.logLevel, { app: "agent" });
-    await runAgent(config, childEnvironment(), log, stop.signal);
+    stop.signal.addEventListener("abort", () => manager.stopping());
+    await runAgent(config, childEnvironment(), log, stop.signal, () => manager.ready());
     process.exitCode = 0;
   } catch (error) {
     if (!(error instanceof GantryError)) throw error; // a bug: die loudly, systemd starts us again

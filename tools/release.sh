@@ -26,11 +26,7 @@ cp -L "$NODE" "$top/bin/node"
 atomic=$(ldconfig -p | sed -n 's/.*libatomic\.so\.1 .*=> //p' | head -1)
 [ -n "$atomic" ] || { echo "release: libatomic.so.1 is missing; apt-get install libatomic1" >&2; exit 69; }
 cp -L "$atomic" "$top/lib/libatomic.so.1"
-cat >"$top/bin/gantry" <<'GANTRY'
-#!/bin/sh
-here=$(dirname "$(readlink -f "$0")")
-LD_LIBRARY_PATH=$here/../lib exec "$here/node" --disable-warning=ExperimentalWarning "$here/../app/node-agent/bin/gantry.js" "$@"
-GANTRY
+cp tools/gantry.sh "$top/bin/gantry"
 chmod 755 "$top/bin/gantry"
 
 # What git tracks, without tests and tools; then the console and the packages, which it does not.

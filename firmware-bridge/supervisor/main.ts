@@ -8,6 +8,7 @@
 import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { makeLogger } from "@gantry/shared/adapters/pino.ts";
+import { openServiceManager } from "@gantry/shared/adapters/service-manager.ts";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { systemClock as clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
@@ -22,6 +23,7 @@ const PLUG_MS = 10_000;
 
 /** Runs until SIGTERM or SIGINT. Rejects with bad_config. */
 export async function main(): Promise<void> {
+  const manager = openServiceManager(process.env);
   const config = readSupervisorConfig(process.env);
   const log = makeLogger(config.logLevel, { part: "supervisor" });
   const stopping = new AbortController();
@@ -31,6 +33,7 @@ export async function main(): Promise<void> {
   const watch = makeBridgeWatch();
   const { signal } = stopping;
   log.info({ heartbeat: config.heartbeatPath }, "supervisor ready");
+  manager.ready();
   while (!signal.aborted) {
     const beat = readBeat(config.heartbeatPath);
     if (beat !== "unreadable") watch.see(beat, clock.monotonic());

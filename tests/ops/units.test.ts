@@ -39,6 +39,29 @@ describe.each(units)("%s", (unit) => {
   });
 });
 
+describe("the supervisor", () => {
+  // ProtectProc= hides it: another service has another namespace of users (PrivateUsers=).
+  it("can see the process of the bridge that it may have to end (SV1)", () => {
+    const text = readFileSync(join(root, "systemd/gantry-supervisor.service"), "utf8");
+    expect(text).not.toMatch(/^(ProtectProc|ProcSubset)=/m);
+    const bridge = readFileSync(join(root, "systemd/gantry-bridge.service"), "utf8");
+    for (const line of [/^User=.*$/m, /^Environment=GANTRY_HEARTBEAT=.*$/m]) {
+      expect(line.exec(text)?.[0]).toBe(line.exec(bridge)?.[0]);
+    }
+  });
+});
+
+describe.each(units.filter((unit) => !unit.includes("backup")))("%s", (unit) => {
+  it("is told when its program is ready, and ends one that stands still", () => {
+    const text = readFileSync(join(root, unit), "utf8");
+    expect(text).toMatch(/^Type=notify$/m);
+    expect(text).toMatch(/^WatchdogSec=\d+s$/m);
+    const entry = /\/current\/app\/(\S+?)\/bin\/(\w+)\.js/.exec(text);
+    const folder = entry?.[2] === "supervisor" ? `${entry[1]}/supervisor` : (entry?.[1] ?? "none");
+    expect(readFileSync(join(root, folder, "main.ts"), "utf8")).toContain("manager.ready()");
+  });
+});
+
 describe("the shell", () => {
   it.each(globSync("{tools/*.sh,.ci/run}", { cwd: root }))("reads %s", (script) => {
     const shell = script === ".ci/run" ? "bash" : "sh";
