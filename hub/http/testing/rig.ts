@@ -123,9 +123,9 @@ function recordingLogger(lines: LogLine[]): Logger {
   return { error: at("error"), warn: at("warn"), info: at("info"), debug: at("debug") };
 }
 
-/** Waits until `check` holds; fails after two seconds. */
+/** Waits until `check` holds; fails after ten seconds, which a loaded machine needs to start a worker. */
 export async function eventually(check: () => boolean | Promise<boolean>): Promise<void> {
-  const untilMs = performance.now() + 2_000;
+  const untilMs = performance.now() + 10_000;
   while (!(await check())) {
     if (performance.now() > untilMs) throw new Error("the condition did not come true");
     await systemClock.sleep(5, new AbortController().signal);
