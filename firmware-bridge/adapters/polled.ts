@@ -1,7 +1,7 @@
 // A printer that tells nothing by itself: it is asked, again and again.
 //
-// PO1. The next question waits for the answer to the last one; an answer that does not come, or makes
-//      no sense, ends the connection, and the driver opens another.
+// PO1. One question at a time, so that no older answer comes after a newer one.
+// PO2. An answer that does not come, or makes no sense, ends the connection; the driver opens another.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
@@ -25,8 +25,14 @@ export async function openPolled(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<Polled> {
-  const pollNow = async (limited: AbortSignal): Promise<void> =>
-    events.onStatus(await poll(clock.timeout(TIMEOUT.printerAnswerMs, limited)));
+  let last: Promise<void> = Promise.resolve();
+  const pollNow = (limited: AbortSignal): Promise<void> => {
+    const next = last.then(async () =>
+      events.onStatus(await poll(clock.timeout(TIMEOUT.printerAnswerMs, limited))),
+    );
+    last = next.catch(() => undefined); // who asked is told
+    return next;
+  };
   await pollNow(signal);
   const scope = makeScope((_task, error) => {
     events.onClosed(error instanceof GantryError ? error.message : String(error));

@@ -78,6 +78,8 @@ export interface Rig extends AsyncDisposable {
   readonly device: ExamDevice;
   readonly told: readonly Told[];
   readonly logged: readonly string[];
+  /** Each phase that the driver told, in order. */
+  readonly phases: readonly string[];
   /** Called with each row before it counts as written; may wait. */
   onPut: ((row: JobRow) => Promise<void> | void) | undefined;
   port(): PrinterPort;
@@ -112,6 +114,7 @@ export async function makeExamRig(examinee: Examinee): Promise<Rig> {
   const files = new Map<string, Buffer>();
   const told: Told[] = [];
   const logged: string[] = [];
+  const phases: string[] = [];
   const disk = { tokens: new Map<string, number>(), rows: new Map<string, JobRow>() };
   let life = startLife();
 
@@ -140,7 +143,7 @@ export async function makeExamRig(examinee: Examinee): Promise<Rig> {
       log: recorder(logged),
       journal,
       openJobFile: (path) => Promise.resolve(jobFile(files.get(path) ?? Buffer.alloc(0))),
-      onPrinter: () => undefined,
+      onPrinter: () => void phases.push(life.port.printer().phase),
       onJob(row, phase) {
         if (isAlive) told.push({ job: row.job, phase, row });
       },
@@ -159,6 +162,7 @@ export async function makeExamRig(examinee: Examinee): Promise<Rig> {
     device,
     told,
     logged,
+    phases,
     onPut: undefined,
     port: () => life.port,
     async crash() {

@@ -165,6 +165,23 @@ describe.concurrent("printers on the network", () => {
     },
   );
 
+  it.each([
+    ["moonraker", "done", undefined],
+    ["octoprint", "failed", "gcode_invalid"],
+  ] as const)("%s: a file with Klipper's macros is %s", async (driver, end, code) => {
+    using dir = folder();
+    const printer = makeFilePrinter();
+    await using rig = await makeExamRig(examinee(driver, RIGHT, dir.path, printer));
+    await rig.phase("idle");
+    const lines = ["PRINT_START EXTRUDER_TEMP=215 BED_TEMP=60", "G28", "G1 X10 Y10 F3000"];
+    await rig.port().start(rig.order("j1", 1, lines));
+    const isOver = (): boolean => rig.told.some(({ phase }) => phase === "failed");
+    await until("a start or an end", () => printer.starts.length > 0 || isOver());
+    printer.finish();
+    const row = await rig.job("j1", end);
+    expect(row.error?.code).toBe(code);
+  });
+
   it("a Klipper tells its size, its outlets and its camera", async () => {
     using dir = folder();
     await using rig = await makeExamRig(examinee("moonraker", RIGHT, dir.path, makeFilePrinter()));

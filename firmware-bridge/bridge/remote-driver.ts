@@ -49,6 +49,7 @@ export function makeRemoteDriver(spec: RemoteSpec, ports: RemoteDriverPorts): Pr
     down: undefined,
     owed: undefined,
     work: NO_WORK,
+    leftovers: [],
     status: undefined,
   };
   const context: RemoteContext = { spec, ports, state, book, scope, tell };
@@ -71,24 +72,28 @@ export function makeRemoteDriver(spec: RemoteSpec, ports: RemoteDriverPorts): Pr
   }
 
   /** RD2. What had not been started was never begun, and another than the newest cannot run. */
-  async function takeUp(): Promise<void> {
+  function takeUp(): void {
     const found = ports.journal.rows(spec.id).findLast(({ phase }) => phase === "started");
     if (found !== undefined) {
       const { job, token, remoteFile = job } = found;
       state.work = newPrint(job, token, makeRemoteJob(remoteFile, clock.monotonic()));
       log.info({ job }, "a job of an earlier life is taken up");
     }
-    const why = "The bridge stopped while it printed";
-    await book.endLost(why, (job) => job === printIn(state)?.job);
   }
 
+  const isOurs = (job: string): boolean =>
+    job === printIn(state)?.job || job === preparingIn(state)?.job;
+  const endOthers = (): Promise<void> =>
+    book.endLost("The bridge stopped while it printed", isOurs);
+
   async function run(signal: AbortSignal): Promise<void> {
-    await takeUp();
+    takeUp();
     let failures = 0;
     let lastSeenMs = clock.monotonic();
     while (!signal.aborted) {
       const openedAtMs = clock.monotonic();
       try {
+        await endOthers();
         await session(signal);
         lastSeenMs = clock.monotonic();
         // One that is lost at once again and again is redialled ever more slowly.
@@ -219,7 +224,7 @@ export function makeRemoteDriver(spec: RemoteSpec, ports: RemoteDriverPorts): Pr
       const phase = isPaused ? "paused" : phaseOf(state);
       throw new GantryError("conflict", `A ${phase} job cannot ${order.type}`);
     }
-    await session[order.type](clock.timeout(TIMEOUT.printerAnswerMs, scope.signal));
+    await session[order.type](clock.timeout(TIMEOUT.printerCommandMs, scope.signal));
     return undefined;
   }
 

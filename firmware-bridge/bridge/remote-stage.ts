@@ -36,12 +36,23 @@ export function remoteStage(context: RemoteContext): Stage<RemotePrint> {
     }
     const name = remoteNameOf(order);
     const source = printFileOf(file, cleared, order);
+    await clearLeftovers(signal);
     await attempt(
       (limited) => requireSession(state, spec.id).upload(name, source, limited),
       RETRY.printerUpload,
       { clock, random: ports.random, signal },
     );
     return name;
+  }
+
+  /** What could not be removed when its job ended: some printers hold the last file for a while. */
+  async function clearLeftovers(signal: AbortSignal): Promise<void> {
+    for (const name of state.leftovers.splice(0)) {
+      const limited = clock.timeout(TIMEOUT.printerAnswerMs, signal);
+      await requireSession(state, spec.id)
+        .remove(name, limited)
+        .catch(() => log.info({ name }, "a file is left on the printer"));
+    }
   }
 
   /** RS2 */
@@ -96,7 +107,7 @@ export const newPrint = (
   remote,
   isAsking: false,
   isEnding: false,
-  cancelledAtMs: undefined,
+  cancelNextMs: 0,
 });
 
 /** The printer said no, as an adapter marks it. */

@@ -39,8 +39,8 @@ export interface RemotePrint {
   isAsking: boolean;
   /** Its end is being written down. */
   isEnding: boolean;
-  /** When the printer was last told to cancel it, monotonic ms. */
-  cancelledAtMs: number | undefined;
+  /** From when on the printer may be told again to cancel it, monotonic ms. */
+  cancelNextMs: number;
 }
 
 export interface RemoteState {
@@ -49,6 +49,8 @@ export interface RemoteState {
   /** An emergency stop or a reset that the printer has not taken yet. */
   owed: "halt" | "recover" | undefined;
   work: Work<RemotePrint>;
+  /** Names of files that could not be removed yet; at most LIMIT.printerFacts. */
+  readonly leftovers: string[];
   /** As it said last; kept while it is offline. */
   status: RemoteStatus | undefined;
 }

@@ -2,7 +2,7 @@
 // protocols/remote.ts; here they are written down and told.
 
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
-import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { EndPhase, JobRow } from "../ports.ts";
 import type { Outcome, Verdict } from "../protocols/remote.ts";
 import { NO_WORK } from "./preparation.ts";
@@ -51,13 +51,15 @@ export function makeRemoteWatch(context: RemoteContext): RemoteWatch {
     if (phase !== "interrupted") scope.start("remove", (signal) => remove(print, signal));
   }
 
-  /** A file that stays behind does no harm, so one try is enough. */
+  /** A file that stays behind is tried again before the next one comes. */
   async function remove({ job, remote }: RemotePrint, signal: AbortSignal): Promise<void> {
     try {
       const limited = clock.timeout(TIMEOUT.printerAnswerMs, signal);
       await sessionIn(state)?.remove(remote.name, limited);
     } catch (error) {
-      log.debug({ job, code: toErrorRecord(error).code }, "its file is left on the printer");
+      log.debug({ job, code: toErrorRecord(error).code }, "its file is still on the printer");
+      state.leftovers.push(remote.name);
+      if (state.leftovers.length > LIMIT.printerFacts.max) state.leftovers.shift();
     }
   }
 
@@ -109,17 +111,16 @@ export function makeRemoteWatch(context: RemoteContext): RemoteWatch {
 
   /** The wish of a person: told again until the printer shows that it has ended. */
   function cancelAgain(print: RemotePrint): void {
-    const nowMs = clock.monotonic();
-    const { cancelledAtMs } = print;
-    if (cancelledAtMs !== undefined && nowMs - cancelledAtMs < TIMEOUT.printerAnswerMs) return;
-    print.cancelledAtMs = nowMs;
+    if (clock.monotonic() < print.cancelNextMs) return;
+    print.cancelNextMs = Infinity; // a macro that takes long is not to run twice
     scope.start("cancel", async (signal) => {
       try {
-        await sessionIn(state)?.cancel(clock.timeout(TIMEOUT.printerAnswerMs, signal));
+        await sessionIn(state)?.cancel(clock.timeout(TIMEOUT.printerCommandMs, signal));
       } catch (error) {
         const { code, message } = toErrorRecord(error);
         log.warn({ job: print.job, code, why: message }, "cancel was not answered well");
       }
+      print.cancelNextMs = clock.monotonic() + TIMEOUT.printerAnswerMs;
     });
   }
 

@@ -105,6 +105,7 @@ export function prusalinkStorage(said: unknown): string | undefined {
   const usable = listAt(isFacts(said) ? said : {}, "storage_list").filter(
     (facts) => facts["available"] !== false && facts["read_only"] !== true,
   );
-  const path = usable.map((facts) => textAt(facts, "path")).find((text) => text !== undefined);
-  return path?.replace(/^\//, "");
+  return usable
+    .map((facts) => textAt(facts, "path")?.replace(/^\//, ""))
+    .find((path) => path !== undefined && /^[\w-]{1,40}$/.test(path)); // it becomes part of addresses
 }

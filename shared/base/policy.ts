@@ -97,6 +97,8 @@ export const TIMEOUT = {
   printerConnectMs: 15 * second,
   /** For its answer to a question or command; also the longest silence before it is asked again. */
   printerAnswerMs: 10 * second,
+  /** For pause, resume and cancel, which run macros and may answer after them; an agent waits longer. */
+  printerCommandMs: 45 * second,
   /** Between two questions to a printer that tells nothing by itself. */
   printerPollMs: second,
   /** An upload of which the printer takes nothing this long is given up. */
@@ -137,6 +139,9 @@ export const LIFE = {
 export const LIMIT = {
   bodyBytes: { max: 1_048_576, whenFull: "413 too_large" },
   gcodeBytes: { max: 268_435_456, whenFull: "413 too_large" },
+  /** Pictures that slicers put into one file, and bytes of one. */
+  thumbnails: { max: 8, whenFull: "further pictures of the file are passed over" },
+  thumbnailBytes: { max: 262_144, whenFull: "the picture is passed over" },
   promptChars: { max: 100_000, whenFull: "400 bad_request" },
   historyMessages: { max: 20, whenFull: "older messages are left out of the model's context" },
   frameBytes: { max: 4_194_304, whenFull: "the connection is closed" },
