@@ -16,6 +16,7 @@ import { QUEUE_USE_CASES } from "./queues.ts";
 import * as records from "./records.ts";
 import { registryUseCases } from "./registry.ts";
 import * as runArchive from "./run-archive.ts";
+import * as runCompare from "./run-compare.ts";
 import * as runList from "./run-list.ts";
 import * as runPatches from "./run-patches.ts";
 import * as runProposals from "./run-proposals.ts";
@@ -98,6 +99,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runPatched: runs.runPatched,
   runPatchProposed: runProposals.runPatchProposed,
   runPatchReverted: runs.runPatchReverted,
+  runCompared: runCompare.runCompared,
   runReplayed: runReplays.runReplayed,
   runRestored: runArchive.runRestored,
   approvals: runs.approvals,

@@ -268,6 +268,11 @@ export const ROUTES = {
     "What one node gave, whole, also where it is kept as a blob; place=",
   ),
   runPatches: get("/api/runs/:id/patches", "viewer", "Its patches: who, why, what"),
+  runCompared: get(
+    "/api/runs/:id/compare",
+    "viewer",
+    "It beside another run: patches, graphs, nodes and results; with=RUN",
+  ),
   runPatch: get("/api/runs/:id/patches/:number", "viewer", "One patch, and what it changed"),
   runEvents: {
     ...get("/api/runs/:id/events", "viewer", "Its live events; Last-Event-ID is a log position"),

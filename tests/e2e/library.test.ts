@@ -145,4 +145,58 @@ describe("patches of a workflow", { timeout: 120_000 }, () => {
     const { body: view } = await a.api("GET", `/api/runs/${run}`);
     expect(view.revision).toBe(1);
   });
+
+  it("[A27] two runs of one base with other patches are compared in a report", async () => {
+    await using a = await startAppliance({ parts: ["hub"] });
+    const graph = {
+      nodes: { ask: { type: "approval", question: "Go?" }, end: fn("plain") },
+      edges: [{ from: "ask", to: "end" }],
+      output: "${nodes.end.output}",
+    };
+    await a.api("POST", "/api/workflows", { name: "flow", graph });
+    const started = async (patches: readonly (readonly object[])[]): Promise<string> => {
+      const { body } = await a.api("POST", "/api/runs", { workflow: "flow" });
+      const { id } = body.run;
+      for (const [at, operations] of patches.entries()) {
+        const path = `/api/runs/${id}/patch`;
+        const reply = await a.api("POST", path, { operations, reason: `patch ${at + 1}` });
+        expect(reply.status).toBe(200);
+      }
+      const { body: run } = await a.api("GET", `/api/runs/${id}`);
+      await a.api("POST", `/api/approvals/${run.approvals.ask}/approve`, { reason: "yes" });
+      return id;
+    };
+    const set = (value: unknown): object => ({
+      op: "setNode",
+      id: "end",
+      at: "/with/value",
+      value,
+    });
+    const one = await started([[set("X")]]);
+    const two = await started([[set("Y")], [add("extra")]]);
+    const { status, body } = await a.api("GET", `/api/runs/${one}/compare?with=${two}`);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ sameBase: true, sameInputs: true, sameResult: false });
+    expect(body.runs).toMatchObject([
+      { id: one, state: "done", patches: [{ number: 1 }], tookMs: expect.any(Number) },
+      { id: two, state: "done", patches: [{ number: 1 }, { number: 2 }] },
+    ]);
+    expect(body.difference.nodes).toMatchObject([
+      { id: "end", change: "changed", fields: [{ field: "with.value", before: "X", after: "Y" }] },
+      { id: "extra", change: "added" },
+    ]);
+    expect(body.places).toContainEqual({
+      place: "extra",
+      states: [null, "done"],
+      attempts: [0, 1],
+      sameOutput: false,
+    });
+    const words = ["run", "compare", one, two, "--hub", a.url, "--token", a.token];
+    const told = await runGantry(words, {});
+    expect(told).toMatchObject({ code: 0, err: "" });
+    expect(told.out).toContain('~   with.value: "X" -> "Y"');
+    expect(told.out).toContain("the same base, the same inputs, another result");
+    const gone = await a.api("GET", `/api/runs/${one}/compare?with=run_none`);
+    expect([gone.status, gone.body.code]).toEqual([404, "not_found"]);
+  });
 });

@@ -9,6 +9,7 @@ import { badUsage, intOption, isOn, textOption } from "../args.ts";
 import { type Command, type Context, show, wordAt } from "../context.ts";
 import { isFile, readJson, readJsonFile } from "../json-file.ts";
 import { openClient } from "../opening.ts";
+import { renderComparison } from "../render/comparison.ts";
 import type { Look } from "../render/look.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
 import { clean, cleanLine } from "../render/text.ts";
@@ -66,6 +67,11 @@ export const run: Command = async (context) => {
         ...(at === undefined ? {} : { at }),
       };
       return accepted(await client.runReplayed({ id: id(), body, signal }));
+    }
+    case "compare": {
+      const query = { with: wordAt(context, 2, "The other run's id") };
+      const view = await client.runCompared({ id: id(), query, signal });
+      return show(context, view, (look) => renderComparison(look, view));
     }
     case "patch": {
       const operations = readJsonFile(context, wordAt(context, 2, "The file with the operations"));

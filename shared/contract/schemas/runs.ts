@@ -144,6 +144,37 @@ const runPatchSchema = z.object({
   approvedBy: z.string().optional(),
 });
 
+const comparedSchema = z.object({
+  id: z.string(),
+  version: z.string(),
+  state: z.enum(RUN_PHASES),
+  patches: z.array(z.object({ number: z.number().int(), reason: z.string() })),
+  tookMs: z.number().int().optional(),
+  costUsd: z.number().optional(),
+  error: faultSchema.optional(),
+});
+
+export const runComparisonSchema = z.object({
+  runs: z.tuple([comparedSchema, comparedSchema]),
+  /** They were started of one version: what differs comes of patches and of the world. */
+  sameBase: z.boolean(),
+  sameInputs: z.boolean(),
+  sameResult: z.boolean(),
+  /** From the first one's graph, as it is now, to the second one's. */
+  difference: differenceSchema,
+  /** Where they differ, the first 500. null: it is not in that run. */
+  places: z.array(
+    z.object({
+      place: z.string(),
+      states: z.tuple([z.string().nullable(), z.string().nullable()]),
+      attempts: z.tuple([z.number().int(), z.number().int()]),
+      sameOutput: z.boolean(),
+    }),
+  ),
+  placesDiffering: z.number().int(),
+});
+export type RunComparison = z.infer<typeof runComparisonSchema>;
+
 export const RUN_SCHEMAS = {
   runStarted: { body: runStartSchema, reply: acceptedSchema },
   /** The body is NDJSON of `runStartSchema`, the reply NDJSON of these. */
@@ -200,6 +231,7 @@ export const RUN_SCHEMAS = {
       sha256: z.string().optional(),
     }),
   },
+  runCompared: { query: z.object({ with: idSchema }), reply: runComparisonSchema },
   runPatches: { reply: z.object({ patches: z.array(runPatchSchema) }) },
   runPatch: { reply: runPatchSchema.extend({ difference: differenceSchema }) },
   runEvents: {
