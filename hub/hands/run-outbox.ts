@@ -12,7 +12,7 @@ import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { RunFact } from "@gantry/shared/contract/run-commands.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { act, byHub, type Hub } from "../hub.ts";
-import { roughChars } from "./json-size.ts";
+import { roughChars } from "../workflow/json-size.ts";
 
 const FACTS_MAX = 4_096;
 const CHARS_MAX = 512_000;

@@ -16,7 +16,7 @@ import type { Hub } from "../hub.ts";
 import type { RunRow } from "../ledger/run-row.ts";
 import type { RunWork, RunWorkOwner } from "../queues/item.ts";
 import type { Effect } from "../workflow/engine-types.ts";
-import { charsAtMost } from "./json-size.ts";
+import { charsAtMost } from "../workflow/json-size.ts";
 import type { Queues } from "./queues.ts";
 import type { RunOutbox } from "./run-outbox.ts";
 import type { ServeNode } from "./run-serving.ts";

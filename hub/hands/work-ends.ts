@@ -14,7 +14,7 @@ import type { HeldWork } from "@gantry/shared/contract/registry-ops.ts";
 import { act, byHub, type Hub, propose } from "../hub.ts";
 import type { Item, RunWork, RunWorkOwner } from "../queues/item.ts";
 import type { Scheduler } from "../queues/scheduler.ts";
-import { roughChars } from "./json-size.ts";
+import { roughChars } from "../workflow/json-size.ts";
 import type { Queues } from "./queues.ts";
 import type { Call, Streams } from "./work-streams.ts";
 

@@ -5,7 +5,7 @@ import type {
   RegistryCall,
   RegistryWork,
 } from "@gantry/shared/contract/registry-ops.ts";
-import { roughChars } from "./json-size.ts";
+import { roughChars } from "../workflow/json-size.ts";
 
 export type Say = (work: Omit<RegistryWork, "type" | "id">) => "sent" | "absent" | "full";
 export type Call<T extends RegistryCall["op"]> = Extract<RegistryCall, { op: T }>;

@@ -107,14 +107,21 @@ const copyOf = (frame: Frame): DraftFrame => ({
 export function newFrame(body: Body, vars: JsonObject, base: number): Frame {
   const count = body.nodes.length;
   return {
-    state: Array.from({ length: count }, () => NODE.pending),
-    attempt: Array.from({ length: count }, () => base),
-    output: Array.from({ length: count }, () => null),
+    state: listOf<number>(count, NODE.pending),
+    attempt: listOf(count, base),
+    output: listOf<Json>(count, null),
     more: {},
     open: body.flow,
     base,
     vars,
   };
+}
+
+/** Array.from takes a call for each. */
+function listOf<T>(count: number, each: T): T[] {
+  const list: T[] = [];
+  for (let at = 0; at < count; at += 1) list.push(each);
+  return list;
 }
 
 export const nodeOf = (cell: Cell, index: number): PlanNode => {

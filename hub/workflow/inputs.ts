@@ -22,20 +22,21 @@ const fits = ({ type }: InputRule, value: Json): boolean =>
 /** Pointers are into the inputs. */
 export function inputFaults(graph: Graph, given: JsonObject): readonly WorkflowFault[] {
   if (graph.inputs === undefined) return [];
-  const rules = new Map(Object.entries(graph.inputs));
+  const rules = graph.inputs;
   const faults: WorkflowFault[] = [];
-  for (const [name, rule] of rules) {
-    const pointer = formatPointer([name]);
+  for (const [name, rule] of Object.entries(rules)) {
     const value = memberOf(given, name);
     const isNeeded = rule.default === undefined && rule.required !== false;
-    if (value === undefined && isNeeded) {
+    if (value !== undefined ? fits(rule, value) : !isNeeded) continue;
+    const pointer = formatPointer([name]);
+    if (value === undefined) {
       faults.push(workflowFault("missing_input", pointer, `The input "${name}" is missing`));
-    } else if (value !== undefined && !fits(rule, value)) {
+    } else {
       faults.push(workflowFault("bad_input", pointer, `"${name}" is to be a ${rule.type}`));
     }
   }
   for (const name of Object.keys(given)) {
-    if (rules.has(name)) continue;
+    if (Object.hasOwn(rules, name)) continue;
     const message = `The workflow has no input "${name}"`;
     faults.push(workflowFault("unknown_input", formatPointer([name]), message));
   }

@@ -12,6 +12,7 @@ import type { RunDraft, RunFact } from "@gantry/shared/contract/run-commands.ts"
 import type { Role } from "@gantry/shared/contract/roles.ts";
 import type { TicketRow } from "@gantry/shared/contract/run-rows.ts";
 import type { Fact, Resolution } from "../../workflow/engine-types.ts";
+import { charsAtMost } from "../../workflow/json-size.ts";
 import type { Json, JsonObject } from "../../workflow/json-value.ts";
 import { type Context, rowOf } from "../context.ts";
 import type { RunRow } from "../run-row.ts";
@@ -52,6 +53,9 @@ export function runsStarted(context: Context, command: CommandOf<"runsStarted">)
   return { results, touched: turn.end() };
 }
 
+/** At most, in UTF-8. */
+const BYTES_OF_CHAR = 3;
+
 function prepare(
   context: Context,
   turn: Turn,
@@ -70,13 +74,13 @@ function prepare(
     rows.get("run", draft.run) !== undefined || rows.get("runLine", draft.run) !== undefined;
   if (rows.hot("run").has(draft.run) || (earlier === 0 && isOver()))
     throw new GantryError("conflict", `There is a run ${draft.run} already`);
-  const inputBytes = Buffer.byteLength(JSON.stringify(draft.inputs));
-  if (inputBytes > LIMIT.runInputBytes.max)
-    throw new GantryError(
-      "too_large",
-      `The inputs have ${inputBytes} bytes; ${LIMIT.runInputBytes.max} are the most`,
-      { details: { limit: "runInputBytes" } },
-    );
+  const { max } = LIMIT.runInputBytes;
+  const isSmall = BYTES_OF_CHAR * charsAtMost(draft.inputs) <= max; // nearly always, and found sooner
+  const inputBytes = isSmall ? 0 : Buffer.byteLength(JSON.stringify(draft.inputs));
+  if (inputBytes > max)
+    throw new GantryError("too_large", `The inputs have ${inputBytes} bytes; ${max} are the most`, {
+      details: { limit: "runInputBytes" },
+    });
   const { replayOf } = draft;
   if (replayOf?.from !== undefined)
     return prepareFork(context, draft, replayOf, replayOf.from, role);
