@@ -5,6 +5,8 @@
 //      everything else is passed over: a picture is never a reason to refuse a job.
 // GU2. It holds at most THUMBNAIL_BYTES_MAX of one picture and THUMBNAILS_MAX pictures.
 
+import { LIMIT } from "../base/policy.ts";
+
 export type ThumbnailFormat = "png" | "jpg" | "qoi";
 
 export interface Thumbnail {
@@ -21,8 +23,8 @@ export interface Thumbnails {
   found(): readonly Thumbnail[];
 }
 
-export const THUMBNAILS_MAX = 8;
-export const THUMBNAIL_BYTES_MAX = 262_144;
+export const THUMBNAILS_MAX = LIMIT.thumbnails.max;
+export const THUMBNAIL_BYTES_MAX = LIMIT.thumbnailBytes.max;
 /** Pixels of a side: a browser that is shown more would take memory for it. */
 const SIDE_MAX = 2_048;
 
