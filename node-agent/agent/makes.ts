@@ -18,7 +18,8 @@ export interface MakeTools {
   readonly onStep: (step: MakeStep, share: number) => void;
   /** The bytes are at the hub, on disk, when this resolves. */
   keep(bytes: Uint8Array): Promise<StoredFile>;
-  fetch(file: StoredFile): Promise<Uint8Array>;
+  /** A file of the hub. */
+  load(file: StoredFile): Promise<Uint8Array>;
 }
 
 /** What runners/cad.ts knows of bodies; it is loaded only where there is a program for parts. */
@@ -68,7 +69,7 @@ export async function makeFromBody(
   signal: AbortSignal,
 ): Promise<Made> {
   const steps = makeSteps(given, clock);
-  const mesh = bodies.readBody(await given.fetch(stl));
+  const mesh = bodies.readBody(await given.load(stl));
   const inspected = await steps.during("check", () => bodies.inspect(mesh, profile));
   const png = await steps.during("preview", inspected.picture);
   const gcode = await steps.during("slice", (onShare) =>

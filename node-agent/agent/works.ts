@@ -62,7 +62,7 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
   const makeTools = (job: string, token: number, signal: AbortSignal): MakeTools => ({
     onStep: (step, share) => void outbox.tell({ type: "makeStep", job, token, step, share }),
     keep: (bytes) => sends.send(job, token, bytes, signal),
-    async fetch({ sha256, sizeBytes }) {
+    async load({ sha256, sizeBytes }) {
       const path = await blobs.fetch(sha256, sizeBytes, signal);
       const bytes = await readFile(path);
       await cache.remove(sha256); // of no print: nobody else reads it
