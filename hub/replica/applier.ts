@@ -19,7 +19,7 @@ import type { Proposals } from "./proposals.ts";
 import type { Upkeep } from "./upkeep.ts";
 
 const APPLY_SLICE_MS = 2;
-const CHECKPOINT_ROWS = 4_000; // dirty rows that bring a checkpoint forward
+const CHECKPOINT_ROWS = 16_000; // dirty rows that bring a checkpoint forward
 
 export interface ApplierParts {
   readonly ledger: Ledger;
