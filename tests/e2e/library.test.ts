@@ -11,6 +11,12 @@ const FLOW = {
   nodes: { a: fn(1), wait: { type: "timer", delayMs: 3_600_000 } },
   edges: [{ from: "a", to: "wait" }],
 };
+const setEnd = (value: unknown): object => ({
+  op: "setNode",
+  id: "end",
+  at: "/with/value",
+  value,
+});
 const add = (id: string): object => ({ op: "addNode", id, node: fn(id) });
 
 async function keep(a: Appliance): Promise<string> {
@@ -166,14 +172,8 @@ describe("patches of a workflow", { timeout: 120_000 }, () => {
       await a.api("POST", `/api/approvals/${run.approvals.ask}/approve`, { reason: "yes" });
       return id;
     };
-    const set = (value: unknown): object => ({
-      op: "setNode",
-      id: "end",
-      at: "/with/value",
-      value,
-    });
-    const one = await started([[set("X")]]);
-    const two = await started([[set("Y")], [add("extra")]]);
+    const one = await started([[setEnd("X")]]);
+    const two = await started([[setEnd("Y")], [add("extra")]]);
     const { status, body } = await a.api("GET", `/api/runs/${one}/compare?with=${two}`);
     expect(status).toBe(200);
     expect(body).toMatchObject({ sameBase: true, sameInputs: true, sameResult: false });

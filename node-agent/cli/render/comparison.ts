@@ -10,8 +10,6 @@ const PLACES_SHOWN = 40;
 
 export function renderComparison(look: Look, view: RunComparison): string {
   const { runs, sameBase, sameInputs, sameResult, difference, places, placesDiffering } = view;
-  const same = (what: string, isSame: boolean): string =>
-    `${isSame ? "the same" : "another"} ${what}`;
   const summary = [same("base", sameBase), same("inputs", sameInputs), same("result", sameResult)];
   const table = renderTable(
     look,
@@ -51,3 +49,6 @@ export function renderComparison(look: Look, view: RunComparison): string {
   const more = placesDiffering > PLACES_SHOWN ? `\nand ${placesDiffering - PLACES_SHOWN} more` : "";
   return `${table}\n\n${summary.join(", ")}\n\n${renderDifference(look, difference)}\n\n${differing}${more}`;
 }
+
+const same = (what: string, isSame: boolean): string =>
+  `${isSame ? "the same" : "another"} ${what}`;
