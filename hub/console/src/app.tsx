@@ -15,6 +15,7 @@ import { ConfirmationsPage } from "./pages/confirmations.tsx";
 import { ConversationsPage } from "./pages/conversations.tsx";
 import { CostsPage } from "./pages/costs.tsx";
 import { EventsPage } from "./pages/events.tsx";
+import { FarmPage } from "./pages/farm.tsx";
 import { FlagsPage } from "./pages/flags.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
 import { LoginPage } from "./pages/login.tsx";
@@ -112,6 +113,8 @@ function PageOf({ place }: { readonly place: Place }) {
       );
     case "make":
       return <MakePage key={id} id={id} />;
+    case "farm":
+      return <FarmPage tab={query["tab"]} />;
     case "approvals":
       return <ApprovalsPage tab={query["tab"]} after={query["after"]} />;
     case "runs":

@@ -9,6 +9,7 @@ import { build } from "vite";
 import { afterAll, beforeAll, describe } from "vitest";
 import { hasChromium, launchChromium } from "./chromium.ts";
 import { type Facts, workshop } from "./mock-facts.ts";
+import { type FarmFacts, someFarm } from "./mock-farm.ts";
 import { MOCK_TOKEN, MockHub } from "./mock-hub.ts";
 import { engine as someRuns, type EngineFacts } from "./mock-runs.ts";
 
@@ -67,15 +68,22 @@ export interface Bench extends AsyncDisposable {
 export interface BenchOptions {
   readonly facts?: Facts;
   readonly engine?: EngineFacts;
+  readonly farm?: FarmFacts;
   readonly scheme?: "light" | "dark";
   readonly width?: number;
 }
 
 export async function openBench(
   { browser, dist }: Stage,
-  { facts = workshop(), engine = someRuns(), scheme = "light", width = 1_280 }: BenchOptions = {},
+  {
+    facts = workshop(),
+    engine = someRuns(),
+    farm = someFarm(),
+    scheme = "light",
+    width = 1_280,
+  }: BenchOptions = {},
 ): Promise<Bench> {
-  const hub = new MockHub(facts, dist, engine);
+  const hub = new MockHub(facts, dist, engine, farm);
   const address = await hub.listen();
   const context = await browser.newContext({
     colorScheme: scheme,

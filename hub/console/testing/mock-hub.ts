@@ -11,6 +11,7 @@ import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
 import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
+import { actOnFarm, type FarmFacts, noFarm, readFarm } from "./mock-farm.ts";
 import { actOnEngine, type EngineFacts, noEngine, readEngine } from "./mock-runs.ts";
 
 export const MOCK_TOKEN = "gt_mock_0123456789abcdef";
@@ -34,6 +35,7 @@ export interface Heard {
 export class MockHub {
   readonly facts: Facts;
   readonly engine: EngineFacts;
+  readonly farm: FarmFacts;
   /** Every API request but the feed's, in order. */
   readonly heard: Heard[] = [];
   /** The Last-Event-ID of each opening of the feed. */
@@ -42,6 +44,8 @@ export class MockHub {
   isAnswerFree = true;
   /** While it is true the feed answers 503, as a hub does that has no leader. */
   isFeedShut = false;
+  /** While it is true the wall is not answered. */
+  isWallShut = false;
   readonly #server = createServer((request, response) => void this.#serve(request, response));
   readonly #streams = new Set<ServerResponse>();
   readonly #waiting: (() => void)[] = [];
@@ -54,7 +58,9 @@ export class MockHub {
     facts: Facts,
     dist: string = join(import.meta.dirname, "..", "dist"),
     engine: EngineFacts = noEngine(),
+    farm: FarmFacts = noFarm(),
   ) {
+    this.farm = farm;
     this.facts = facts;
     this.engine = engine;
     this.#dist = dist;
@@ -119,7 +125,13 @@ export class MockHub {
       this.#session(method, body, response);
       return;
     }
-    if (!/gantry=yes/.test(request.headers.cookie ?? "")) {
+    const isOfWall =
+      url.pathname === "/api/wall" && request.headers.authorization === `Bearer ${MOCK_TOKEN}`;
+    if (isOfWall && this.isWallShut) {
+      problem(response, 503, "no_leader", "There is no leader now");
+      return;
+    }
+    if (!isOfWall && !/gantry=yes/.test(request.headers.cookie ?? "")) {
       problem(response, 401, "unauthenticated", "No valid token");
       return;
     }
@@ -141,8 +153,13 @@ export class MockHub {
       method === "GET"
         ? readEngine(this.engine, url.pathname, url.searchParams)
         : actOnEngine(this.engine, url.pathname, body, (type, id) => this.emit(type, id));
+    const ofFarm =
+      method === "GET"
+        ? readFarm(this.farm, this.facts.devices, url.pathname, url.searchParams)
+        : actOnFarm(this.farm, url.pathname, body, (type, id) => this.emit(type, id));
     const answer =
       ofEngine ??
+      ofFarm ??
       (method === "GET" ? this.#read(url.pathname) : this.#act(method, url.pathname, body));
     if (answer === undefined) problem(response, 404, "not_found", "There is no such thing");
     else json(response, 200, answer);

@@ -9,6 +9,7 @@ export const PAGES = [
   "confirmations",
   "approvals",
   "prints",
+  "farm",
   "make",
   "runs",
   "queues",
@@ -69,4 +70,9 @@ function decoded(text: string): string {
   } catch {
     return "";
   }
+}
+
+/** The token of `#wall=gt_...`: a screen on the wall, without anybody logged in. */
+export function wallTokenIn(hash: string): string | undefined {
+  return /^#wall=(gt_[\w-]{1,190})$/.exec(hash)?.[1];
 }

@@ -19,6 +19,7 @@ export const TITLES: Readonly<Record<Page, string>> = {
   confirmations: "Confirmations",
   approvals: "Approvals",
   prints: "Prints",
+  farm: "Farm",
   make: "Make",
   runs: "Runs",
   queues: "Queues",

@@ -1,0 +1,82 @@
+// The farm's pages and the wall, in Chromium against the mock hub.
+
+import { expect, it } from "vitest";
+import { describeInChromium, faultsOf, openBench } from "./testing/bench.ts";
+import { workshop } from "./testing/mock-facts.ts";
+import { MOCK_TOKEN } from "./testing/mock-hub.ts";
+
+const TABS = ["farm", "farm?tab=printers", "farm?tab=spools", "farm?tab=outcomes", "farm?tab=wall"];
+
+describeInChromium("the farm", (stage) => {
+  it("says why each print waits and what would change it, and ranks it by buttons", async () => {
+    await using at = await openBench(stage());
+    const page = await at.open("farm");
+    await page.getByText("prusa: its bed holds the part of prt_9").first().waitFor();
+    await page.getByText("Load ABS in ender: 1 print waits for it.").waitFor();
+    await page.getByText("All 2 printers").click();
+    await page.getByText("ender: it holds PLA, not PETG").waitFor();
+    await page.getByRole("button", { name: "Sooner: hinge-left" }).click();
+    await page.getByText("priority 8").waitFor();
+    const ranked = at.hub.heard.find(({ path }) => path === "/api/farm/queue/prt_f1");
+    expect(JSON.parse(ranked?.body ?? "")).toEqual({ priority: 8 });
+    expect(at.complaints).toEqual([]);
+  }, 30_000);
+
+  it("takes the word about a part together with the bed, never one without the other", async () => {
+    const facts = workshop();
+    facts.devices = facts.devices.map((row) => ({ ...row, bed: "part", bedJob: "prt_9" }));
+    await using at = await openBench(stage(), { facts });
+    const page = await at.open("farm?tab=printers");
+    const [device] = facts.devices;
+    await page.getByRole("button", { name: `Bed cleared, bad part: ${device?.id}` }).click();
+    await page.getByLabel("Reason").selectOption("warping");
+    await page.getByLabel("In your words").fill("corner up");
+    await page.getByRole("button", { name: "Bed is clear, part is bad" }).click();
+    const path = `/api/devices/${device?.id}/bed`;
+    await expect.poll(() => at.hub.heard.find((heard) => heard.path === path)?.body).toBeDefined();
+    expect(JSON.parse(at.hub.heard.find((heard) => heard.path === path)?.body ?? "")).toEqual({
+      outcome: "failed",
+      reason: "warping",
+      note: "corner up",
+      job: "prt_9",
+    });
+  }, 30_000);
+
+  it("the wall shows all printers to a screen that nobody is logged in at, and says when it is old", async () => {
+    await using at = await openBench(stage(), { width: 1_920 });
+    const page = await at.context.newPage();
+    await page.goto(`${at.address}/#wall=${MOCK_TOKEN}`);
+    await page.getByText("Clear the bed").waitFor();
+    await page.getByText("62 %").waitFor();
+    const tiles = await page.getByRole("heading", { level: 2 }).allTextContents();
+    expect(tiles).toEqual(["voron-2", "voron-1", "prusa", "ender"]);
+    const asked = at.hub.heard.map(({ path }) => path);
+    expect(new Set(asked)).toEqual(new Set(["/api/wall"]));
+    expect(await at.context.cookies()).toEqual([]);
+    expect(await faultsOf(page)).toEqual([]);
+    at.hub.isWallShut = true;
+    await page.getByRole("alert").getByText(/old/).waitFor({ timeout: 20_000 });
+  }, 60_000);
+
+  it.each([
+    ["light", 360],
+    ["dark", 1_280],
+  ] as const)(
+    "is readable by everybody and never too wide: %s, %i px",
+    async (scheme, width) => {
+      await using at = await openBench(stage(), { scheme, width });
+      const page = await at.open("farm");
+      for (const tab of TABS) {
+        await page.goto(`${at.address}/#/${tab}`);
+        await page.getByRole("heading", { level: 1, name: "Farm" }).waitFor();
+        await page.locator(".skeleton").first().waitFor({ state: "detached" });
+        expect([tab, await faultsOf(page)]).toEqual([tab, []]);
+        const folder = process.env["GANTRY_SHOTS"];
+        const name = `${tab.replaceAll(/\W/g, "-")}-${scheme}-${width}.png`;
+        if (folder !== undefined)
+          await page.screenshot({ path: `${folder}/${name}`, fullPage: true });
+      }
+    },
+    120_000,
+  );
+});

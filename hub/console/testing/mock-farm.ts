@@ -1,0 +1,218 @@
+// Test equipment: a farm that does not exist, in the shapes of contract/schemas/farm.ts.
+
+import type { EventType } from "@gantry/shared/contract/events.ts";
+import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
+import type {
+  FarmPrinterView,
+  FarmView,
+  SpoolView,
+  TallyView,
+  WallView,
+} from "@gantry/shared/contract/schemas/farm.ts";
+
+export interface FarmFacts {
+  view: FarmView;
+  spools: SpoolView[];
+  outcomes: Record<string, TallyView[]>;
+  wall: WallView;
+}
+
+const at = (minutes: number): string => new Date(Date.now() + minutes * 60_000).toISOString();
+
+export const noFarm = (): FarmFacts => ({
+  view: { queue: [], more: 0, loadings: [] },
+  spools: [],
+  outcomes: {},
+  wall: { at: at(0), printers: [], waiting: 0 },
+});
+
+const tally = (id: string, good: number, bad: number, reasons: Record<string, number> = {}) => ({
+  id,
+  name: id,
+  good,
+  bad,
+  goodShare: good / (good + bad),
+  reasons,
+  printedH: (good + bad) * 2.5,
+  grams: (good + bad) * 42,
+});
+
+export const someFarm = (): FarmFacts => ({
+  view: {
+    queue: [
+      {
+        id: "prt_f1",
+        name: "hinge-left",
+        by: "mara",
+        state: "ready",
+        printer: "any",
+        farm: {
+          needs: { material: "PETG", color: "FF8800", nozzleMm: 0.4, labels: ["enclosed"] },
+          dialect: "marlin",
+          priority: 7,
+          deadline: at(600),
+        },
+        estimatedS: 7_420,
+        grams: 84.2,
+        createdAt: at(-30),
+        dueAt: at(460),
+        reason: {
+          code: "bed_not_clear",
+          message: "prusa: its bed holds the part of prt_9",
+          change: "Take it off and say so: gantry bed clear prusa --outcome ok|failed",
+          printers: [
+            {
+              printer: "prusa",
+              code: "bed_not_clear",
+              message: "its bed holds the part of prt_9",
+              change: "Take it off",
+            },
+            {
+              printer: "ender",
+              code: "material_not_loaded",
+              message: "it holds PLA, not PETG",
+              change: "Load PETG",
+            },
+          ],
+        },
+      },
+      {
+        id: "prt_f2",
+        name: "a-case-with-a-very-long-name-that-has-no-room-on-a-phone",
+        by: "jon",
+        state: "ready",
+        printer: "any",
+        farm: { needs: { material: "ABS" }, dialect: "marlin", priority: 5 },
+        estimatedS: 3_600,
+        grams: 30,
+        createdAt: at(-20),
+        dueAt: at(1_900),
+        reason: {
+          code: "material_not_loaded",
+          message: "ender: it holds PLA, not ABS",
+          change: "Load ABS: gantry printer load ender SPOOL",
+          printers: [],
+        },
+      },
+    ],
+    more: 0,
+    loadings: [{ printer: "ender", material: "ABS", jobs: ["prt_f2"] }],
+  },
+  spools: [
+    {
+      id: "petg-1",
+      material: "PETG",
+      color: "FF8800",
+      leftG: 612.4,
+      reservedG: 84.2,
+      reservedFor: "prt_9",
+      usedG: 387.6,
+      costMicroUsdPerKg: 24_900_000,
+      printer: "prusa",
+      changedAt: at(-5),
+    },
+    {
+      id: "abs-1",
+      material: "ABS",
+      name: "from the shelf",
+      leftG: 1_000,
+      reservedG: 0,
+      usedG: 0,
+      changedAt: at(-500),
+    },
+  ],
+  outcomes: {
+    printer: [
+      tally("ender", 40, 3, { adhesion: 2, layer_shift: 1 }),
+      tally("prusa", 71, 1, { warping: 1 }),
+    ],
+    material: [tally("PETG", 60, 1, { warping: 1 }), tally("PLA", 51, 3, { adhesion: 3 })],
+    file: [],
+  },
+  wall: {
+    at: at(0),
+    waiting: 2,
+    printers: [
+      { id: "ender", state: "idle", bed: "clear", isMaintenanceDue: false, material: "PLA" },
+      {
+        id: "prusa",
+        state: "printing",
+        bed: "part",
+        isMaintenanceDue: false,
+        progress: 0.62,
+        remainingS: 2_520,
+        endsAt: at(42),
+        temperatures: { nozzleC: 239.6, nozzleTargetC: 240, bedC: 84.8, bedTargetC: 85 },
+        material: "PETG",
+      },
+      { id: "voron-1", state: "idle", bed: "part", isMaintenanceDue: false, material: "ABS" },
+      { id: "voron-2", state: "offline", bed: "clear", isMaintenanceDue: true },
+    ],
+  },
+});
+
+function printersOf(devices: readonly DeviceView[]): FarmPrinterView[] {
+  return devices.map((device, index) =>
+    index > 1
+      ? { device, loaded: {} }
+      : {
+          device,
+          loaded: { material: index === 0 ? "PLA" : "PETG", freeG: 528.2 },
+          profile: {
+            nozzleMm: 0.4,
+            labels: ["enclosed"],
+            isHeld: false,
+            maintenanceEveryH: 200,
+            printedH: 1_204.3,
+            sinceMaintenanceH: index === 0 ? 201.5 : 12,
+            isMaintenanceDue: index === 0,
+            ...(index === 0 ? {} : { spool: "petg-1" }),
+          },
+        },
+  );
+}
+
+/** What the farm answers; undefined where it is not asked. */
+export function readFarm(
+  facts: FarmFacts,
+  devices: readonly DeviceView[],
+  path: string,
+  query: URLSearchParams,
+): unknown {
+  switch (path) {
+    case "/api/farm":
+      return facts.view;
+    case "/api/farm/printers":
+      return { printers: printersOf(devices), limits: {} };
+    case "/api/farm/spools":
+      return { spools: facts.spools };
+    case "/api/farm/outcomes":
+      return { outcomes: facts.outcomes[query.get("of") ?? "printer"] ?? [] };
+    case "/api/wall":
+      return facts.wall;
+    default:
+      return undefined;
+  }
+}
+
+/** A change of the queue, with the event that a hub makes of it. */
+export function actOnFarm(
+  facts: FarmFacts,
+  path: string,
+  body: string,
+  emit: (type: EventType, id: string) => void,
+): unknown {
+  const [, , area, part, id] = path.split("/");
+  if (area !== "farm" || part !== "queue") return undefined;
+  const { priority } = JSON.parse(body) as { priority: number };
+  facts.view = {
+    ...facts.view,
+    queue: facts.view.queue.map((print) =>
+      print.id === id && print.farm !== undefined
+        ? { ...print, farm: { ...print.farm, priority } }
+        : print,
+    ),
+  };
+  emit("print.changed", id ?? "");
+  return facts.view;
+}
