@@ -22,6 +22,8 @@ export interface LevelOptions {
   readonly createIfMissing: boolean;
 }
 
+const CHAIN_MIN = 64; // operations; what a log writes at once is fewer
+
 /** Throws data_dir_locked, data_damaged, disk_full or io_error. */
 export async function openLevelStore(
   directory: string,
@@ -82,8 +84,9 @@ export async function openLevelStore(
         const [only] = operations;
         if (operations.length === 1 && only?.type === "put") {
           await db.put(only.key, only.value, { sync }); // what most commits are: a third cheaper
-        } else {
-          const chain = db.batch(); // half of what a list of operations costs this thread
+        } else if (operations.length < CHAIN_MIN) await db.batch([...operations], { sync });
+        else {
+          const chain = db.batch(); // half of what a long list of operations costs this thread
           for (const operation of operations) {
             if (operation.type === "put") chain.put(operation.key, operation.value);
             else chain.del(operation.key);

@@ -117,7 +117,9 @@ function install(plan: string): void {
     const write = (): Promise<unknown> => put.call(this, key, value, ...rest);
     return kinds.length === 0 ? write() : written(kinds, write);
   };
-  Level.prototype.batch = function (operations, ...rest) {
+  Level.prototype.batch = function (...all) {
+    if (all.length === 0) return batch.call(this); // a chained one: a checkpoint's, no entry is in it
+    const [operations, ...rest] = all;
     const puts = Array.isArray(operations)
       ? (operations as { type: string; key: string; value: Uint8Array }[])
       : [];
