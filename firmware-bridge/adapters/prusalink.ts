@@ -90,8 +90,14 @@ async function open(
     resume: (limited) => job("PUT", "/resume", limited),
     cancel: (limited) => job("DELETE", "", limited),
     async halt(limited) {
-      if (view.jobNumber() === undefined) await polled.pollNow(limited);
-      if (view.jobNumber() !== undefined) await job("DELETE", "", limited); // PA1
+      const number = view.jobNumber();
+      try {
+        if (number !== undefined) return await job("DELETE", "", limited); // PA1
+      } catch (error) {
+        if (!isRefusal(error)) throw error; // a job of another number may have begun
+      }
+      await polled.pollNow(limited);
+      if (view.jobNumber() !== number) await job("DELETE", "", limited);
     },
     recover: () => Promise.resolve(), // its errors are acknowledged at the printer alone
     outcome: () => Promise.resolve("unknown"), // it keeps no history
@@ -99,6 +105,9 @@ async function open(
     close: () => polled.close(),
   };
 }
+
+const isRefusal = (error: unknown): boolean =>
+  error instanceof GantryError && error.details["isRefused"] === true;
 
 /** PA2 */
 function authorized(send: HttpSend, auth: PrusalinkKey): HttpSend {

@@ -6,7 +6,10 @@ import { join } from "node:path";
 import { bambuPrinter } from "../adapters/bambu.ts";
 import { makeCheckPeer } from "../adapters/pins.ts";
 import { openSimulatedBambu } from "../simulator/network/bambu.ts";
-import { SIMULATED_SERIAL } from "../simulator/network/certificates.ts";
+import {
+  SIMULATED_BAMBU,
+  SIMULATED_SERIAL,
+} from "../simulator/network/certificates.test.support.ts";
 import { moonrakerPrinter } from "../adapters/moonraker.ts";
 import { octoprintPrinter } from "../adapters/octoprint.ts";
 import { prusalinkPrinter } from "../adapters/prusalink.ts";
@@ -101,7 +104,7 @@ export const EXAMINEES: readonly Examinee[] = [
     secrets: [KEY],
     async open() {
       const printer = makeFilePrinter();
-      const device = await openSimulatedBambu(printer, KEY);
+      const device = await openSimulatedBambu(printer, KEY, SIMULATED_BAMBU);
       const folder = mkdtempSync(join(tmpdir(), "gantry-pin-"));
       const checkPeer = makeCheckPeer({
         serial: SIMULATED_SERIAL,

@@ -14,7 +14,11 @@ import { makeCheckPeer } from "../adapters/pins.ts";
 import { prusalinkPrinter } from "../adapters/prusalink.ts";
 import type { RemotePrinter } from "../ports.ts";
 import { openSimulatedBambu, type SimulatedBambu } from "../simulator/network/bambu.ts";
-import { IMPOSTOR_TLS, SIMULATED_SERIAL } from "../simulator/network/certificates.ts";
+import {
+  IMPOSTOR_TLS,
+  SIMULATED_BAMBU,
+  SIMULATED_SERIAL,
+} from "../simulator/network/certificates.test.support.ts";
 import type { SimulatedDevice } from "../simulator/network/faults.ts";
 import { type FilePrinter, makeFilePrinter } from "../simulator/network/file-printer.ts";
 import { openSimulatedMoonraker } from "../simulator/network/moonraker.ts";
@@ -79,7 +83,7 @@ const DOORS: Readonly<
     return { device, remote: prusalinkPrinter({ base: baseOf(device), auth, clock }) };
   },
   async bambu(printer, code, dir) {
-    const device = await openSimulatedBambu(printer, RIGHT);
+    const device = await openSimulatedBambu(printer, RIGHT, SIMULATED_BAMBU);
     return { device, remote: bambuOf(device, code, join(dir, "pin")) };
   },
 };
@@ -238,7 +242,7 @@ describe.concurrent("printers on the network", () => {
   it("a Bambu's access code goes to no other machine that has its address (PI1, BB3)", async () => {
     using dir = folder();
     const pin = join(dir.path, "pin");
-    const device = await openSimulatedBambu(makeFilePrinter(), RIGHT);
+    const device = await openSimulatedBambu(makeFilePrinter(), RIGHT, SIMULATED_BAMBU);
     const events = { onStatus: () => undefined, onClosed: () => undefined };
     const signal = new AbortController().signal;
     const session = await bambuOf(device, RIGHT, pin).open(events, signal); // the first one is learned

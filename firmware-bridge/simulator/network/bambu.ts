@@ -4,7 +4,6 @@
 
 import { createServer, type TLSSocket } from "node:tls";
 import type { AddressInfo } from "node:net";
-import { SIMULATED_SERIAL, SIMULATED_TLS } from "./certificates.ts";
 import { GARBAGE, noFaults, type SimulatedDevice, takeFault } from "./faults.ts";
 import { type FilePrinter, type FilePrinterState, SIMULATED_NAME } from "./file-printer.ts";
 import { openSimulatedFtps } from "./ftps.ts";
@@ -22,6 +21,12 @@ export interface SimulatedBambu extends SimulatedDevice {
   wantSigned(): void;
 }
 
+/** Its certificate bears its serial number. */
+export interface BambuIdentity {
+  readonly serial: string;
+  readonly tls: { readonly key: string; readonly cert: string };
+}
+
 const STATES: Readonly<Record<FilePrinterState, string>> = {
   standby: "IDLE",
   printing: "RUNNING",
@@ -37,12 +42,12 @@ const UNSIGNED = 84_033_543;
 export async function openSimulatedBambu(
   printer: FilePrinter,
   code: string,
-  tls: typeof SIMULATED_TLS = SIMULATED_TLS,
+  { serial, tls }: BambuIdentity,
 ): Promise<SimulatedBambu> {
   const faults = noFaults();
   const sockets = new Set<TLSSocket>();
   const listeners = new Set<TLSSocket>();
-  const report = `device/${SIMULATED_SERIAL}/report`;
+  const report = `device/${serial}/report`;
   let told: Record<string, unknown> = {};
   let isSigned = false;
 
@@ -149,7 +154,7 @@ export async function openSimulatedBambu(
         return;
       case "publish":
         if (packet.id !== undefined) socket.write(shortPacket(0x40, packet.id));
-        if (packet.topic === `device/${SIMULATED_SERIAL}/request`) onRequest(packet.text);
+        if (packet.topic === `device/${serial}/request`) onRequest(packet.text);
         return;
       case "ping":
         socket.write(Buffer.from([0xd0, 0]));

@@ -3,7 +3,7 @@
 /** The name in both certificates. */
 export const SIMULATED_SERIAL = "GANTRYSIM0001";
 
-export const SIMULATED_TLS = {
+const SIMULATED_TLS = {
   key: `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgnmx6UVZ1aAaFhtYS
 GauoG0XfajAeHBqhL479A2+SSC2hRANCAATog+hW2FO/J61CQ0KjXVoTPFqUCQb8
@@ -45,3 +45,5 @@ moKkUPGc18DHhQ==
 -----END CERTIFICATE-----
 `,
 } as const;
+
+export const SIMULATED_BAMBU = { serial: SIMULATED_SERIAL, tls: SIMULATED_TLS } as const;
