@@ -154,11 +154,23 @@ describe("link", () => {
           // of the program, and rarely.
           expect(plain.filter((command) => program.includes(command)).length).toBeLessThan(10);
         }),
-        // Seed 0: noise made M1, which waits for a person, of an M105.
-        { numRuns: 50, examples: [[0]] },
+        // 0: noise made M1, which waits for a person, of an M105. 55747: late answers were taken for a
+        // proof, and the last line was lost. The seed is fixed because noise may win: a line's answer
+        // and both M105 that ask for it, spoilt one after the other, are an honest fault.
+        { numRuns: 50, seed: 5, examples: [[0], [55_747]] },
       );
     },
   );
+
+  it("loses no second to a spoilt line where the firmware says what room it has", () => {
+    const program = moves(3_000).map((line) => line.replace("F9000", "F60000"));
+    const { numbered, tookMs } = run(program, { baud: 250_000, seed: 3 }, (index) =>
+      index === 0 ? { badLinesPpm: 40_000 } : undefined,
+    );
+    expect(numbered).toEqual(program);
+    // 4 s without bad lines; 7.7 s with 120 of them, 21 s where some were waited for as lost answers.
+    expect(tookMs).toBeLessThan(12_000);
+  });
 
   it("executes 100,000 lines exactly although every hundredth is spoilt", () => {
     const program = Array.from(

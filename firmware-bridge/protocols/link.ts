@@ -23,6 +23,8 @@ export interface LinkPolicy {
   readonly windowBytes: number;
   /** Without `ok`, `busy` or `Resend` for this long an answer counts as lost. Over M113's 2 s. */
   readonly answerMs: number;
+  /** How long an answer may take where one is due at once; then it is asked for, without an alarm. */
+  readonly dueMs: number;
   /** Between two M105 that ask whether anybody is there. */
   readonly askMs: number;
   /** Unanswered M105 until the link is given up. */
@@ -38,6 +40,7 @@ export interface LinkPolicy {
 export const LINK_POLICY: LinkPolicy = {
   windowBytes: 120,
   answerMs: 2_500,
+  dueMs: 100, // many times what the lines in flight need
   askMs: 1_150, // two of them are longer than the 2 s between two `busy`
   asksMax: 2, // 2.5 s + 2 x 1.15 s: an honest fault within 5 s
   blockingMs: 300_000,
@@ -115,7 +118,13 @@ interface Flight {
 type Mode =
   | { readonly kind: "open" }
   /** After a Resend: the line falls silent before `backTo` is sent again. */
-  | { readonly kind: "quiet"; readonly untilMs: number; readonly backTo: number };
+  | {
+      readonly kind: "quiet";
+      readonly untilMs: number;
+      readonly backTo: number;
+      /** Nothing else was in flight: the `ok` of the Resend is the last that comes. */
+      readonly wasAlone?: boolean;
+    };
 
 const OPEN: Mode = { kind: "open" };
 
@@ -132,6 +141,9 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
   let bytesInFlight = 0;
   let signMs = 0; // last sign that lines are being worked off
   let asks = 0;
+  let hasStray = false;
+  let hasProbed = false; // since the last answer with a number
+  let plannerFree = 0; // as of the last answer that told it
   let isInDoubt = false;
   let provenNumber = FIRST_NUMBER - 1;
   let isAdvanced = false;
@@ -186,6 +198,7 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
 
   /** Takes the first `count` entries out of flight. */
   function land(count: number): void {
+    [hasStray, hasProbed] = [false, false];
     for (const sent of flight.splice(0, count)) {
       bytesInFlight -= sent.bytes;
       if (sent.number === undefined) continue;
@@ -197,20 +210,27 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
 
   function onOk(event: Extract<MarlinEvent, { kind: "ok" }>, nowMs: number): void {
     if (event.n !== undefined) {
+      plannerFree = event.p ?? 0;
       const index = flight.findIndex(({ number }) => number === event.n);
       isAdvanced = isAdvanced || index !== -1;
       if (index !== -1) land(index + 1); // a later ok answers for the lost ones before it
       return;
     }
     const head = flight[0];
+    if (mode.kind === "quiet" && mode.wasAlone) mode = { ...mode, untilMs: nowMs };
     if (head === undefined || mode.kind === "quiet") return; // the ok of a Resend
     const report = flight.findIndex(({ isReport }) => isReport);
     if (event.reading !== undefined && report !== -1) {
       onReport(report, nowMs);
       return;
     }
-    // With ADVANCED_OK a bare ok belongs to a Resend or to an unnumbered line, never to a number.
-    if (!isAdvanced || head.isReport) land(1);
+    // Answers that a full planner held back come after a Resend, too: taken for that of an M105, they
+    // would let its own answer, later, prove lines that it knows nothing of (seen: the last line lost).
+    if (head.isReport) return;
+    // With ADVANCED_OK a bare ok belongs to a Resend, or to a line that noise made unnumbered: then
+    // nothing more will come of it.
+    if (isAdvanced) hasStray = true;
+    else land(1);
   }
 
   function onReport(index: number, nowMs: number): void {
@@ -243,8 +263,9 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
       fault = { kind: "resends", line: number };
       return;
     }
+    hasStray = false;
     const untilMs = nowMs + policy.quietMs + bytesInFlight / policy.wireBytesPerMs;
-    mode = { kind: "quiet", untilMs, backTo: number };
+    mode = { kind: "quiet", untilMs, backTo: number, wasAlone: flight.length <= 1 };
   }
 
   /** The line is quiet: everything in flight was either answered or thrown away by the firmware. */
@@ -266,8 +287,12 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
       return;
     }
     asks += 1;
-    asked += 1;
     signMs = nowMs;
+    writeQuestion();
+  }
+
+  function writeQuestion(): void {
+    asked += 1;
     // The leading line end closes a line whose own end was lost.
     const wire = "\nM105\n";
     if (!flight.some(({ number }) => number === undefined)) {
@@ -276,6 +301,15 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
       bytesInFlight += wire.length;
     }
     output += wire;
+  }
+
+  /**
+   * With ADVANCED_OK the firmware said that it has room for moves, or it answered something that was
+   * no line of ours: what is silent now has lost a line or its answer, and need not be waited for.
+   */
+  function isDue(nowMs: number): boolean {
+    if (hasProbed || asks > 0 || nowMs - signMs < policy.dueMs) return false;
+    return (hasStray || plannerFree > 1) && !flight.some(({ isBlocking }) => isBlocking);
   }
 
   function patienceMs(): number {
@@ -334,7 +368,8 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
       }
       signMs = nowMs;
       asks = 0;
-      pump(nowMs);
+      if (mode.kind === "quiet" && nowMs >= mode.untilMs) goBack(mode.backTo, nowMs);
+      else pump(nowMs);
     },
     tick(nowMs) {
       if (fault !== undefined) return;
@@ -342,6 +377,9 @@ export function makeLink(policy: LinkPolicy = LINK_POLICY): Link {
         if (nowMs >= mode.untilMs) goBack(mode.backTo, nowMs);
       } else if (flight.length > 0 && nowMs - signMs >= patienceMs()) {
         ask(nowMs);
+      } else if (flight.length > 0 && isDue(nowMs)) {
+        hasProbed = true;
+        writeQuestion();
       } else {
         pump(nowMs);
       }
