@@ -27,18 +27,22 @@ const profile: SliceProfile = {
 };
 const NEVER_ENDS = "function f(n) = n < 2 ? 1 : f(n - 1) + f(n - 2); cube(f(90));";
 
-/** Command lines of all processes that have this word. */
-const running = (word: string): readonly string[] =>
-  readdirSync("/proc")
-    .filter((name) => /^\d+$/u.test(name))
-    .flatMap((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
-      } catch {
-        return []; // it has ended meanwhile
-      }
-    })
-    .filter((line) => line.includes(word));
+/** Processes that render now: ours, and those of tests that run beside this one. */
+const rendering = (): readonly string[] =>
+  readdirSync("/proc").filter((pid) => /^\d+$/u.test(pid) && commandOf(pid).includes("part.scad"));
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ");
+  } catch {
+    return ""; // it has ended meanwhile
+  }
+}
+
+const untilGone = (pids: readonly string[]): Promise<void> =>
+  vi.waitFor(() => expect(pids.filter((pid) => commandOf(pid).includes("part.scad"))).toEqual([]), {
+    timeout: 30_000,
+  });
 
 let tools: CadTools;
 beforeAll(async () => {
@@ -86,12 +90,15 @@ describe.runIf(hasOpenscad)("OpenSCAD in its sandbox", () => {
 
   it("ends a program that does not end, at its own time-out, and leaves nothing running", async () => {
     const quick = await openCadTools({ clock: systemClock, timeoutMs: 2_000 }, signal);
-    const told = await quick.render(NEVER_ENDS, false, signal).catch((error: unknown) => error);
+    const work = quick.render(NEVER_ENDS, false, signal).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(rendering()).not.toEqual([]), { timeout: 20_000, interval: 5 });
+    const pids = rendering();
+    const told = await work;
     expect(told).toMatchObject({
       code: "command_failed",
       message: expect.stringMatching(/^OpenSCAD was ended after 2 s/u) as unknown,
     });
-    await vi.waitFor(() => expect(running("part.scad")).toEqual([]), { timeout: 10_000 });
+    await untilGone(pids);
   }, 60_000);
 
   it("kills the program and all that it started when it is cancelled", async () => {
@@ -102,12 +109,11 @@ describe.runIf(hasOpenscad)("OpenSCAD in its sandbox", () => {
       stop.signal,
     );
     work.catch(() => {});
-    await vi.waitFor(() => expect(running("part.scad").length).toBeGreaterThan(0), {
-      timeout: 20_000,
-    });
+    await vi.waitFor(() => expect(rendering()).not.toEqual([]), { timeout: 20_000, interval: 5 });
+    const pids = rendering();
     stop.abort();
     await expect(work).rejects.toThrow("The work was cancelled");
-    await vi.waitFor(() => expect(running("part.scad")).toEqual([]), { timeout: 10_000 });
+    await untilGone(pids);
   }, 60_000);
 });
 
