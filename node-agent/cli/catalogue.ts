@@ -476,7 +476,10 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     wordsMin: 1,
     wordsMax: 2,
     options: {
-      role: text("ROLE", "viewer, operator, maker, safety or admin; default viewer"),
+      role: text(
+        "ROLE",
+        "viewer, operator, maker, safety, admin, or wall for a screen; default viewer",
+      ),
       days: text("N", "it expires after so many days"),
     },
     load: async () => (await import("./commands/people.ts")).token,
