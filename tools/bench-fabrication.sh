@@ -6,4 +6,6 @@ set -eu
 cd "$(dirname "$0")/.."
 sh tools/setup.sh --no-console
 export UV_THREADPOOL_SIZE=16
-exec nice -n -15 node_modules/.bin/node --disable-warning=ExperimentalWarning bench/fabrication.ts "$@"
+first=""
+if chrt -r 1 true 2>/dev/null; then first="chrt -r 1"; fi
+exec $first node_modules/.bin/node --disable-warning=ExperimentalWarning bench/fabrication.ts "$@"

@@ -211,6 +211,11 @@ export function startSupervisor(dataDir: string): AsyncDisposable {
   return { [Symbol.asyncDispose]: () => endOf(child, "SIGTERM") };
 }
 
+/** The floor of every program of ours. */
+export async function startNode(): Promise<void> {
+  await once(spawn(process.execPath, ["-e", "0"], { stdio: "ignore" }), "exit");
+}
+
 /** Resolves when the program has ended. */
 export async function pressStop(dataDir: string, printer: string): Promise<void> {
   const program = join(import.meta.dirname, "../../node-agent/bin/gantry.js");

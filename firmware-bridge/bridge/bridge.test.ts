@@ -194,6 +194,22 @@ describe.concurrent("the bridge", { timeout: 60_000 }, () => {
     expect(rig.executed()).toEqual([...COLD_JOB, ...FINISH]);
   });
 
+  it("is interrupted when the cable is pulled, and idle again once it is back", async () => {
+    await using rig = makeRig(FAST);
+    const agent = await ready(rig);
+    await agent.ask(rig.order("j1", ["G28", ...moves(5_000)]));
+    await until("some moves", () => (rig.executed().length > 50 ? true : undefined));
+    process.kill(Number(readFileSync(rig.files.pid, "utf8")), "SIGKILL");
+    expect(await agent.job("j1", "interrupted")).toMatchObject({
+      startedCount: 1,
+      error: { code: "device_offline" },
+    });
+    await agent.phase("idle");
+    await agent.ask(rig.order("j2", COLD_JOB, 2));
+    await agent.job("j2", "done");
+    expect(rig.executed().slice(-COLD_JOB.length - 2)).toEqual([...COLD_JOB, ...FINISH]);
+  });
+
   it("tells what the slicer says is left (M73)", async () => {
     await using rig = makeRig("speed=1&baud=0");
     const agent = await ready(rig);

@@ -9,8 +9,8 @@ import { sha256, startSha256 } from "@gantry/shared/base/digest.ts";
 import { type GcodeLimits, type GcodeScan, makeScanner } from "@gantry/shared/gcode/scan.ts";
 import type { JobFile } from "../ports.ts";
 
-/** About 3 ms of scanning: what the other printers of this process can wait for. */
-export const CHUNK_BYTES = 16_384;
+/** Under a millisecond of scanning: what the lines of the other printers, and of this one, wait for. */
+export const CHUNK_BYTES = 4_096;
 
 export interface Cleared {
   readonly scan: GcodeScan;
