@@ -178,6 +178,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   function stopAll(): void {
     for (const mine of flights.values())
       for (const { flight } of mine.values()) end(flight, reasonOf(signal));
+    wakeUp.abort(WOKEN); // the loop sleeps by this signal alone
   }
 
   async function run(): Promise<void> {
@@ -197,7 +198,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
         fireTimers();
         const waitMs = dirty.size > 0 ? 0 : untilDue();
         if (!wakeUp.signal.aborted || dirty.size > 0)
-          await clock.sleep(waitMs, AbortSignal.any([signal, wakeUp.signal])).catch(() => {}); // woken
+          await clock.sleep(waitMs, wakeUp.signal).catch(() => {}); // woken, or the reign is over
         if (wakeUp.signal.aborted) wakeUp = new AbortController();
       }
     } finally {
@@ -224,9 +225,9 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
         hub.log.error({ run: id, text: String(error) }, "what a run owes could not be read");
       }
       count += 1;
-      if (count === LOOKS_AT_ONCE) return;
+      if (count === LOOKS_AT_ONCE) break;
     }
-    if (queues !== undefined) queues.isReadingRuns = false; // all that the reign began with
+    if (queues !== undefined && unread.size === 0) queues.isReadingRuns = false; // QH4
   }
 
   return { run };

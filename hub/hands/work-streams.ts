@@ -79,10 +79,12 @@ export function makeStreams(): Streams {
 export function sayAll(stream: Stream, jobs: readonly LeasedWork[]): boolean {
   let from = 0;
   let bytes = 0;
-  for (const [place, job] of jobs.entries()) {
-    bytes += roughChars(job.data);
+  for (let place = 0; place < jobs.length; place += 1) {
+    bytes += roughChars(jobs[place]?.data);
     if (bytes < MESSAGE_BYTES && place + 1 < jobs.length) continue;
-    if (stream.say({ jobs: jobs.slice(from, place + 1) }) !== "sent") return false;
+    const isWhole = from === 0 && place + 1 === jobs.length;
+    const some = isWhole ? jobs : jobs.slice(from, place + 1);
+    if (stream.say({ jobs: some }) !== "sent") return false;
     from = place + 1;
     bytes = 0;
   }
