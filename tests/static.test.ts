@@ -54,14 +54,15 @@ describe("the whole house", () => {
     ).toEqual([]);
     // Every wait goes through the Clock, so no loop can retry by a timer of its own. The exceptions are
     // a process under test, one in a model's child, which flushes what it has said, one that closes the
-    // pipe of such a child after its end, one that measures how late the loop itself is, and one that
-    // gathers writes of a mark nobody waits for.
+    // pipe of such a child after its end, one that measures how late the loop itself is, one that
+    // gathers writes of a mark nobody waits for, and one that tells systemd that the loop turns.
     const timers = linesWith(/(?<!\.)\bset(Timeout|Interval)\(/, sources()).map(
       (place) => place.split(":")[0],
     );
     expect(new Set(timers.filter((path) => path?.startsWith("hub/console/") === false))).toEqual(
       new Set([
         "shared/flow/clock.ts",
+        "shared/adapters/service-manager.ts",
         "hub/adapters/tail-mark.ts",
         "hub/roots/pulse.ts",
         "node-agent/adapters/llama-process.ts",

@@ -28,11 +28,10 @@ export async function stopHere(
     const decoder = makeSocketDecoder();
     let known: readonly string[] = [];
     const settle = (stopped: readonly string[] | undefined): void => {
-      clearTimeout(limit);
       resolve(stopped);
       socket.destroy();
     };
-    const limit = setTimeout(() => settle(undefined), LIMIT_MS);
+    AbortSignal.timeout(LIMIT_MS).addEventListener("abort", () => settle(undefined)); // LS2
     socket.on("connect", () => {
       const order = { type: "stop", id: ID, ...(printer === undefined ? {} : { printer }) };
       socket.write(encodeSocketFrame([order]));
