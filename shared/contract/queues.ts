@@ -32,7 +32,10 @@ export interface QueuePolicy extends Allowance {
   readonly backoff?: BackoffPolicy | undefined;
   /** From the start of a try to its end; TIMEOUT.commandMs where left out. */
   readonly timeoutMs?: number | undefined;
-  /** False: a job that is done leaves no row. True where left out. */
+  /**
+   * False: a job that is done leaves no row. True where left out, but for tasks of runs: their runs say
+   * what they gave, and they leave a row only where this says true.
+   */
   readonly keepDone?: boolean | undefined;
   /** Turns in a row of a workspace; 1 where left out. */
   readonly weights?: Readonly<Record<string, number>> | undefined;
