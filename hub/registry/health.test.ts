@@ -118,6 +118,12 @@ describe("health", () => {
     expect(isUnfit([stall(999), stall(5_000), stall(11_000)], 11_000)).toBe(false);
   });
 
+  it("advises it once in five minutes, so that leadership does not go round among slow hubs", () => {
+    const stalls = [stall(309_000), stall(310_000), stall(310_999)];
+    expect(isUnfit(stalls, 310_999, 11_000)).toBe(false);
+    expect(isUnfit(stalls, 311_000, 11_000)).toBe(true);
+  });
+
   it("holds a node that flaps in suspect until its hold is over", () => {
     const row = node("a", "suspect", { heldUntilMs: 10_000 });
     expect(states(row, heard(0, { timeMs: 9_999 }))).toEqual([]);

@@ -42,6 +42,11 @@ const REMOVE_GRACE_MS = 3_600_000;
 /** Stalls that make a leader unfit: three in ten seconds. */
 const UNFIT_STALLS = 3;
 const UNFIT_WINDOW_MS = 10_000;
+/**
+ * A hub that handed over for its stalls and leads again keeps on for so long: where the others stall as
+ * much, leadership that goes round and round is worse (97 times in nine minutes, measured at load 25).
+ */
+const UNFIT_REST_MS = 300_000;
 
 export interface Hearing {
   /** Monotonic ms at which each node was last heard in this reign. */
@@ -131,8 +136,9 @@ function stalledBetween(stalls: readonly Stall[], fromMs: number, toMs: number):
 const doubts = ({ stalls, nowMs }: Hearing, { beatMs }: HealthPolicy): boolean =>
   stalls.some(({ fromMs, toMs }) => toMs - fromMs >= beatMs && nowMs - toMs < 2 * beatMs);
 
-/** A leader that stalls this often should hand over. */
-export const isUnfit = (stalls: readonly Stall[], nowMs: number): boolean =>
+/** A leader that stalls this often should hand over; `lastMs`: when it did so before. */
+export const isUnfit = (stalls: readonly Stall[], nowMs: number, lastMs = -Infinity): boolean =>
+  nowMs - lastMs >= UNFIT_REST_MS &&
   stalls.filter(({ toMs }) => nowMs - toMs <= UNFIT_WINDOW_MS).length >= UNFIT_STALLS;
 
 /**

@@ -59,6 +59,8 @@ export function makeRegistryLoop(parts: RegistryLoopParts): RegistryLoop {
     else leases?.changed(row, clock.monotonic());
   }
 
+  let handedOverAtMs = -Infinity; // of this hub, over all its reigns
+
   async function run(term: number, signal: AbortSignal): Promise<void> {
     const sinceMs = clock.monotonic();
     const reign = { sinceMs, electionMs: parts.electionMs() };
@@ -85,7 +87,9 @@ export function makeRegistryLoop(parts: RegistryLoopParts): RegistryLoop {
       const changes = judge(rows.hot("node").values(), hearing);
       await Promise.all(changes.map((change) => say({ ...change, term }))); // RG1
       for (const { node, state } of changes) if (state === "down") forgetPrinters(node);
-      if (isUnfit(all, nowMs)) parts.onUnfit?.();
+      if (!isUnfit(all, nowMs, handedOverAtMs)) return;
+      handedOverAtMs = nowMs;
+      parts.onUnfit?.();
     }
 
     function forgetPrinters(node: string): void {

@@ -78,6 +78,11 @@ describe("a call", () => {
     expect(await codeOf(asked)).toBe("no_model");
   });
 
+  it("takes 503 without a word, of a door that closes, for a hub that is not there", async () => {
+    hub.on("GET /api/devices", (_, reply) => void reply.writeHead(503).end());
+    expect(await codeOf(clientOf().devices())).toBe("unreachable");
+  });
+
   it("gives a code of a newer hub the most general one of its status", async () => {
     hub.on("GET /api/devices", (_, reply) =>
       sendJson(reply, { code: "from_the_future", detail: "?", status: 404 }, 404),

@@ -82,6 +82,7 @@ function causeOf(error: unknown): string {
 
 /** The first code of the table with this status: the most general one. */
 function codeOfStatus(status: number): ErrorCode {
+  if (status >= 502 && status <= 504) return "unreachable"; // a door that closes, or a proxy in between
   const codes = Object.keys(ERRORS).filter(isErrorCode);
   const same = codes.find((code) => ERRORS[code].http === status);
   if (same !== undefined) return same;
