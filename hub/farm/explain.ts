@@ -35,12 +35,15 @@ export interface Loading {
 
 export interface FarmPlan {
   readonly assignments: readonly Assignment[];
-  /** Every print that waits, the first due first. */
+  /** Prints that wait, the first due first, as many as were asked for. */
   readonly waiting: readonly { readonly job: PrintRow; readonly reason: WaitReason }[];
   readonly loadings: readonly Loading[];
 }
 
-/** `jobs`: those that wait, for a word or for a printer. `most`: how many are explained. */
+/**
+ * `jobs`: those that wait, for a word or for a printer. `most`: of how many it is told why, and what
+ * to load. O(most x printers) beside the plan.
+ */
 export function explainFarm(
   jobs: readonly PrintRow[],
   printers: readonly FarmPrinter[],
@@ -48,13 +51,14 @@ export function explainFarm(
 ): FarmPlan {
   const assignments = planPrints(jobs, printers);
   const given = new Map(assignments.map((each) => [each.job.id, each]));
-  const waiting = jobs.toSorted(compareJobs);
+  const waiting = jobs.toSorted(compareJobs).slice(0, most);
   const others = new Map(assignments.map(({ job, printer }) => [printer.device.id, job]));
   return {
     assignments,
-    waiting: waiting
-      .slice(0, most)
-      .map((job) => ({ job, reason: reasonOf(job, printers, given.get(job.id), others) })),
+    waiting: waiting.map((job) => ({
+      job,
+      reason: reasonOf(job, printers, given.get(job.id), others),
+    })),
     loadings: loadingsFor(waiting.filter(isPlannable), printers),
   };
 }

@@ -13,6 +13,9 @@ import { farmPrinters, type LocalTime } from "./farm.ts";
 import type { Orders } from "./orders.ts";
 
 const REFUSED_PAUSE_MS = 5_000; // before a printer that refused is tried again
+/** A plan that takes longer than this is made at most a twentieth of the time: others use this thread. */
+const PLAN_MS = 20;
+const PLAN_REST = 19;
 
 export interface PrintDuties {
   readonly sweep: () => Promise<void>;
@@ -28,6 +31,7 @@ export function makePrintDuties(
 ): PrintDuties {
   const { rows, clock } = hub;
   const notBeforeMs = new Map<string, number>(); // by job, monotonic
+  let planNotBeforeMs = 0;
 
   /** Leased jobs are reminded of; of the ready ones, those that have a printer now are leased. */
   async function sweep(): Promise<void> {
@@ -38,10 +42,14 @@ export function makePrintDuties(
       else if ((notBeforeMs.get(print.id) ?? 0) > clock.monotonic()) resting.add(print.printer);
       else if (isPlannable(print)) ready.push(print);
     }
-    if (ready.length === 0) return;
+    const beganMs = clock.monotonic();
+    if (ready.length === 0 || beganMs < planNotBeforeMs) return;
     const printers = farmPrinters(hub, link().heard(), localOf);
     const awake = printers.filter(({ device }) => !resting.has(device.id));
-    for (const { job, printer, why } of planPrints(ready, awake)) {
+    const plan = planPrints(ready, awake);
+    const tookMs = clock.monotonic() - beganMs;
+    if (tookMs > PLAN_MS) planNotBeforeMs = clock.monotonic() + PLAN_REST * tookMs;
+    for (const { job, printer, why } of plan) {
       await leasePrint(job, printer.device, why);
     }
   }
