@@ -1,11 +1,19 @@
 // The farm's pages and the wall, in Chromium against the mock hub.
 
+import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
 import { describeInChromium, faultsOf, openBench } from "./testing/bench.ts";
 import { workshop } from "./testing/mock-facts.ts";
 import { MOCK_TOKEN } from "./testing/mock-hub.ts";
 
 const TABS = ["farm", "farm?tab=printers", "farm?tab=spools", "farm?tab=outcomes", "farm?tab=wall"];
+
+/** Pictures for people to look at, where GANTRY_SHOTS names a folder. */
+async function shoot(page: Page, name: string): Promise<void> {
+  const folder = process.env["GANTRY_SHOTS"];
+  if (folder !== undefined)
+    await page.screenshot({ path: `${folder}/${name}.png`, fullPage: true });
+}
 
 describeInChromium("the farm", (stage) => {
   it("says why each print waits and what would change it, and ranks it by buttons", async () => {
@@ -54,6 +62,7 @@ describeInChromium("the farm", (stage) => {
     expect(new Set(asked)).toEqual(new Set(["/api/wall"]));
     expect(await at.context.cookies()).toEqual([]);
     expect(await faultsOf(page)).toEqual([]);
+    await shoot(page, "wall-1920");
     at.hub.isWallShut = true;
     await page.getByRole("alert").getByText(/old/).waitFor({ timeout: 20_000 });
   }, 60_000);
@@ -71,10 +80,7 @@ describeInChromium("the farm", (stage) => {
         await page.getByRole("heading", { level: 1, name: "Farm" }).waitFor();
         await page.locator(".skeleton").first().waitFor({ state: "detached" });
         expect([tab, await faultsOf(page)]).toEqual([tab, []]);
-        const folder = process.env["GANTRY_SHOTS"];
-        const name = `${tab.replaceAll(/\W/g, "-")}-${scheme}-${width}.png`;
-        if (folder !== undefined)
-          await page.screenshot({ path: `${folder}/${name}`, fullPage: true });
+        await shoot(page, `${tab.replaceAll(/\W/g, "-")}-${scheme}-${width}`);
       }
     },
     120_000,
