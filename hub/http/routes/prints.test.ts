@@ -402,6 +402,7 @@ describe("a print for any printer", () => {
         ["nozzle", "0.6"],
         ["labels", "enclosed"],
         ["priority", "7"],
+        ["grams", ""],
         ["volume", "200x200x180"],
       ]),
     );

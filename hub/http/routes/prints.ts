@@ -144,9 +144,11 @@ function namesOf(
   return { printer: validate(idSchema, printer ?? ANY_PRINTER, "printer"), name };
 }
 
-/** What is asked of a printer, of a form's or an address's fields. */
+/** What is asked of a printer, of a form's or an address's fields; an empty one asks nothing. */
 const wishIn = (fields: Iterable<readonly [string, string]>): unknown =>
-  Object.fromEntries([...fields].filter(([name]) => FARM_FIELDS.includes(name)));
+  Object.fromEntries(
+    [...fields].filter(([name, text]) => text !== "" && FARM_FIELDS.includes(name)),
+  );
 
 /** Throws bad_request for needs that are none, and for needs beside a printer that is named. */
 function farmOf(printer: string, asked: unknown): FarmWish | undefined {
