@@ -124,7 +124,7 @@ describe.skipIf(!hasAnsible)("the installation of three hubs", { timeout: 60_000
     expect(made["hub1"]?.client["GANTRY_HTTP_HOST"]).toBe("127.0.0.1");
   });
 
-  it.each(["site.yml", "rollback.yml"])("%s can be read by ansible", (playbook) => {
+  it.each(["site.yml", "rollback.yml", "restart.yml"])("%s can be read by ansible", (playbook) => {
     const { status } = run(["--syntax-check", "-i", "inventory.example.yml", playbook]);
     expect(status).toBe(0);
   });
@@ -134,11 +134,18 @@ const text = (name: string): string => readFileSync(join(ansible, name), "utf8")
 
 describe("the playbooks", () => {
   it("take one running hub at a time, and only when the others are well", () => {
-    for (const name of ["site.yml", "rollback.yml"]) {
-      expect(text(name)).toMatch(/serial: 1\n {2}max_fail_percentage: 0/);
-      expect(text(name)).toContain("tasks_from: leave.yml");
-      expect(text(name)).toContain("tasks_from: level.yml");
+    const tasks = "roles/gantry_hub/tasks";
+    for (const [playbook, file] of [
+      ["site.yml", "site.yml"],
+      ["rollback.yml", `${tasks}/rollback.yml`],
+      ["restart.yml", `${tasks}/restart.yml`],
+    ] as const) {
+      expect(text(playbook)).toMatch(/serial: 1\n {2}max_fail_percentage: 0/);
+      expect(text(file)).toContain("leave.yml");
+      expect(text(file) + text(playbook)).toContain("level.yml");
     }
+    // A change of settings restarts with the same care.
+    expect(text("roles/gantry_hub/handlers/main.yml")).toContain("restart.yml");
   });
 
   it("use no command of gantry that there is not", () => {
