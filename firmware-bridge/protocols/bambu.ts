@@ -18,6 +18,7 @@ import {
   parseFacts,
   secondsOf,
   shareOf,
+  temperaturesAt,
   textAt,
 } from "./facts.ts";
 import type { Activity, RemoteStatus } from "./remote.ts";
@@ -151,7 +152,10 @@ function statusOf(print: Facts, version: Facts): RemoteStatus {
     file: name === "" ? undefined : name, // BA2
     progress: shareOf(percent === undefined ? undefined : percent / 100),
     remainingS: secondsOf(minutes === undefined ? undefined : minutes * 60),
-    temperatures: temperaturesOf(print),
+    temperatures: temperaturesAt(
+      [print, "nozzle_temper", "nozzle_target_temper"],
+      [print, "bed_temper", "bed_target_temper"],
+    ),
     fault:
       activity === "failed"
         ? `The printer stopped the print${error === 0 ? "" : ` with ${codeOf(error)}`}`
@@ -164,17 +168,6 @@ function statusOf(print: Facts, version: Facts): RemoteStatus {
     notices: notices.length === 0 ? undefined : notices,
     materials: materials.length === 0 ? undefined : materials,
   });
-}
-
-function temperaturesOf(print: Facts): RemoteStatus["temperatures"] {
-  const nozzleC = numberAt(print, "nozzle_temper");
-  if (nozzleC === undefined) return undefined;
-  return {
-    nozzleC,
-    nozzleTargetC: numberAt(print, "nozzle_target_temper") ?? 0,
-    bedC: numberAt(print, "bed_temper") ?? 0,
-    bedTargetC: numberAt(print, "bed_target_temper") ?? 0,
-  };
 }
 
 /** As Bambu's own pages name them, so that a person can look them up. */

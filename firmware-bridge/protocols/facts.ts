@@ -2,6 +2,7 @@
 // should be is absent, never an error.
 
 import { LIMIT } from "@gantry/shared/base/policy.ts";
+import type { Temperatures } from "@gantry/shared/contract/bridge.ts";
 
 export type Facts = Readonly<Record<string, unknown>>;
 
@@ -44,6 +45,18 @@ export function numberAt(facts: Facts, name: string): number | undefined {
 
 export function flagAt(facts: Facts, name: string): boolean {
   return facts[name] === true;
+}
+
+/** Where a heater's temperature and its target stand. */
+type HeaterPlace = readonly [facts: Facts, now: string, target: string];
+
+/** Undefined where the nozzle's is not told; anything else that is not told is 0. */
+export function temperaturesAt(nozzle: HeaterPlace, bed: HeaterPlace): Temperatures | undefined {
+  const at = ([facts, now, target]: HeaterPlace) =>
+    [numberAt(facts, now), numberAt(facts, target) ?? 0] as const;
+  const [nozzleC, nozzleTargetC] = at(nozzle);
+  const [bedC = 0, bedTargetC] = at(bed);
+  return nozzleC === undefined ? undefined : { nozzleC, nozzleTargetC, bedC, bedTargetC };
 }
 
 /** The objects of a list, at most as many as are told of a printer. */

@@ -19,6 +19,7 @@ import {
   parseFacts,
   secondsOf,
   shareOf,
+  temperaturesAt,
   textAt,
 } from "./facts.ts";
 import type { Activity, Outcome, RemoteStatus } from "./remote.ts";
@@ -174,7 +175,10 @@ function jobOf(objects: Facts, klippy: string, klippyMessage: string | undefined
     file: file === "" ? undefined : file,
     progress,
     remainingS: remainingOf(progress, numberAt(stats, "print_duration")),
-    temperatures: temperaturesOf(objects),
+    temperatures: temperaturesAt(
+      [factsAt(objects, "extruder"), "temperature", "target"],
+      [factsAt(objects, "heater_bed"), "temperature", "target"],
+    ),
     fault: activity === "failed" ? oneLine(textAt(stats, "message")) : undefined,
     notices: message === undefined ? undefined : [message],
   };
@@ -192,19 +196,6 @@ const remainingOf = (progress: number | undefined, printedS: number | undefined)
   progress === undefined || printedS === undefined || progress < SURE_SHARE
     ? undefined
     : secondsOf(printedS / progress - printedS);
-
-function temperaturesOf(objects: Facts): RemoteStatus["temperatures"] {
-  const nozzle = factsAt(objects, "extruder");
-  const bed = factsAt(objects, "heater_bed");
-  const nozzleC = numberAt(nozzle, "temperature");
-  if (nozzleC === undefined) return undefined;
-  return {
-    nozzleC,
-    nozzleTargetC: numberAt(nozzle, "target") ?? 0,
-    bedC: numberAt(bed, "temperature") ?? 0,
-    bedTargetC: numberAt(bed, "target") ?? 0,
-  };
-}
 
 const isLength = (value: unknown): value is number =>
   typeof value === "number" && value >= 10 && value <= 10_000;

@@ -12,6 +12,7 @@ import {
   parseFacts,
   secondsOf,
   shareOf,
+  temperaturesAt,
   textAt,
 } from "./facts.ts";
 import type { Activity, Outcome, RemoteStatus } from "./remote.ts";
@@ -72,16 +73,10 @@ function faultOf(printer: Facts | undefined, job: Facts): string {
 }
 
 function temperaturesOf(said: Facts): RemoteStatus["temperatures"] {
-  const tool = factsAt(said, "tool0");
-  const bed = factsAt(said, "bed");
-  const nozzleC = numberAt(tool, "actual");
-  if (nozzleC === undefined) return undefined;
-  return {
-    nozzleC,
-    nozzleTargetC: numberAt(tool, "target") ?? 0,
-    bedC: numberAt(bed, "actual") ?? 0,
-    bedTargetC: numberAt(bed, "target") ?? 0,
-  };
+  return temperaturesAt(
+    [factsAt(said, "tool0"), "actual", "target"],
+    [factsAt(said, "bed"), "actual", "target"],
+  );
 }
 
 /** Of `GET /api/files/local/NAME`: the record of its prints. OP1 */

@@ -13,6 +13,7 @@ import {
   numberAt,
   secondsOf,
   shareOf,
+  temperaturesAt,
   textAt,
 } from "./facts.ts";
 import type { Activity, RemoteStatus } from "./remote.ts";
@@ -69,7 +70,10 @@ export function makePrusalinkView(): PrusalinkView {
         file: name ?? (number !== undefined && seen?.number === number ? seen.file : undefined), // PL2
         progress: shareOf(percent === undefined ? undefined : percent / 100),
         remainingS: secondsOf(numberAt(summary, "time_remaining")),
-        temperatures: temperaturesOf(printer),
+        temperatures: temperaturesAt(
+          [printer, "temp_nozzle", "target_nozzle"],
+          [printer, "temp_bed", "target_bed"],
+        ),
         fault: activity === "fault" ? (notices[0] ?? "The printer shows an error") : undefined,
         firmware: text,
         isSimulated: text?.includes(SIMULATED) ?? false,
@@ -87,17 +91,6 @@ function noticesOf(printer: Facts, state: string): string[] {
     return facts["ok"] === false && message !== undefined ? [message] : [];
   });
   return state === "ATTENTION" ? ["Somebody must look at the printer", ...said] : said;
-}
-
-function temperaturesOf(printer: Facts): RemoteStatus["temperatures"] {
-  const nozzleC = numberAt(printer, "temp_nozzle");
-  if (nozzleC === undefined) return undefined;
-  return {
-    nozzleC,
-    nozzleTargetC: numberAt(printer, "target_nozzle") ?? 0,
-    bedC: numberAt(printer, "temp_bed") ?? 0,
-    bedTargetC: numberAt(printer, "target_bed") ?? 0,
-  };
 }
 
 /** Of `GET /api/v1/storage`: where files may be written, such as `usb`. */

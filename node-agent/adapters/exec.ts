@@ -5,12 +5,11 @@
 // X2. Output past OUTPUT_BYTES_MAX is read and dropped (a full pipe would hang the program); the
 //     result says that it was cut.
 
-import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { GantryError } from "@gantry/shared/base/errors.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
+import { runGroup } from "./process-group.ts";
 
 export interface ProgramResult {
   readonly exitCode: number | null;
@@ -41,47 +40,18 @@ export async function runProgram(
   }
 }
 
-function runIn(
+async function runIn(
   folder: string,
   program: string,
   args: readonly string[],
   signal: AbortSignal,
 ): Promise<ProgramResult> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd: folder,
-      env: { ...ENVIRONMENT, HOME: folder, TMPDIR: folder },
-      shell: false,
-      detached: true, // its own process group (X1)
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    const stdout = gather(child.stdout);
-    const stderr = gather(child.stderr);
-    const killGroup = (): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-      } catch {
-        // The group is empty already.
-      }
-    };
-    signal.addEventListener("abort", killGroup, { once: true });
-    child.once("exit", killGroup); // what it left in the background holds our pipes open
-    child.once("error", (cause) => {
-      signal.removeEventListener("abort", killGroup);
-      reject(new GantryError("command_failed", `${program} cannot be started`, { cause }));
-    });
-    child.once("close", (exitCode, endSignal) => {
-      signal.removeEventListener("abort", killGroup);
-      if (signal.aborted) return reject(reasonOf(signal));
-      resolve({
-        exitCode,
-        signal: endSignal,
-        stdout: stdout.text(),
-        stderr: stderr.text(),
-        isCut: stdout.isCut() || stderr.isCut(),
-      });
-    });
-  });
+  const heard: ReturnType<typeof gather>[] = [];
+  const hear = (...streams: NodeJS.ReadableStream[]): void =>
+    void heard.push(...streams.map(gather));
+  const end = await runGroup({ program, args, folder, environment: ENVIRONMENT, hear }, signal); // X1
+  const [stdout = "", stderr = ""] = heard.map((one) => one.text());
+  return { ...end, stdout, stderr, isCut: heard.some((one) => one.isCut()) };
 }
 
 function gather(stream: NodeJS.ReadableStream): { text(): string; isCut(): boolean } {

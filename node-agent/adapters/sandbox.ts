@@ -9,13 +9,13 @@
 // SB3. What it leaves is read without following links: a link could name any file of ours.
 // SB4. The commands that build the namespace are fixed; no word of a request is among them.
 
-import { spawn } from "node:child_process";
 import { constants } from "node:fs";
 import { access, mkdir, mkdtemp, open, realpath, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
+import { runGroup } from "./process-group.ts";
 
 export type Isolation = "namespaces" | "limits";
 
@@ -151,7 +151,7 @@ function makeSandbox(isolation: Isolation, prlimit: string, unshare: string | un
           order.program,
           ...order.args,
         ];
-        const ended = await runGroup(prlimit, args, work, order.onLine, signal);
+        const ended = await runHeard(prlimit, args, work, order.onLine, signal);
         return { ...ended, outputs: await gather(work, order) };
       } finally {
         await rm(folder, { recursive: true, force: true });
@@ -165,53 +165,27 @@ async function lay(work: string, files: SandboxOrder["files"]): Promise<void> {
 }
 
 /** SB1. */
-function runGroup(
+async function runHeard(
   program: string,
   args: readonly string[],
-  cwd: string,
+  folder: string,
   onLine: SandboxOrder["onLine"],
   signal: AbortSignal,
 ): Promise<Omit<SandboxResult, "outputs">> {
-  return new Promise((resolve, reject) => {
-    const child = spawn(program, args, {
-      cwd,
-      env: { ...ENVIRONMENT, HOME: cwd, TMPDIR: cwd },
-      shell: false,
-      detached: true,
-      stdio: ["ignore", "pipe", "pipe"],
+  let words = "";
+  const hearOne = (stream: NodeJS.ReadableStream): void => {
+    let line = "";
+    stream.setEncoding("utf8");
+    stream.on("data", (piece: string) => {
+      words = (words + piece).slice(-WORDS_CHARS_MAX);
+      const lines = (line + piece).slice(-LINE_CHARS_MAX).split("\n");
+      line = lines.pop() ?? "";
+      for (const whole of lines) onLine?.(whole);
     });
-    let words = "";
-    const hear = (stream: NodeJS.ReadableStream): void => {
-      let line = "";
-      stream.setEncoding("utf8");
-      stream.on("data", (piece: string) => {
-        words = (words + piece).slice(-WORDS_CHARS_MAX);
-        const lines = (line + piece).slice(-LINE_CHARS_MAX).split("\n");
-        line = lines.pop() ?? "";
-        for (const whole of lines) onLine?.(whole);
-      });
-    };
-    hear(child.stdout);
-    hear(child.stderr);
-    const killGroup = (): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-      } catch {
-        // The group is empty already.
-      }
-    };
-    signal.addEventListener("abort", killGroup, { once: true });
-    child.once("exit", killGroup); // what it left in the background holds our pipes open
-    child.once("error", (cause) => {
-      signal.removeEventListener("abort", killGroup);
-      reject(new GantryError("command_failed", `${program} cannot be started`, { cause }));
-    });
-    child.once("close", (exitCode, endSignal) => {
-      signal.removeEventListener("abort", killGroup);
-      if (signal.aborted) reject(reasonOf(signal));
-      else resolve({ exitCode, signal: endSignal, words });
-    });
-  });
+  };
+  const hear = (...streams: NodeJS.ReadableStream[]): void => streams.forEach(hearOne);
+  const end = await runGroup({ program, args, folder, environment: ENVIRONMENT, hear }, signal);
+  return { ...end, words };
 }
 
 /** SB3. */
