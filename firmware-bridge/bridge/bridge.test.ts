@@ -388,7 +388,7 @@ describe.concurrent("the bridge", { timeout: 60_000 }, () => {
     );
     // No answer came yet, so this was sent before anything was known of the printer.
     expect(ownLines(rig).slice(before, before + 2)).toEqual(["- M104 S0", "- M140 S0"]);
-    expect(later.printer()?.phase).toBe("opening");
+    expect(await until("the greeting", () => later.printer()?.phase)).toBe("opening");
     expect(await rig.fault({ loseOks: 0 })).toMatchObject({ nozzleTargetC: 0, bedTargetC: 0 });
     expect(await later.job("j1", "interrupted")).toMatchObject({ startedCount: 1 });
   });
