@@ -148,7 +148,8 @@ describe("[K18] an answer in the terminal", () => {
       time      about 1 h 2 min
       heat      nozzle 215 °C, bed 60 °C
       filament  1.23 m
-      size      1.5 KiB, 90 commands, 10 layers
+      layers    10
+      size      1.5 KiB, 90 commands
       by        owner
       ! heats the nozzle to 215 °C"
     `);
