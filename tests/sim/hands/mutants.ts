@@ -33,8 +33,8 @@ export const HANDS_MUTANTS: readonly ReplicaMutant[] = [
     edits: [
       {
         file: "hub/cluster/reign.ts",
-        from: "scope.start(name, (ended) => task(AbortSignal.any([ended, signal])));",
-        to: "void task(new AbortController().signal).catch(() => {});",
+        from: "keepDoing(hub, name, task, AbortSignal.any([ended, signal])));",
+        to: "keepDoing(hub, name, task, name in parts.tasks ? new AbortController().signal : AbortSignal.any([ended, signal])));",
       },
     ],
     seedsMax: 8,
