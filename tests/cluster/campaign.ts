@@ -150,7 +150,9 @@ const lookOf = (cluster: TestCluster): Promise<unknown[]> =>
       const replies = await Promise.all(
         ["/readyz", "/api/cluster"].map((path) => hub.api("GET", path).catch(String)),
       );
-      return replies.map((reply) => (typeof reply === "string" ? reply : reply.body));
+      const said = replies.map((reply) => (typeof reply === "string" ? reply : reply.body));
+      const isSilent = replies.every((reply) => typeof reply === "string");
+      return isSilent ? { said, runs: hub.isRunning, output: hub.output().slice(-4_000) } : said;
     }),
   );
 
