@@ -4,7 +4,7 @@
 // WS1. Whatever refuses a stream refuses a socket: the answer is that HTTP response. Besides, a page of
 //      somebody else's is refused whatever it brings: no other protection stands before a socket.
 // WS2. A viewer holds one piece of the stream and no more: the next one is made when the piece before has
-//      left. Who takes none for STUCK_MS, or answers no ping before the next one, is dropped.
+//      left. Who takes none for TIMEOUT.socketStuckMs, or answers no ping before the next one, is dropped.
 // WS3. Nothing is read from a viewer: its first message ends the socket.
 
 import { type IncomingMessage, STATUS_CODES } from "node:http";
@@ -12,6 +12,7 @@ import type { Duplex } from "node:stream";
 import type { Hono } from "hono";
 import { WebSocket, WebSocketServer } from "ws";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { makeSseParser, type SseEvent } from "@gantry/shared/client/sse.ts";
 import { type Route, ROUTES } from "@gantry/shared/contract/routes.ts";
 import { CLOSE, type SocketMessage } from "@gantry/shared/contract/sockets.ts";
@@ -19,11 +20,6 @@ import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { DoorEnv } from "./door.ts";
 import { assertOwnPage } from "./guard.ts";
 import { errorResponse } from "./problem.ts";
-
-const MESSAGE_BYTES_MAX = 1_024;
-const STUCK_MS = 60_000;
-/** Between the closing handshake's first word and the end of the connection. */
-const FAREWELL_MS = 1_000;
 
 export const isSocketRequest = ({ headers }: IncomingMessage): boolean =>
   headers.upgrade?.toLowerCase() === "websocket";
@@ -38,7 +34,7 @@ export function makeSockets(app: Hono<DoorEnv>, scheme: "http" | "https", clock:
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false, // its memory for each viewer has no bound of ours
-    maxPayload: MESSAGE_BYTES_MAX,
+    maxPayload: LIMIT.socketMessageBytes.max,
   });
 
   async function open(
@@ -153,7 +149,7 @@ async function serve(
     const waited = new AbortController();
     socket.once("close", () => waited.abort());
     if (socket.readyState !== WebSocket.CLOSED)
-      await clock.sleep(FAREWELL_MS, waited.signal).catch(() => undefined);
+      await clock.sleep(TIMEOUT.socketFarewellMs, waited.signal).catch(() => undefined);
   } catch {
     // the viewer is gone, or stuck
   }
@@ -174,7 +170,7 @@ async function send(socket: WebSocket, text: string, clock: Clock): Promise<void
   socket.send(text, (error) => (error instanceof Error ? reject(error) : resolve()));
   if (socket.bufferedAmount === 0) return promise; // the kernel has it
   const sent = new AbortController();
-  const stuck = clock.sleep(STUCK_MS, sent.signal).then(
+  const stuck = clock.sleep(TIMEOUT.socketStuckMs, sent.signal).then(
     () => Promise.reject(new GantryError("timeout", "The viewer takes nothing")),
     () => undefined,
   );

@@ -93,6 +93,10 @@ export const TIMEOUT = {
   /** One piece of a blob or snapshot between hubs. */
   pieceMs: 5 * second,
   sseHeartbeatMs: 15 * second,
+  /** A reader of a WebSocket that takes nothing for so long is dropped. */
+  socketStuckMs: minute,
+  /** Between the first word of its closing handshake and the end of the connection. */
+  socketFarewellMs: second,
   /** For a printer on the network to be connected and to say how it is. */
   printerConnectMs: 15 * second,
   /** For its answer to a question or command; also the longest silence before it is asked again. */
@@ -160,6 +164,8 @@ export const LIMIT = {
   answersWaiting: { max: 64, whenFull: "429 busy" },
   deskCalls: { max: 2_048, whenFull: "429 busy" },
   streams: { max: 500, whenFull: "429 busy" },
+  /** What a reader of a stream may say over its WebSocket. */
+  socketMessageBytes: { max: 1_024, whenFull: "the WebSocket is closed (1009)" },
   eventRing: { max: 10_000, whenFull: "the oldest event is dropped; a reader gets `gap`" },
   cacheRows: { max: 10_000, whenFull: "the oldest answer is dropped" },
   clientSessions: { max: 10_000, whenFull: "429 busy, after the expired ones have been dropped" },
