@@ -6,6 +6,7 @@ import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { printAcceptedSchema } from "@gantry/shared/contract/schemas/prints.ts";
 import type { PrintUpload } from "../../ports.ts";
+import { PRINTER_VIEW } from "../testing/printer-view.ts";
 import { type AskOptions, eventually, makeRig, type Rig } from "../testing/rig.ts";
 
 const GCODE = [
@@ -27,17 +28,7 @@ const GCODE = [
 
 const DEVICE = {
   id: "ender",
-  kind: "printer",
-  type: "marlin",
-  node: "n1",
-  machine: "bench",
-  online: true,
-  phase: "idle",
-  simulated: true,
-  sizeMm: { x: 220, y: 220, z: 250 },
-  nozzleMaxC: 260,
-  bedMaxC: 110,
-  bed: "clear",
+  ...PRINTER_VIEW,
 };
 
 async function makePrintRig(): Promise<Rig> {

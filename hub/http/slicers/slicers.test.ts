@@ -11,6 +11,7 @@ import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { slicerUploadSchema } from "@gantry/shared/contract/schemas/slicers.ts";
 import type { PrintUpload } from "../../ports.ts";
+import { PRINTER_VIEW } from "../testing/printer-view.ts";
 import { makeRig, type Rig } from "../testing/rig.ts";
 import { readMultipart } from "../multipart.ts";
 import { jobNameOf } from "./upload.ts";
@@ -19,17 +20,7 @@ const GCODE = "M104 S200\nG28\nM109 S200\nG1 X10 Y10 Z0.2 E1\nM104 S0\n";
 
 const device = (id: string, more: object = {}): object => ({
   id,
-  kind: "printer",
-  type: "marlin",
-  node: "n1",
-  machine: "bench",
-  online: true,
-  phase: "idle",
-  simulated: true,
-  sizeMm: { x: 220, y: 220, z: 250 },
-  nozzleMaxC: 260,
-  bedMaxC: 110,
-  bed: "clear",
+  ...PRINTER_VIEW,
   temperatures: { nozzleC: 21.5, nozzleTargetC: 0, bedC: 20, bedTargetC: 0 },
   ...more,
 });
