@@ -1,6 +1,6 @@
 // The path of a question:
 //
-//   on record -> pending confirmation -> exact cache -> rule -> local model -> one entry with all of it
+//   on record -> pending confirmation -> the tiers (tiers.ts) -> one entry with all of it
 //
 // Q1. The question is in the log before anything is decided about it.
 // Q2. It is closed by exactly one entry: answer, decision, cost, cache and what it sets in motion.
@@ -12,24 +12,19 @@ import { assert, present } from "@gantry/shared/base/assert.ts";
 import { fromErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIFE } from "@gantry/shared/base/policy.ts";
 import type { CommandBody } from "@gantry/shared/contract/commands.ts";
+import { TIER_STEPS, type TierStep } from "@gantry/shared/contract/route.ts";
 import type { MessageRow, QuestionRow, Routing, Usage } from "@gantry/shared/contract/rows.ts";
-import { type Intent, parseIntent } from "../asking/intents.ts";
+import { parseIntent } from "../asking/intents.ts";
 import { parsePrefix } from "../asking/prefix.ts";
-import type { Models } from "../hands/models.ts";
 import { act, type By, newId } from "../hub.ts";
 import { readWord } from "./by-word.ts";
-import {
-  answerFromCache,
-  askModel,
-  type CacheCounts,
-  cacheUntilMs,
-  modelQuestion,
-} from "./model-answer.ts";
+import { type CacheCounts, cacheUntilMs } from "./model-answer.ts";
+import { makeOwnTiers, type OwnTierParts } from "./own-tiers.ts";
 import type { Asking, Decision, Plan } from "./plan.ts";
-import { answerIntent, type RuleParts } from "./rules.ts";
+import { type Answered, type AnswerTier, runTiers, type Turn } from "./tiers.ts";
+import { makeTurn, type Recall } from "./turn.ts";
 
 const FREE: Usage = { promptTokens: 0, completionTokens: 0, cachedTokens: 0, costMicroUsd: 0 };
-const TALK: ReadonlySet<Intent["type"]> = new Set(["help", "status", "devices", "jobs", "parts"]);
 
 export interface Ask {
   /** Resolves with the answer's message; rejects with what the question failed with. */
@@ -41,14 +36,21 @@ export interface Ask {
   readonly cache: Readonly<CacheCounts>;
 }
 
-export interface AskParts extends RuleParts {
-  readonly models: Models;
+export interface AskParts extends Omit<OwnTierParts, "cache"> {
+  /** Tiers of other rooms, each by its place; one that is left out is passed over. */
+  readonly tiers?: Partial<Record<TierStep, AnswerTier>>;
+  /** What the memory adds to a question before a model gets it. */
+  readonly recall?: Recall;
+  /** Told of each answer once it is on record; never waited for. */
+  readonly onAnswered?: (turn: Turn, decision: Decision, message: MessageRow) => void;
 }
 
 export function makeAsk(parts: AskParts): Ask {
   const { hub, models, stop } = parts;
   const open = new Map<string, Promise<MessageRow>>(); // Q4: questions being answered here
   const cache: CacheCounts = { hits: 0, misses: 0 };
+  const own = makeOwnTiers({ ...parts, cache });
+  const tiers = TIER_STEPS.flatMap((step) => parts.tiers?.[step] ?? own[step] ?? []);
 
   async function ask(asking: Asking, signal: AbortSignal): Promise<MessageRow> {
     const startMs = hub.clock.monotonic();
@@ -110,7 +112,11 @@ export function makeAsk(parts: AskParts): Ask {
     const { question, startMs } = plan;
     try {
       if (await confirmedByWord(question)) return closedAnswer(question.id);
-      return await record(plan, await decide(plan, signal));
+      const turn = makeTurn(hub, models, plan, parts.recall);
+      const answered = await decide(turn, signal);
+      const message = await record(plan, answered);
+      parts.onAnswered?.(turn, answered.decision, message);
+      return message;
     } catch (error) {
       await recordFailure(question, error);
       throw error;
@@ -136,25 +142,14 @@ export function makeAsk(parts: AskParts): Ask {
     return true;
   }
 
-  async function decide(plan: Plan, signal: AbortSignal): Promise<Decision> {
-    const { question, prefixed } = plan;
+  async function decide(turn: Turn, signal: AbortSignal): Promise<Answered> {
+    const { question } = turn.plan;
     const word = readWord(hub.rows, question);
-    if (word?.kind === "refusal")
-      return withdraw(question, word.confirmation.id, word.confirmation.summary);
-
-    const asked = modelQuestion(hub, models, plan);
-    const hit =
-      asked.key === undefined || plan.isFresh ? undefined : answerFromCache(hub, asked.key, cache);
-    if (hit !== undefined) {
-      plan.onText(hit.text);
-      return hit;
+    if (word?.kind === "refusal") {
+      const { id, summary } = word.confirmation;
+      return { decision: await withdraw(question, id, summary), steps: [] };
     }
-    const isForModel = question.model !== undefined || question.provider !== undefined;
-    const intent = isForModel ? undefined : parseIntent(prefixed.text);
-    if (intent !== undefined && (plan.mayAct || TALK.has(intent.type)))
-      return byRule(plan, intent, signal);
-    assertLocal(question.provider);
-    return askModel(hub, models, asked, plan.onText, signal);
+    return runTiers(tiers, turn, signal);
   }
 
   async function withdraw(
@@ -171,22 +166,11 @@ export function makeAsk(parts: AskParts): Ask {
     };
   }
 
-  async function byRule(plan: Plan, intent: Intent, signal: AbortSignal): Promise<Decision> {
-    const { stopping, question } = plan;
-    const hands = stopping === undefined ? parts : { ...parts, stop: () => stopping };
-    const { text, effects } = await answerIntent(hands, intent, question, signal);
-    plan.onText(text);
-    return {
-      text,
-      effects,
-      tier: "rule",
-      model: "rules",
-      reason: `the sentence is the built-in intent ${intent.type}`,
-    };
-  }
-
   /** Q2. */
-  async function record({ question, startMs }: Plan, decision: Decision): Promise<MessageRow> {
+  async function record(
+    { question, startMs }: Plan,
+    { decision, steps }: Answered,
+  ): Promise<MessageRow> {
     const {
       text,
       tier,
@@ -199,7 +183,17 @@ export function makeAsk(parts: AskParts): Ask {
       effects = [],
     } = decision;
     const latencyMs = Math.round((hub.clock.monotonic() - startMs) * 100) / 100;
-    const routing: Routing = { tier, model, confidence, cached, latencyMs, reason, metadata };
+    const route = steps.length === 0 ? {} : { route: steps };
+    const routing: Routing = {
+      tier,
+      model,
+      confidence,
+      cached,
+      latencyMs,
+      reason,
+      metadata,
+      ...route,
+    };
     const key = decision.cacheKey;
     const kept =
       key === undefined
@@ -271,15 +265,6 @@ export function makeAsk(parts: AskParts): Ask {
     },
     cache,
   };
-}
-
-function assertLocal(provider: string | undefined): void {
-  if (provider === undefined || provider === "local") return;
-  const variable = `GANTRY_${provider.toUpperCase().replaceAll(/[^A-Z0-9]/gu, "_")}_API_KEY`;
-  throw new GantryError(
-    "provider_off",
-    `The provider ${provider} is not configured (${variable}); local models are`,
-  );
 }
 
 const never = new AbortController().signal;

@@ -9,6 +9,7 @@ import type { Models } from "../hands/models.ts";
 import type { Hub } from "../hub.ts";
 import { messageId } from "../ledger/domains/conversation-rows.ts";
 import type { Decision, Plan, Sampling } from "./plan.ts";
+import type { Recalled } from "./turn.ts";
 
 const HISTORY_TOKENS_MAX = 2_048; // more history makes the first token late, seldom the answer better
 
@@ -17,6 +18,7 @@ export interface ModelQuestion {
   readonly wanted: string | undefined;
   readonly request: Omit<Generate, "model">;
   readonly key: string | undefined;
+  readonly recalled?: Recalled;
 }
 
 export function modelQuestion(hub: Hub, models: Models, plan: Plan): ModelQuestion {
@@ -121,7 +123,7 @@ export const cacheUntilMs = (hub: Hub): number => hub.stampMs() + LIFE.answerCac
 export async function askModel(
   hub: Hub,
   models: Models,
-  { wanted, request, key }: ModelQuestion,
+  { wanted, request, key, recalled }: ModelQuestion,
   onText: (text: string) => void,
   signal: AbortSignal,
 ): Promise<Decision> {
@@ -144,6 +146,7 @@ export async function askModel(
       node: node.name,
       finishReason,
       ...timesOf(generated),
+      ...recalled?.metadata,
       ...(generated.confidence === undefined && { confidence: "unknown" }),
     },
     ...(key === undefined || !isWhole ? {} : { cacheKey: key }),

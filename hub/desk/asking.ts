@@ -67,7 +67,7 @@ function queryReply({ hub }: DeskParts, message: MessageRow): QueryReply {
     conversationId: conversation,
     messageId: id,
     result: { output: text, verbosity: 3 },
-    routing: { ...routing, metadata: { ...routing.metadata } },
+    routing,
     usage,
     requiresConfirmation: waits,
     ...(asked === undefined

@@ -6,6 +6,7 @@ import type { Printer } from "./bridge.ts";
 import type { FarmOrder, PrintOutcome, PrintUse } from "./farm.ts";
 import type { Children } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
+import type { RouteStep } from "./route.ts";
 
 export interface TokenRow {
   readonly id: string;
@@ -282,6 +283,8 @@ export interface Routing {
   /** Why this path was taken, in words for a person. */
   readonly reason: string;
   readonly metadata: Readonly<Record<string, string | number | boolean>>;
+  /** What each tier did with the question, up to the one that answered. */
+  readonly route?: readonly RouteStep[] | undefined;
 }
 
 export interface MessageRow {
@@ -333,7 +336,19 @@ export type Action =
       readonly name: string;
       readonly sha256: string;
     }
-  | { readonly type: "command"; readonly job: string; readonly command: string };
+  | { readonly type: "command"; readonly job: string; readonly command: string }
+  | {
+      /** A step of a turn of the agent loop. */
+      readonly type: "tool";
+      readonly turn: string;
+      readonly step: number;
+      readonly tool: string;
+      readonly argumentsSha256: string;
+      readonly person: string;
+      readonly device?: string;
+      readonly expiresAtMs: number;
+      readonly nonce: string;
+    };
 
 export interface ConfirmationRow {
   readonly id: string;
@@ -346,6 +361,10 @@ export interface ConfirmationRow {
   /** What to type or say, e.g. `print bracket`; compared after normalising case and white space. */
   readonly phrase: string;
   readonly person: string;
+  /** How many different people must agree; left out: one. */
+  readonly people?: number;
+  /** Who has agreed so far, where one is not enough. */
+  readonly given?: readonly { readonly person: string; readonly atMs: number }[];
   readonly state: ConfirmationState;
   readonly createdAtMs: number;
   readonly expiresAtMs: number;

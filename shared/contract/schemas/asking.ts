@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { LIMIT } from "../../base/policy.ts";
 import { HAZARD_CLASSES } from "../roles.ts";
+import { STEP_OUTCOMES, TIER_STEPS } from "../route.ts";
 import { PRINT_STATES, TIERS } from "../rows.ts";
 import {
   documentSchema,
@@ -39,6 +40,20 @@ export const routingSchema = z.object({
   latencyMs: z.number().nonnegative(),
   reason: z.string(),
   metadata: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  /** Why this way: what each tier did with the question, up to the one that answered. */
+  route: z
+    .array(
+      z.object({
+        tier: z.enum(TIER_STEPS),
+        outcome: z.enum(STEP_OUTCOMES),
+        reason: z.string(),
+        target: z.string().optional(),
+        expectedMs: z.number().optional(),
+        worstMicroUsd: z.number().optional(),
+      }),
+    )
+    .readonly()
+    .optional(),
 });
 
 export const usageSchema = z.object({
