@@ -5,7 +5,7 @@ import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
 import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
 import type { MessageRow, QuestionRow } from "@gantry/shared/contract/rows.ts";
 import { buildMessages, cacheKey } from "../asking/prompt.ts";
-import type { Models } from "../hands/models.ts";
+import type { Asker, Models } from "../hands/models.ts";
 import type { Hub } from "../hub.ts";
 import { messageId } from "../ledger/domains/conversation-rows.ts";
 import type { Decision, Plan, Sampling } from "./plan.ts";
@@ -126,8 +126,10 @@ export async function askModel(
   { wanted, request, key, recalled }: ModelQuestion,
   onText: (text: string) => void,
   signal: AbortSignal,
+  asker?: Asker,
 ): Promise<Decision> {
-  const { generated, node, model } = await models.generate(wanted, request, onText, signal);
+  const answer = await models.generate(wanted, request, onText, signal, asker);
+  const { generated, node, model, queuedMs } = answer;
   const { text, finishReason, promptTokens, completionTokens, cachedTokens } = generated;
   hub.metrics.tokens.inc({ kind: "prompt", model: model.name }, promptTokens);
   hub.metrics.tokens.inc({ kind: "completion", model: model.name }, completionTokens);
@@ -146,6 +148,7 @@ export async function askModel(
       node: node.name,
       finishReason,
       ...timesOf(generated),
+      ...(queuedMs === 0 ? {} : { queuedMs }),
       ...recalled?.metadata,
       ...(generated.confidence === undefined && { confidence: "unknown" }),
     },

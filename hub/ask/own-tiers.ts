@@ -4,8 +4,9 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { TierStep } from "@gantry/shared/contract/route.ts";
 import { type Intent, parseIntent } from "../asking/intents.ts";
-import type { Models } from "../hands/models.ts";
+import type { Asker, Models } from "../hands/models.ts";
 import { answerFromCache, askModel, type CacheCounts } from "./model-answer.ts";
+import type { Plan } from "./plan.ts";
 import { answerIntent, type RuleParts } from "./rules.ts";
 import { type AnswerTier, type Outcome, passed, taken, type Turn } from "./tiers.ts";
 
@@ -45,13 +46,22 @@ export function makeOwnTiers(parts: OwnTierParts): Partial<Record<TierStep, Answ
   async function byModel(turn: Turn, signal: AbortSignal): Promise<Outcome> {
     assertLocal(turn.plan.question.provider);
     const asked = await turn.enriched(signal);
-    return taken(await askModel(hub, models, asked, turn.say, signal));
+    return taken(await askModel(hub, models, asked, turn.say, signal, askerOf(turn.plan)));
   }
 
   return {
     rule: { tier: "rule", answer: byRule, isFinal: true },
     exactCache: { tier: "exactCache", answer: byCache },
     loaded: { tier: "loaded", answer: byModel },
+  };
+}
+
+/** Whose turn at a model it is. */
+export function askerOf({ question, urgency, onPlace }: Plan): Asker {
+  return {
+    person: question.person,
+    ...(urgency === undefined ? {} : { urgency }),
+    ...(onPlace === undefined ? {} : { onPlace }),
   };
 }
 

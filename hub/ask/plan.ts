@@ -5,6 +5,7 @@ import type { AnswerEffect } from "@gantry/shared/contract/commands.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { QuestionRow, Routing, Tier, Usage } from "@gantry/shared/contract/rows.ts";
 import type { Prefixed } from "../asking/prefix.ts";
+import type { Place, Urgency } from "../asking/waiting.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { By } from "../hub.ts";
 
@@ -28,6 +29,10 @@ export interface Terms {
   /** Given by OpenAI clients, which bring their own history. */
   readonly messages?: readonly CompletionMessage[];
   readonly onText: (text: string) => void;
+  /** Of its turn at a model; default: interactive. */
+  readonly urgency?: Urgency;
+  /** Told while it waits for its turn. */
+  readonly onPlace?: (place: Place) => void;
 }
 
 export interface Asking extends Terms {

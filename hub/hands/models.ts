@@ -1,15 +1,22 @@
-// Which node answers: the one that holds the model and has the least waiting for each slot. A second
-// node is tried only while nothing has been said yet, so that no text is ever said twice. After a change
+// Which node answers: the one that holds the model and has the least waiting for each slot. After a change
 // of leader nodes link again one by one: while none that could answer is there, one is waited for.
+//
+// MO1. Who asks waits for its turn in the model's queue (model-queue.ts) before any node hears of it.
+// MO2. A second node is tried while nothing has been said, or where the same words come again: greedy
+//      or with a seed. Then what was said is not said again, and an answer that goes on otherwise is
+//      given up (asking/continuation.ts).
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
 import { generatedSchema } from "@gantry/shared/contract/link.ts";
 import type { ModelFact, NodeRow } from "@gantry/shared/contract/rows.ts";
 import { isRetryable } from "@gantry/shared/flow/attempt.ts";
 import { type Hub, newId } from "../hub.ts";
+import { makeContinuation } from "../asking/continuation.ts";
+import type { Place, Urgency } from "../asking/waiting.ts";
 import type { Calls } from "./calls.ts";
+import { makeModelQueue, type QueueFacts, type Turn } from "./model-queue.ts";
 
 const NODES_TRIED_MAX = 2;
 const LOOK_MS = 20;
@@ -23,18 +30,38 @@ export interface ModelAnswer {
   readonly generated: Generated;
   readonly node: NodeRow;
   readonly model: ModelFact;
+  /** In the model's queue. */
+  readonly queuedMs: number;
+}
+
+/** On whose behalf a model is asked, for its place in the queue. */
+export interface Asker {
+  /** Default: the hub itself, which shares its turns with all that names nobody. */
+  readonly person?: string;
+  /** Default: interactive. */
+  readonly urgency?: Urgency;
+  /** Its turn must come within this, or it is refused at once; left out: it waits. */
+  readonly patienceMs?: number;
+  /** Told while it waits. */
+  readonly onPlace?: (place: Place) => void;
 }
 
 export interface Models {
   /** Every model of every node that is alive. */
   offers(): readonly Offer[];
-  /** Throws no_model, busy, model_failed, timeout, cancelled ... */
+  /**
+   * Throws no_model, model_failed, timeout, cancelled ..., and busy with details {position, etaMs,
+   * retryAfterS} where the queue is full.
+   */
   generate(
     wanted: string | undefined,
     request: Omit<Generate, "model">,
     onText: (text: string) => void,
     signal: AbortSignal,
+    asker?: Asker,
   ): Promise<ModelAnswer>;
+  /** Each model that was asked since the hub leads. */
+  queues(): readonly QueueFacts[];
   embed(texts: readonly string[], signal: AbortSignal): Promise<Embedded>;
 }
 
@@ -61,7 +88,7 @@ export function makeModels(
     const named = wanted === undefined ? all : all.filter(({ model }) => model.name === wanted);
     if (named.length > 0) return named.toSorted((a, b) => load(a) - load(b));
     if (wanted === undefined || all.length === 0) {
-      throw new GantryError("no_model", "No local model is configured on any machine");
+      throw noModel();
     }
     const names = [...new Set(all.map(({ model }) => model.name))];
     throw new GantryError(
@@ -86,47 +113,97 @@ export function makeModels(
     }
   }
 
+  const slotsOf = (name: string): number =>
+    offers()
+      .filter(({ node, model }) => model.name === name && isReady(node.id))
+      .reduce((sum, { model }) => sum + model.slots, 0);
+  const queue = makeModelQueue(hub.clock, slotsOf);
+
+  async function generate(
+    wanted: string | undefined,
+    request: Omit<Generate, "model">,
+    onText: (text: string) => void,
+    signal: AbortSignal,
+    asker: Asker = {},
+  ): Promise<ModelAnswer> {
+    const name = wanted ?? candidates(undefined)[0]?.model.name;
+    if (name === undefined) throw noModel();
+    candidates(name); // one that nobody has is no reason to wait
+    const { person = "hub", urgency = "interactive", ...rest } = asker;
+    const promptChars = request.messages.reduce((sum, { content }) => sum + content.length, 0);
+    const { maxTokens } = request;
+    const turn = await queue.take(
+      name,
+      { person, urgency, promptChars, maxTokens, ...rest },
+      signal,
+    ); // MO1
+    try {
+      return await askNodes(name, request, onText, signal, turn);
+    } finally {
+      turn.end();
+    }
+  }
+
+  async function askNodes(
+    name: string,
+    request: Omit<Generate, "model">,
+    onText: (text: string) => void,
+    signal: AbortSignal,
+    turn: Turn,
+  ): Promise<ModelAnswer> {
+    const isRepeatable = request.temperature === 0 || request.seed !== undefined;
+    const spoken = makeContinuation();
+    const offered = await attempts(name, signal);
+    const isAlone = offered[0]?.node === offered[1]?.node;
+    let failure: unknown;
+    for (const { node, model } of offered) {
+      const differs = new AbortController();
+      const either = AbortSignal.any([signal, differs.signal]);
+      spoken.again();
+      try {
+        const message = {
+          type: "generate" as const,
+          id: newId(hub, "req"),
+          request: { ...request, model: model.name },
+        };
+        const sentMs = hub.clock.monotonic();
+        const result = await calls.call(node.id, message, {
+          timeoutMs: TIMEOUT.answerMs,
+          firstPieceMs: TIMEOUT.firstTokenMs,
+          signal: either,
+          onText(text) {
+            const fresh = spoken.piece(text);
+            if (fresh === undefined) differs.abort();
+            else if (fresh !== "") onText(fresh);
+          },
+        });
+        const generated = generatedSchema.parse(result);
+        if (failure !== undefined && !generated.text.startsWith(spoken.said)) throw failure; // MO2
+        const tookMs = hub.clock.monotonic() - sentMs;
+        turn.end({ tokens: generated.completionTokens, tookMs });
+        return { generated, node, model, queuedMs: Math.round(turn.waitedMs) };
+      } catch (error) {
+        if (differs.signal.aborted && !signal.aborted) throw failure ?? error;
+        const isOver = signal.aborted || !isRetryable(error) || (isAlone && isSlow(error));
+        if (isOver || (spoken.said !== "" && !isRepeatable)) throw error;
+        failure = error;
+        hub.log.warn({ node: node.id, model: model.name }, "the model failed; another try is made");
+      }
+    }
+    throw failure ?? noModel();
+  }
+
+  /** Another node if there is one, else the same one again: its model may have been started anew. */
+  async function attempts(name: string, signal: AbortSignal): Promise<readonly Offer[]> {
+    const found = (await reachable(name, signal)).slice(0, NODES_TRIED_MAX);
+    const [only, other] = found;
+    return only === undefined || other !== undefined ? found : [only, only];
+  }
+
   return {
     offers,
-    async generate(wanted, request, onText, signal) {
-      let hasSaid = false;
-      let failure: unknown;
-      for (const { node, model } of (await reachable(wanted, signal)).slice(0, NODES_TRIED_MAX)) {
-        if (calls.inFlight(node.id) >= LIMIT.answersWaiting.max) {
-          failure = new GantryError(
-            "busy",
-            `${node.name} has ${LIMIT.answersWaiting.max} answers waiting`,
-            { details: { retryAfterS: 5 } },
-          );
-          continue;
-        }
-        try {
-          const message = {
-            type: "generate" as const,
-            id: newId(hub, "req"),
-            request: { ...request, model: model.name },
-          };
-          const result = await calls.call(node.id, message, {
-            timeoutMs: TIMEOUT.answerMs,
-            firstPieceMs: TIMEOUT.firstTokenMs,
-            signal,
-            onText(text) {
-              hasSaid = true;
-              onText(text);
-            },
-          });
-          return { generated: generatedSchema.parse(result), node, model };
-        } catch (error) {
-          failure = error;
-          if (hasSaid || signal.aborted || !isRetryable(error)) throw error;
-          hub.log.warn(
-            { node: node.id, model: model.name },
-            "the model failed; another node is tried",
-          );
-        }
-      }
-      throw failure;
-    },
+    generate,
+    queues: () => queue.facts(),
     async embed(texts, signal) {
       const able = alive().filter(({ capabilities }) => capabilities.embedder !== undefined);
       const node = able.find(({ id }) => isReady(id)) ?? able[0];
@@ -138,3 +215,10 @@ export function makeModels(
     },
   };
 }
+
+const noModel = (): GantryError =>
+  new GantryError("no_model", "No local model is configured on any machine");
+
+/** A second try at the same machine would wait as long again. */
+const isSlow = (error: unknown): boolean =>
+  error instanceof GantryError && (error.code === "timeout" || error.code === "busy");

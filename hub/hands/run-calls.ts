@@ -151,6 +151,7 @@ export async function askModel(
     },
     () => {},
     limited,
+    { urgency: "workflow" },
   );
   const { promptTokens, completionTokens } = generated;
   call.onUsage?.({ promptTokens, completionTokens, costMicroUsd: 0 }); // models of the house cost nothing

@@ -72,6 +72,8 @@ export const TIMEOUT = {
   fabricationCommandMs: minute,
   cadMs: 2 * minute,
   commandMs: minute,
+  /** One file of a document. */
+  documentMs: minute,
   proposeMs: 10 * second,
   /** For the log to say that a read sees everything; an election takes less. */
   readConfirmMs: second,
@@ -162,6 +164,8 @@ export const LIMIT = {
   /** Jobs that a worker may hold at a time. */
   workCredit: { max: 4_096, whenFull: "400 bad_request" },
   answersWaiting: { max: 64, whenFull: "429 busy" },
+  /** Of one model at the hub, over all people; each has answersWaiting of them at most. */
+  modelQueue: { max: 256, whenFull: "429 busy, with the place and the time of a next one" },
   deskCalls: { max: 2_048, whenFull: "429 busy" },
   streams: { max: 500, whenFull: "429 busy" },
   /** What a reader of a stream may say over its WebSocket. */
@@ -268,6 +272,22 @@ export const LIMIT = {
   },
   runCache: { max: 1_000, whenFull: "the oldest output of a pure node is forgotten" },
   runCalls: { max: 256, whenFull: "HTTP and agent nodes wait for one to end" },
+  /** Of a document that is written, and of the Markdown that one is read from. */
+  documentBlocks: { max: 10_000, whenFull: "413 too_large" },
+  documentChars: { max: 2_000_000, whenFull: "413 too_large" },
+  /** All pictures of one document. */
+  documentImageBytes: { max: 8_388_608, whenFull: "413 too_large" },
+  /** One written file. */
+  documentFileBytes: { max: 33_554_432, whenFull: "413 too_large" },
+  /** Distinct words of one document by which it is found. */
+  documentWords: { max: 500, whenFull: "a search does not find the document by its further words" },
+  /** Agents of a run whose results are written into one document. */
+  documentAgents: { max: 200, whenFull: "the document says how many more there are" },
+  /** That wait to be written; one is written at a time. */
+  documentsWaiting: { max: 32, whenFull: "429 busy" },
+  /** Artifacts and documents that can be listed, and the bytes of their values in the ledger. */
+  artifacts: { max: 100_000, whenFull: "the oldest leaves the list" },
+  artifactBytes: { max: 1_073_741_824, whenFull: "the oldest leaves the list" },
   /** Of a graph's canonical JSON. */
   definitionBytes: { max: 1_000_000, whenFull: "413 too_large" },
   workflowVersions: { max: 1_000, whenFull: "the oldest without a tag leaves the list" },
@@ -291,6 +311,24 @@ export const LIMIT = {
   partFiles: { max: 64, whenFull: "429 busy" },
   /** Of a program in OpenSCAD that a person wrote. */
   cadSourceChars: { max: 65_536, whenFull: "413 too_large" },
+  /** Turns of agents that have not ended. */
+  agentTurns: { max: 1_000, whenFull: "429 busy" },
+  /** Turns that work at the same time; a turn that waits for a person takes no place. */
+  agentsAtWork: { max: 4, whenFull: "further turns wait for a place" },
+  agentSteps: { max: 64, whenFull: "the turn fails with budget_spent" },
+  agentGoalChars: { max: 20_000, whenFull: "400 bad_request" },
+  agentVoices: { max: 5, whenFull: "400 bad_request" },
+  agentArgumentsBytes: { max: 32_768, whenFull: "the step is refused: 413 too_large" },
+  /** Of what a tool gave, as a turn keeps it and a model reads it. */
+  agentResultChars: { max: 4_000, whenFull: "the rest is cut off, and the result says so" },
+  mcpSessions: { max: 200, whenFull: "the session used longest ago is closed" },
+  /** Of one session, for streams that broke. */
+  mcpEvents: { max: 1_000, whenFull: "the oldest is dropped; a stream resumes after what is left" },
+  mcpSubscriptions: { max: 200, whenFull: "the request is refused" },
+  mcpServers: { max: 16, whenFull: "bad_config" },
+  /** Of one server; and characters of one description with its schemas. */
+  mcpTools: { max: 200, whenFull: "further tools of the server are not offered" },
+  mcpToolChars: { max: 32_768, whenFull: "the tool is not offered" },
   answerTokens: { max: 1_024, whenFull: "finish_reason is length" },
 } as const;
 
