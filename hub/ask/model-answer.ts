@@ -4,7 +4,9 @@ import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
 import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
 import type { MessageRow, QuestionRow } from "@gantry/shared/contract/rows.ts";
+import { isKeepable, keyOptions, modelOptions } from "../asking/model-options.ts";
 import { buildMessages, cacheKey } from "../asking/prompt.ts";
+import { plainMessages } from "../asking/tool-prompt.ts";
 import type { Asker, Models } from "../hands/models.ts";
 import type { Hub } from "../hub.ts";
 import { messageId } from "../ledger/domains/conversation-rows.ts";
@@ -19,24 +21,34 @@ export interface ModelQuestion {
   readonly request: Omit<Generate, "model">;
   readonly key: string | undefined;
   readonly recalled?: Recalled;
+  readonly onLogprobs?: Plan["onLogprobs"];
 }
 
 export function modelQuestion(hub: Hub, models: Models, plan: Plan): ModelQuestion {
   const { question, prefixed, sampling } = plan;
-  const { maxTokens = LIMIT.answerTokens.max, temperature = 0, stop, ...rest } = sampling;
+  const { maxTokens = LIMIT.answerTokens.max, temperature = 0, stop } = sampling;
   const messages =
-    plan.messages ??
-    buildMessages(historyOf(hub, question), prefixed.text, historyTokens(models, question.model));
+    plan.messages === undefined
+      ? buildMessages(
+          historyOf(hub, question),
+          prefixed.text,
+          historyTokens(models, question.model),
+        )
+      : plainMessages(plan.messages, sampling);
   const request = {
-    ...given(rest),
+    ...modelOptions(sampling),
     messages: [...messages],
     maxTokens,
     temperature,
     ...(stop === undefined ? {} : { stop: [...stop] }),
   };
   const key =
-    temperature > 0 ? undefined : keyOf(hub, question.model, messages, maxTokens, sampling);
-  return { wanted: question.model, request, key };
+    temperature > 0 || !isKeepable(sampling)
+      ? undefined
+      : keyOf(hub, question.model, messages, maxTokens, sampling);
+  const { onLogprobs } = plan;
+  const told = onLogprobs === undefined ? {} : { onLogprobs };
+  return { wanted: question.model, request, key, ...told };
 }
 
 /** Half of the smallest context that may answer; the other half is for the answer. */
@@ -57,34 +69,19 @@ function historyOf({ rows }: Hub, { conversation, seq }: QuestionRow): readonly 
   return history;
 }
 
-/** Without the members that are undefined: a key that is there counts, even with nothing in it. */
-function given({
-  topP,
-  seed,
-  jsonSchema,
-}: Sampling): Pick<Generate, "topP" | "seed" | "jsonSchema"> {
-  return {
-    ...(topP === undefined ? {} : { topP }),
-    ...(seed === undefined ? {} : { seed }),
-    ...(jsonSchema === undefined ? {} : { jsonSchema }),
-  };
-}
-
 function keyOf(
   { rows }: Hub,
   model: string | undefined,
   messages: readonly CompletionMessage[],
   maxTokens: number,
-  { seed, stop, jsonSchema }: Sampling,
+  sampling: Sampling,
 ): string {
   return cacheKey({
     generation: rows.get("count", "cacheGeneration") ?? 0,
     model: model ?? "auto",
     messages,
     maxTokens,
-    ...(seed === undefined ? {} : { seed }),
-    ...(stop === undefined ? {} : { stop }),
-    ...(jsonSchema === undefined ? {} : { jsonSchema }),
+    ...keyOptions(sampling),
   });
 }
 
@@ -123,7 +120,7 @@ export const cacheUntilMs = (hub: Hub): number => hub.stampMs() + LIFE.answerCac
 export async function askModel(
   hub: Hub,
   models: Models,
-  { wanted, request, key, recalled }: ModelQuestion,
+  { wanted, request, key, recalled, onLogprobs }: ModelQuestion,
   onText: (text: string) => void,
   signal: AbortSignal,
   asker?: Asker,
@@ -133,6 +130,7 @@ export async function askModel(
   const { text, finishReason, promptTokens, completionTokens, cachedTokens } = generated;
   hub.metrics.tokens.inc({ kind: "prompt", model: model.name }, promptTokens);
   hub.metrics.tokens.inc({ kind: "completion", model: model.name }, completionTokens);
+  if (generated.logprobs !== undefined) onLogprobs?.(generated.logprobs);
   const isWhole = finishReason === "stop"; // a cut-off answer is not one to repeat
   return {
     text,

@@ -8,6 +8,7 @@ import type { Asker, Models } from "../hands/models.ts";
 import { answerFromCache, askModel, type CacheCounts } from "./model-answer.ts";
 import type { Plan } from "./plan.ts";
 import { answerIntent, type RuleParts } from "./rules.ts";
+import { isBoundToModel } from "./plan.ts";
 import { type AnswerTier, type Outcome, passed, taken, type Turn } from "./tiers.ts";
 
 const TALK: ReadonlySet<Intent["type"]> = new Set(["help", "status", "devices", "jobs", "parts"]);
@@ -24,6 +25,7 @@ export function makeOwnTiers(parts: OwnTierParts): Partial<Record<TierStep, Answ
     const { question, prefixed, stopping, mayAct } = plan;
     if (question.model !== undefined || question.provider !== undefined)
       return passed("a model was asked for by name");
+    if (isBoundToModel(plan.sampling)) return passed("only a model can answer in this form");
     const intent = parseIntent(prefixed.text);
     if (intent === undefined) return passed("the sentence is no built-in intent");
     if (!mayAct && !TALK.has(intent.type)) return passed("tools are off, and this intent acts");

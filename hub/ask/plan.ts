@@ -1,6 +1,10 @@
 // The words of the path of a question: what is asked, how it is to be answered, what was decided.
 
-import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
+import type {
+  CallerMessage,
+  CompletionOptions,
+  TokenLogprob,
+} from "@gantry/shared/contract/completions.ts";
 import type { AnswerEffect } from "@gantry/shared/contract/commands.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { QuestionRow, Routing, Tier, Usage } from "@gantry/shared/contract/rows.ts";
@@ -10,14 +14,11 @@ import type { PressStop } from "../hands/stop.ts";
 import type { By } from "../hub.ts";
 
 /** What the model is asked with; absent members are the defaults of /api/query. */
-export interface Sampling {
-  readonly maxTokens?: number;
-  readonly temperature?: number;
-  readonly topP?: number;
-  readonly seed?: number;
-  readonly stop?: readonly string[];
-  readonly jsonSchema?: unknown;
-}
+export type Sampling = CompletionOptions;
+
+/** True: only a model can answer so, no rule. */
+export const isBoundToModel = ({ tools, jsonSchema, topLogprobs, isRaw }: Sampling): boolean =>
+  tools !== undefined || jsonSchema !== undefined || topLogprobs !== undefined || isRaw === true;
 
 /** How a question may be answered, whoever asks it. */
 export interface Terms {
@@ -27,8 +28,10 @@ export interface Terms {
   readonly mayAct: boolean;
   readonly sampling: Sampling;
   /** Given by OpenAI clients, which bring their own history. */
-  readonly messages?: readonly CompletionMessage[];
+  readonly messages?: readonly CallerMessage[];
   readonly onText: (text: string) => void;
+  /** Told the probabilities of a fresh answer, if sampling asks for them; they are kept nowhere. */
+  readonly onLogprobs?: (logprobs: readonly TokenLogprob[]) => void;
   /** Of its turn at a model; default: interactive. */
   readonly urgency?: Urgency;
   /** Told while it waits for its turn. */

@@ -8,6 +8,7 @@ import type {
   EmbeddingsReply,
   EmbeddingsRequest,
   ModelView,
+  TokenLogprob,
 } from "@gantry/shared/contract/completions.ts";
 import { mayAct } from "@gantry/shared/contract/roles.ts";
 import type { ConfirmationRow, ConversationRow, MessageRow } from "@gantry/shared/contract/rows.ts";
@@ -209,29 +210,25 @@ export async function chatCompletions(
   const { ask } = parts;
   const actor = actorOf(request);
   const body = request.body as CompletionRequest;
-  const last = body.messages.findLast(({ role }) => role === "user");
-  if (last === undefined)
-    throw new GantryError("bad_request", "There is no message of the role user");
-  const { maxTokens, temperature, topP, seed, stop, jsonSchema } = body;
+  const last = body.messages.findLast(({ role }) => role === "user") ?? body.messages.at(-1);
+  if (last === undefined) throw new GantryError("bad_request", "There is no message");
+  const { messages, model, ...sampling } = body;
+  let logprobs: readonly TokenLogprob[] | undefined;
   const message = await ask.ask(
     {
       actor,
       by: byOf(request),
       conversation: `api_${actor.token}`,
       text: last.content,
-      ...(body.model === undefined || body.model === RULES_MODEL ? {} : { model: body.model }),
+      ...(model === undefined || model === RULES_MODEL ? {} : { model }),
       isFresh: false,
       mayAct: true,
-      messages: body.messages,
-      sampling: {
-        ...(maxTokens === undefined ? {} : { maxTokens }),
-        ...(temperature === undefined ? {} : { temperature }),
-        ...(topP === undefined ? {} : { topP }),
-        ...(seed === undefined ? {} : { seed }),
-        ...(stop === undefined ? {} : { stop }),
-        ...(jsonSchema === undefined ? {} : { jsonSchema }),
-      },
+      messages,
+      sampling,
       onText,
+      onLogprobs: (told) => {
+        logprobs = told;
+      },
     },
     signal,
   );
@@ -244,6 +241,7 @@ export async function chatCompletions(
     finishReason,
     routing,
     usage,
+    ...(logprobs === undefined ? {} : { logprobs }),
   };
 }
 

@@ -11,9 +11,21 @@ import type { LlamaContextSequence, SequenceEvaluateOptions, Token } from "node-
 /** Tokens of a greedy answer whose probability is taken: at most 0.2 s of a large model's answer. */
 export const GREEDY_TOKENS = 16;
 
+/** A token that was sampled, and the likeliest at its place; probabilities of 0 to 1. */
+export interface SampledToken {
+  readonly token: Token;
+  readonly probability: number;
+  readonly top: readonly (readonly [token: Token, probability: number])[];
+}
+
 export interface Confidence {
-  /** Before each answer. `tokensMax`: how many of its tokens are looked at; 0 is none. */
-  begin(tokensMax: number): void;
+  /**
+   * Before each answer. `tokensMax`: how many of its tokens are looked at; 0 is none. `top`: how many
+   * others are told of every token, whatever that costs; undefined: no token is told.
+   */
+  begin(tokensMax: number, top?: number): void;
+  /** Since `begin`, if `top` was given. */
+  sampled(): readonly SampledToken[];
   /** 0 to 1; undefined when no token was looked at. */
   mean(): number | undefined;
 }
@@ -24,17 +36,21 @@ export function confidenceTokens(temperature: number, hasGrammar: boolean): numb
   return temperature > 0 ? Number.POSITIVE_INFINITY : GREEDY_TOKENS;
 }
 
-type Sampled = AsyncGenerator<
-  { readonly token: Token; readonly confidence?: number },
-  void | undefined,
-  undefined | Token | Token[]
->;
+interface SampledFact {
+  readonly token: Token;
+  readonly confidence?: number;
+  readonly probabilities?: ReadonlyMap<Token, number>;
+}
+
+type Sampled = AsyncGenerator<SampledFact, void | undefined, undefined | Token | Token[]>;
 
 /** Puts itself between the library's writers and the sequence: they take tokens by `evaluate`. */
 export function watchConfidence(sequence: LlamaContextSequence): Confidence {
   let left = 0;
   let sum = 0;
   let count = 0;
+  let top: number | undefined;
+  let sampled: SampledToken[] = [];
 
   /** As the library's own, but the first `left` tokens come with their probability. */
   async function* evaluate(
@@ -44,9 +60,11 @@ export function watchConfidence(sequence: LlamaContextSequence): Confidence {
     let next: Token[] = tokens;
     while (next.length > 0) {
       const isWatched = left > 0;
-      const iterator: Sampled = isWatched
-        ? sequence.evaluateWithMetadata(next, { confidence: true }, options)
-        : sequence.evaluateWithMetadata(next, {}, options);
+      const iterator: Sampled = isTold()
+        ? sequence.evaluateWithMetadata(next, { confidence: true, probabilities: true }, options)
+        : isWatched
+          ? sequence.evaluateWithMetadata(next, { confidence: true }, options)
+          : sequence.evaluateWithMetadata(next, {}, options);
       let input: undefined | Token | Token[];
       let isSeen = false;
       try {
@@ -54,7 +72,8 @@ export function watchConfidence(sequence: LlamaContextSequence): Confidence {
           const { value, done } = await iterator.next(input);
           if (done === true || value === undefined) return undefined;
           if (isWatched) take(value.confidence);
-          isSeen = isWatched && left <= 0;
+          if (top !== undefined) tell(value, top);
+          isSeen = isWatched && left <= 0 && top === undefined;
           input = yield value.token;
           next = input === undefined ? [value.token] : [input].flat();
         } while (!isSeen);
@@ -72,13 +91,27 @@ export function watchConfidence(sequence: LlamaContextSequence): Confidence {
     count += 1;
   }
 
+  const isTold = (): boolean => top !== undefined;
+
+  function tell({ token, confidence, probabilities }: SampledFact, most: number): void {
+    const others: (readonly [Token, number])[] = [];
+    for (const pair of probabilities ?? []) {
+      if (others.length >= most) break;
+      others.push(pair);
+    }
+    sampled.push({ token, probability: confidence ?? 0, top: others });
+  }
+
   sequence.evaluate = evaluate;
   return {
-    begin(tokensMax) {
+    begin(tokensMax, tokensTold) {
       left = tokensMax;
+      top = tokensTold;
+      sampled = [];
       sum = 0;
       count = 0;
     },
+    sampled: () => sampled,
     mean: () => (count === 0 ? undefined : sum / count),
   };
 }

@@ -10,6 +10,7 @@
 import { performance } from "node:perf_hooks";
 import { present } from "@gantry/shared/base/assert.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { CALL_OPEN } from "@gantry/shared/contract/tool-text.ts";
 import {
   type ChatHistoryItem,
   getLlama,
@@ -27,6 +28,7 @@ import {
 } from "node-llama-cpp";
 import { type Confidence, confidenceTokens, watchConfidence } from "./llama-confidence.ts";
 import { readModelFile } from "./llama-file.ts";
+import { logprobsOf } from "./llama-logprobs.ts";
 import { chooseSlot } from "../rules/slots.ts";
 import type {
   ChatMessage,
@@ -53,6 +55,8 @@ interface Slot {
     | { readonly kind: "chat"; readonly chat: LlamaChat }
     | { readonly kind: "plain"; readonly completion: LlamaCompletion };
   readonly confidence: Confidence;
+  /** Continues text without roles; made at its first use. */
+  raw: LlamaCompletion | undefined;
   busy: boolean;
   usedAtMs: number;
 }
@@ -63,6 +67,13 @@ interface Opened {
   readonly slots: readonly Slot[];
   readonly bias: () => TokenBias;
 }
+
+type ContextualPenalty = Exclude<
+  Parameters<LlamaChat["generateResponse"]>[1],
+  undefined
+>["repeatPenalty"] extends infer P
+  ? Exclude<P, false | undefined>
+  : never;
 
 type Outcome = { readonly text: string; readonly stopReason: string };
 
@@ -134,7 +145,7 @@ function openSlots(model: LlamaModel, context: LlamaContext): Slot[] {
     } else {
       writer = { kind: "plain", completion: new LlamaCompletion({ contextSequence: sequence }) };
     }
-    slots.push({ sequence, writer, confidence, busy: false, usedAtMs: 0 });
+    slots.push({ sequence, writer, confidence, raw: undefined, busy: false, usedAtMs: 0 });
   }
   return slots;
 }
@@ -146,21 +157,23 @@ async function generate(
   signal: AbortSignal,
 ): Promise<Generation> {
   const startedMs = performance.now();
-  const tokens = promptTokens(model, present(slots[0], "a slot"), prompt.messages);
+  const tokens = promptTokens(model, present(slots[0], "a slot"), prompt);
   const slot = takeSlot(slots, tokens);
   try {
     const roomTokens = slot.sequence.contextSize - tokens.length - 1;
     if (roomTokens < 1) throw tooLong(tokens.length, slot.sequence.contextSize);
     const before = slot.sequence.tokenMeter.getState();
-    slot.confidence.begin(confidenceTokens(prompt.temperature, prompt.grammar !== undefined));
+    const { temperature, topLogprobs } = prompt;
+    slot.confidence.begin(confidenceTokens(temperature, prompt.grammar !== undefined), topLogprobs);
     let firstTokenMs = 0;
-    const outcome = await write(llama, slot, {
+    const outcome = await writeWithCalls(llama, slot, {
       ...prompt,
       maxTokens: Math.min(prompt.maxTokens, roomTokens),
       signal,
       onToken: () => (firstTokenMs ||= performance.now() - startedMs),
       onText,
-      bias,
+      bias: () => biasOf(model, prompt, bias),
+      said: "",
     });
     const used = slot.sequence.tokenMeter.diff(before);
     const confidence = slot.confidence.mean();
@@ -174,6 +187,9 @@ async function generate(
       firstTokenMs: Math.round(firstTokenMs * 10) / 10,
       totalMs: Math.round((performance.now() - startedMs) * 10) / 10,
       ...(confidence === undefined ? {} : { confidence }),
+      ...(topLogprobs === undefined
+        ? {}
+        : { logprobs: logprobsOf(model, slot.confidence.sampled(), outcome.text) }),
     };
   } finally {
     slot.busy = false;
@@ -182,14 +198,18 @@ async function generate(
 }
 
 /** The prompt as the model will see it: for counting, for the room that is left, for the slot. */
-function promptTokens(model: LlamaModel, slot: Slot, messages: readonly ChatMessage[]): Token[] {
-  if (slot.writer.kind === "plain") {
+function promptTokens(
+  model: LlamaModel,
+  slot: Slot,
+  { messages, isRaw }: Pick<PromptOptions, "messages" | "isRaw">,
+): Token[] {
+  if (slot.writer.kind === "plain" || isRaw === true) {
     const tokens = model.tokenize(plainText(messages), false, "trimLeadingSpace");
     const { bos, shouldPrependBosToken } = model.tokens;
     return shouldPrependBosToken && bos !== null ? [bos, ...tokens] : tokens;
   }
   const state = slot.writer.chat.chatWrapper.generateContextState({
-    chatHistory: [...historyOf(messages)],
+    chatHistory: historyOf(messages),
   });
   return state.contextText.tokenize(model.tokenizer);
 }
@@ -208,15 +228,41 @@ function takeSlot(slots: readonly Slot[], tokens: Token[]): Slot {
 }
 
 interface WriteOptions extends PromptOptions {
-  /** Applies together with a grammar. */
-  readonly bias: () => TokenBias;
+  /** Undefined: no token is preferred or forbidden. */
+  readonly bias: () => TokenBias | undefined;
+  /** What of the answer stands already. */
+  readonly said: string;
   readonly signal: AbortSignal;
   readonly onToken: () => void;
   readonly onText: (text: string) => void;
 }
 
+/**
+ * Words at the model's full speed up to the first call of a tool, the calls by their grammar: a
+ * grammar looks at the whole vocabulary for each token, and words need none.
+ */
+async function writeWithCalls(llama: Llama, slot: Slot, options: WriteOptions): Promise<Outcome> {
+  const { calls, onText } = options;
+  if (calls === undefined) return write(llama, slot, options);
+  const meter = slot.sequence.tokenMeter.getState();
+  const words: Outcome = calls.mustCall
+    ? { text: "", stopReason: CALL_OPEN }
+    : await write(llama, slot, { ...options, stop: [...options.stop, CALL_OPEN] });
+  if (words.stopReason !== CALL_OPEN) return words;
+  onText(CALL_OPEN);
+  const said = words.text + CALL_OPEN;
+  const usedTokens = slot.sequence.tokenMeter.diff(meter).usedOutputTokens;
+  const maxTokens = options.maxTokens - usedTokens;
+  if (maxTokens < 1) return { text: said, stopReason: "maxTokens" };
+  const { grammar } = calls;
+  // A stop inside of arguments would leave half of a call.
+  const rest = await write(llama, slot, { ...options, maxTokens, said, grammar, stop: [] });
+  return { text: said + rest.text, stopReason: rest.stopReason };
+}
+
 async function write(llama: Llama, slot: Slot, options: WriteOptions): Promise<Outcome> {
   if (options.signal.aborted) return { text: "", stopReason: "abort" };
+  const bias = options.bias();
   const common = {
     maxTokens: options.maxTokens,
     temperature: options.temperature,
@@ -227,33 +273,58 @@ async function write(llama: Llama, slot: Slot, options: WriteOptions): Promise<O
     onToken: options.onToken,
     onTextChunk: options.onText,
     ...(options.seed === undefined ? {} : { seed: options.seed }),
+    ...(bias === undefined ? {} : { tokenBias: bias }),
+    ...penaltyOf(options),
     ...(options.grammar === undefined
       ? {}
-      : {
-          grammar: await openGrammar(llama, options.grammar),
-          tokenBias: options.bias,
-          // JSON repeats itself by nature; a penalty would bend the values.
-          repeatPenalty: false as const,
-        }),
+      : { grammar: await openGrammar(llama, options.grammar) }),
   };
   try {
-    if (slot.writer.kind === "plain") {
-      const text = plainText(options.messages);
-      const { response, metadata } = await slot.writer.completion.generateCompletionWithMeta(text, {
+    const raw = rawWriter(slot, options.isRaw === true);
+    if (raw !== undefined) {
+      const text = plainText(options.messages) + options.said;
+      const { response, metadata } = await raw.generateCompletionWithMeta(text, {
         ...common,
         disableContextShift: true,
         contextShiftSize: 1, // by default a tenth of the context, cut off the prompt's beginning
       });
-      return { text: response, stopReason: metadata.stopReason };
+      return { text: response, stopReason: reasonOf(metadata) };
     }
-    const history = historyOf(options.messages);
-    const { response, metadata } = await slot.writer.chat.generateResponse(history, common);
-    return { text: response, stopReason: metadata.stopReason };
+    const history = historyOf(options.messages, options.said);
+    const { chat } = slot.writer as Extract<Slot["writer"], { kind: "chat" }>; // else it is raw
+    const { response, metadata } = await chat.generateResponse(history, common);
+    return { text: response, stopReason: reasonOf(metadata) };
   } catch (error) {
     // Aborted before the first token: the library throws instead of giving back no text.
     if (options.signal.aborted) return { text: "", stopReason: "abort" };
     throw error;
   }
+}
+
+/** Undefined: the model has roles, and they are asked for. */
+function rawWriter(slot: Slot, isRaw: boolean): LlamaCompletion | undefined {
+  if (slot.writer.kind === "plain") return slot.writer.completion;
+  if (!isRaw) return undefined;
+  slot.raw ??= new LlamaCompletion({ contextSequence: slot.sequence });
+  return slot.raw;
+}
+
+/** The library's reason, but CALL_OPEN where the answer came to its first call. */
+function reasonOf(metadata: {
+  readonly stopReason: string;
+  readonly customStopTrigger?: readonly unknown[];
+}): string {
+  const { stopReason, customStopTrigger } = metadata;
+  return customStopTrigger?.join("") === CALL_OPEN ? CALL_OPEN : stopReason;
+}
+
+/** JSON repeats itself by nature: the library's own penalty would bend the values. */
+function penaltyOf(options: WriteOptions): { readonly repeatPenalty?: false | ContextualPenalty } {
+  const { grammar, presencePenalty, frequencyPenalty } = options;
+  if (presencePenalty === undefined || frequencyPenalty === undefined)
+    return grammar === undefined ? {} : { repeatPenalty: false };
+  const lastTokens = options.maxTokens;
+  return { repeatPenalty: { penalty: 1, presencePenalty, frequencyPenalty, lastTokens } };
 }
 
 async function openGrammar(llama: Llama, grammar: string): Promise<LlamaGrammar> {
@@ -279,12 +350,28 @@ function textOnly(model: LlamaModel): TokenBias {
   return bias;
 }
 
-function historyOf(messages: readonly ChatMessage[]): ChatHistoryItem[] {
+/** The bias of the caller; with a grammar, what is no text as well. */
+function biasOf(
+  model: LlamaModel,
+  { grammar, calls, logitBias }: PromptOptions,
+  noText: () => TokenBias,
+): TokenBias | undefined {
+  const isBound = grammar !== undefined || calls !== undefined;
+  if (logitBias === undefined) return isBound ? noText() : undefined;
+  const bias = isBound ? textOnly(model) : TokenBias.for(model);
+  for (const [token, logit] of Object.entries(logitBias)) {
+    const id = Number(token) as Token; // a number of the vocabulary, looked up by the caller
+    bias.set(id, logit <= -100 ? "never" : { logit });
+  }
+  return bias;
+}
+
+function historyOf(messages: readonly ChatMessage[], said = ""): ChatHistoryItem[] {
   const history: ChatHistoryItem[] = messages.map(({ role, content }) =>
     role === "assistant" ? { type: "model", response: [content] } : { type: role, text: content },
   );
   // The wrapper writes the opening of the answer only for a last item that is the model's.
-  return [...history, { type: "model", response: [] }];
+  return [...history, { type: "model", response: said === "" ? [] : [said] }];
 }
 
 /** A base model knows no roles: it continues the text. */

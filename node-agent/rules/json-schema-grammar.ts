@@ -12,7 +12,7 @@
 import { arrayGrammar } from "./grammar-array.ts";
 import { integerGrammar, type NumberBounds, numberGrammar } from "./grammar-number.ts";
 import { objectGrammar } from "./grammar-object.ts";
-import { makeGrammarRules } from "./grammar-rules.ts";
+import { type GrammarRules, makeGrammarRules } from "./grammar-rules.ts";
 import { stringGrammar } from "./grammar-string.ts";
 import { literal } from "./grammar-text.ts";
 import { areDisjoint } from "./schema-overlap.ts";
@@ -36,8 +36,11 @@ export function compileGrammar(schema: unknown): string {
   return [`root ::= ${root}`, ...compiler.rules()].join("\n");
 }
 
-function makeCompiler(root: unknown) {
-  const rules = makeGrammarRules();
+/** As compileGrammar, but into rules that others share; gives the expression of the schema. */
+export const compileInto = (rules: GrammarRules, schema: unknown): string =>
+  makeCompiler(schema, rules).visit(schema, "", []);
+
+function makeCompiler(root: unknown, rules: GrammarRules = makeGrammarRules()) {
   const refRules = new Map<string, string>();
   let nodes = 0;
 

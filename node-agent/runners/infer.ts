@@ -18,8 +18,8 @@ import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { isRetryable } from "@gantry/shared/flow/attempt.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { hasGpuBuild, threadsForModel } from "../adapters/llama-process.ts";
+import { makeBoundAnswers } from "./bound-answer.ts";
 import { type GenerateRequest, promptOf } from "./generate-request.ts";
-import { makeJsonAnswers } from "./json-answer.ts";
 import type { Generation, GpuChoice, LoadOptions, ModelFacts } from "./llama-protocol.ts";
 import { makeSupervisor, type ModelPorts, type ModelState } from "./model-supervisor.ts";
 import { makeRequestQueue, NOTHING } from "./request-queue.ts";
@@ -89,7 +89,7 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
   const { clock, log } = ports;
   const scope = makeScope((task, error) => log.error({ model: name, error }, task));
   const observers = new Set<() => void>();
-  const jsonAnswer = makeJsonAnswers(SCHEMAS_MAX);
+  const boundAnswer = makeBoundAnswers(SCHEMAS_MAX);
   let isClosed = false;
   let faults = 0; // of the present child, since it last answered
 
@@ -157,7 +157,7 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
     onChunk: (text: string) => void,
     signal: AbortSignal,
   ): Promise<Generation> {
-    const answer = request.jsonSchema === undefined ? undefined : jsonAnswer(request.jsonSchema);
+    const answer = boundAnswer(request);
     const prompt = promptOf(request, answer);
     assertOpen();
     const { state } = supervisor;

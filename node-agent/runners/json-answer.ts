@@ -9,26 +9,12 @@ export interface JsonAnswer {
   /** GBNF. */
   readonly grammar: string;
   /** What is wrong with `text`; undefined when the schema accepts it. */
-  faultIn(text: string): string | undefined;
+  readonly faultIn: (text: string) => string | undefined;
 }
 
 // A grammar binds code points, and llama.cpp takes overlong UTF-8 for them; JavaScript shows each
 // such byte as one of these, and a length may be passed. Only untrained models were seen to do it.
 const REPLACEMENT = "\uFFFD";
-
-/** Compiled schemas, the most recent `sizeMax`: compiling takes a few ms, using it some us. */
-export function makeJsonAnswers(sizeMax: number): (schema: unknown) => JsonAnswer {
-  const answers = new Map<string, JsonAnswer>();
-  return (schema) => {
-    const key = JSON.stringify(schema);
-    const answer = answers.get(key) ?? jsonAnswer(schema);
-    answers.delete(key);
-    answers.set(key, answer);
-    const oldest = answers.size > sizeMax ? answers.keys().next().value : undefined;
-    if (oldest !== undefined) answers.delete(oldest);
-    return answer;
-  };
-}
 
 /** Throws bad_request naming the JSON pointer of what cannot be compiled. About 1 ms. */
 export function jsonAnswer(schema: unknown): JsonAnswer {
@@ -50,7 +36,7 @@ export function jsonAnswer(schema: unknown): JsonAnswer {
   };
 }
 
-function compileCheck(schema: unknown): (value: unknown) => boolean {
+export function compileCheck(schema: unknown): (value: unknown) => boolean {
   try {
     // Not strict, no formats: compileGrammar has refused every keyword that it cannot uphold.
     const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(

@@ -5,6 +5,7 @@
 // P3. The texts of a request's chunks, joined, are the text of its `done`.
 
 import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
+import type { TokenLogprob } from "@gantry/shared/contract/completions.ts";
 
 /** Which GPU libraries llama.cpp may load: `false` is the processor only. */
 export type GpuChoice = "auto" | "cuda" | "vulkan" | false;
@@ -46,6 +47,24 @@ export interface PromptOptions {
   readonly stop: readonly string[];
   /** GBNF the answer must follow. */
   readonly grammar?: string;
+  readonly calls?: CallBounds;
+  /** As OpenAI defines them, -2 to 2; 0 is off. */
+  readonly presencePenalty?: number;
+  readonly frequencyPenalty?: number;
+  /** By number of a token: -100 (never) to 100. */
+  readonly logitBias?: Readonly<Record<string, number>>;
+  /** Tell the probability of each token and of so many others. Slow: all of the vocabulary is sorted. */
+  readonly topLogprobs?: number;
+  /** The text is continued as it stands: no roles, no template. */
+  readonly isRaw?: boolean;
+}
+
+/** Calls of tools, in the form of contract/tool-text.ts. Words before the first one are free. */
+export interface CallBounds {
+  /** GBNF of everything behind the first CALL_OPEN. */
+  readonly grammar: string;
+  /** The answer begins with a call. */
+  readonly mustCall: boolean;
 }
 
 export interface Generation {
@@ -59,6 +78,7 @@ export interface Generation {
   readonly totalMs: number;
   /** Mean probability of the sampled tokens that were looked at (adapters/llama-confidence.ts), 0 to 1. */
   readonly confidence?: number;
+  readonly logprobs?: readonly TokenLogprob[];
 }
 
 export type ToChild =

@@ -5,7 +5,7 @@ import { fromErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
-import type { JsonAnswer } from "./json-answer.ts";
+import type { BoundAnswer } from "./bound-answer.ts";
 import type { Generation, PromptOptions, ToChild } from "./llama-protocol.ts";
 import type { AboutRequest } from "./model-supervisor.ts";
 
@@ -13,7 +13,7 @@ import type { AboutRequest } from "./model-supervisor.ts";
 export interface Asked {
   readonly prompt: PromptOptions;
   /** What the text must be, if it is bound to a schema. */
-  readonly answer: JsonAnswer | undefined;
+  readonly answer: BoundAnswer | undefined;
   readonly onChunk: (text: string) => void;
 }
 

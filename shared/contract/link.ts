@@ -61,8 +61,24 @@ export const generateSchema = z.object({
   seed: z.number().int().optional(),
   stop: z.array(z.string()).optional(),
   jsonSchema: z.unknown().optional(),
+  presencePenalty: z.number().min(-2).max(2).optional(),
+  frequencyPenalty: z.number().min(-2).max(2).optional(),
+  logitBias: z.record(z.string(), z.number()).optional(),
+  topLogprobs: z.number().int().min(0).max(20).optional(),
+  tools: z
+    .array(z.object({ name: z.string(), parameters: z.unknown(), isStrict: z.boolean() }))
+    .optional(),
+  mustCall: z.boolean().optional(),
+  hasParallelCalls: z.boolean().optional(),
+  isRaw: z.boolean().optional(),
 });
 export type Generate = z.infer<typeof generateSchema>;
+
+const tokenChance = {
+  token: z.string(),
+  logprob: z.number(),
+  bytes: z.array(z.number().int()).readonly().nullable(),
+};
 
 export const generatedSchema = z.object({
   text: z.string(),
@@ -74,6 +90,11 @@ export const generatedSchema = z.object({
   totalMs: z.number(),
   /** Mean probability of the tokens sampled; missing where the node cannot say. */
   confidence: z.number().min(0).max(1).optional(),
+  /** Of the tokens of `text`, if they were asked for. */
+  logprobs: z
+    .array(z.object({ ...tokenChance, top: z.array(z.object(tokenChance)).readonly() }))
+    .readonly()
+    .optional(),
 });
 export type Generated = z.infer<typeof generatedSchema>;
 
