@@ -69,6 +69,13 @@ const NEW_COMMANDS: NewCommands = {
   spoolDropped: 3,
   spoolLoaded: 3,
   bedJudged: 3,
+  answerBought: 4,
+  budgetSet: 4,
+  budgetDropped: 4,
+  spendReserved: 4,
+  spendSettled: 4,
+  documentKept: 4,
+  artifactDropped: 4,
 };
 
 /** What every one of these hubs can apply; `unknown`: who has not said. `hubs`: those that hold rows, this one included. */

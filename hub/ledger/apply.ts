@@ -23,6 +23,7 @@ import { type Context, ledgerTimeMs, TIME_ID } from "./context.ts";
 import * as asking from "./domains/asking.ts";
 import * as cluster from "./domains/cluster.ts";
 import * as confirmations from "./domains/confirmations.ts";
+import * as budgets from "./domains/budgets.ts";
 import * as farm from "./domains/farm.ts";
 import * as flags from "./domains/flags.ts";
 import * as jobs from "./domains/jobs.ts";
@@ -41,6 +42,7 @@ import * as runs from "./domains/runs.ts";
 import * as sessions from "./domains/sessions.ts";
 import * as work from "./domains/work.ts";
 import * as workflows from "./domains/workflows.ts";
+import * as spend from "./domains/spend.ts";
 import * as webhooks from "./domains/webhooks.ts";
 import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
 import type { Rows } from "./rows.ts";
@@ -61,7 +63,12 @@ const HANDLERS: Handlers = {
   answerGiven: asking.answerGiven,
   answerFailed: asking.answerFailed,
   cacheCleared: asking.cacheCleared,
+  answerBought: asking.answerBought,
   confirmationConsumed: confirmations.confirmationConsumed,
+  budgetSet: budgets.budgetSet,
+  budgetDropped: budgets.budgetDropped,
+  spendReserved: spend.spendReserved,
+  spendSettled: spend.spendSettled,
   confirmationCancelled: confirmations.confirmationCancelled,
   confirmationsTicked: confirmations.confirmationsTicked,
   printSubmitted: prints.printSubmitted,

@@ -44,6 +44,9 @@ import type {
   WorkflowRow,
 } from "@gantry/shared/contract/run-rows.ts";
 import type { FarmPrinterRow, SpoolRow, TallyRow } from "@gantry/shared/contract/farm.ts";
+import type { AgentTurnRow, ToolApprovalRow } from "@gantry/shared/contract/agents.ts";
+import type { BudgetRow, BudgetUseRow, ReservationRow } from "@gantry/shared/contract/money.ts";
+import type { ArtifactRow } from "@gantry/shared/contract/artifacts.ts";
 import type { QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { DeadLetterRow, WebhookRow } from "@gantry/shared/contract/webhooks.ts";
@@ -90,6 +93,11 @@ export interface Tables {
   readonly message: MessageRow;
   readonly replay: ReplayRow;
   readonly cache: CacheRow;
+  readonly budget: BudgetRow;
+  /** `SCOPE|PERIOD`. */
+  readonly budgetUse: BudgetUseRow;
+  /** Until it is settled. */
+  readonly reservation: ReservationRow;
   readonly workflow: WorkflowRow;
   readonly definition: DefinitionRow;
   /** `WORKFLOW/N`, from 1. */

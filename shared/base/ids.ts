@@ -22,6 +22,8 @@ export type IdKind =
   | "sch"
   | "whk"
   | "evt"
+  | "trn"
+  | "rsv"
   | "run"
   | "apr";
 

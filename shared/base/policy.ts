@@ -329,6 +329,9 @@ export const LIMIT = {
   /** Of one server; and characters of one description with its schemas. */
   mcpTools: { max: 200, whenFull: "further tools of the server are not offered" },
   mcpToolChars: { max: 32_768, whenFull: "the tool is not offered" },
+  budgets: { max: 1_000, whenFull: "429 busy" },
+  /** Calls of cloud providers that are not settled. */
+  reservations: { max: 1_000, whenFull: "429 busy" },
   answerTokens: { max: 1_024, whenFull: "finish_reason is length" },
 } as const;
 

@@ -20,6 +20,7 @@ import type {
 import type { FarmCommand } from "./farm.ts";
 import type { QueuePolicy, WorkDraft, WorkEnd } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
+import type { MoneyCommand } from "./money.ts";
 import type { ScheduleCommand } from "./schedules.ts";
 import type { RunCommandBody } from "./run-commands.ts";
 import type { SessionStamp } from "./sessions.ts";
@@ -157,6 +158,22 @@ export type CommandBody =
     }
   | {
       readonly type: "answerFailed";
+  /** As answerGiven, for an answer of a cloud provider: settles what was reserved for it, too. */
+  | {
+      readonly type: "answerBought";
+      readonly question: string;
+      readonly message: string;
+      readonly text: string;
+      readonly routing: Routing;
+      readonly usage: Usage;
+      readonly cache?: {
+        readonly key: string;
+        readonly prompt: string;
+        readonly expiresAtMs: number;
+      };
+      readonly effects: readonly AnswerEffect[];
+      readonly reservation: string;
+    }
       readonly question: string;
       readonly message: string;
       readonly error: ErrorRecord;
@@ -327,6 +344,7 @@ export type CommandBody =
   | FarmCommand
   | ScheduleCommand
   | WebhookCommand
+  | MoneyCommand
   // workflows and runs
   | RunCommandBody;
 

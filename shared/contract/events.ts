@@ -15,6 +15,8 @@ export const EVENT_TYPES = [
   "question.asked",
   "question.answered",
   "question.failed",
+  "budget.changed",
+  "budget.alert",
   "confirmation.asked",
   "confirmation.notice",
   "confirmation.closed",

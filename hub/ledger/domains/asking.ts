@@ -14,6 +14,7 @@ import type { ConversationRow, QuestionRow } from "@gantry/shared/contract/rows.
 import { appendOrder, checkNew, type Context, rowOf } from "../context.ts";
 import { finish, closeQuestion, openQuestion, say } from "./conversation-rows.ts";
 import { addPrint, clearBed, wish } from "./prints.ts";
+import { openReservation, settle } from "./spend.ts";
 
 const TITLE_CHARS = 60;
 export function questionAsked(context: Context, command: CommandOf<"questionAsked">): unknown {
@@ -68,6 +69,14 @@ export function answerGiven(context: Context, command: CommandOf<"answerGiven">)
   });
   if (command.cache !== undefined) keepAnswer(context, command.cache, command);
   return { message: message.id, seq: message.seq, effects };
+}
+
+/** The answer and its price in one entry: neither is on record without the other. */
+export function answerBought(context: Context, command: CommandOf<"answerBought">): unknown {
+  const reserved = openReservation(context, command.reservation);
+  const given = answerGiven(context, { ...command, type: "answerGiven" });
+  settle(context, reserved, "reported", command.usage.costMicroUsd);
+  return given;
 }
 
 function carryOut(context: Context, effect: AnswerEffect, question: QuestionRow): unknown {
