@@ -8,6 +8,11 @@ export interface Summary {
   readonly seeds: number;
   readonly acknowledged: number;
   readonly reigns: number;
+  /** Of the workshop: deaths of processes and printers, those at a write of a journal, first bytes. */
+  readonly crashes: number;
+  readonly atWrites: number;
+  readonly starts: number;
+  readonly tookS: number;
   readonly hashes: readonly number[];
   readonly failures: readonly { readonly seed: number; readonly failure: string }[];
 }
