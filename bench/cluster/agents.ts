@@ -8,6 +8,7 @@ import { decodeLinkFrame, encodeLinkFrame, NO_SESSION } from "@gantry/shared/con
 import { decodeJoinCode } from "@gantry/shared/contract/join-code.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
 import { curveKeyPair, Dealer } from "zeromq";
+import { HUB_LINK_PROFILE } from "../../node-agent/adapters/hub-link.ts";
 import { type ClusterHub, startCluster } from "../../tests/support/cluster.ts";
 import { cpuSecondsOf, round } from "./load.ts";
 
@@ -22,7 +23,7 @@ export interface AgentsCost {
   /** Shares of one core of the leader: without agents, and with all of them. */
   readonly idleShare: number;
   readonly share: number;
-  /** Heartbeats answered `ok` in a second while it was measured. */
+  /** Heartbeats in a second while it was measured, up to the last that was answered `ok`. */
   readonly beatsPerS: number;
 }
 
@@ -48,9 +49,9 @@ async function tryAgents(count: number): Promise<AgentsCost> {
       }),
     );
     await sleep(SETTLE_MS);
-    const before = answersOf(agents);
+    const before = answeredOf(agents);
     const share = await shareOf(leader.pid, BEATING_S);
-    const beatsPerS = Math.round((answersOf(agents) - before) / BEATING_S);
+    const beatsPerS = Math.round((answeredOf(agents) - before) / BEATING_S);
     return { agents: count, idleShare, share, beatsPerS };
   } finally {
     stop.abort();
@@ -68,11 +69,12 @@ async function shareOf(pid: number, seconds: number): Promise<number> {
 
 interface Agent {
   readonly socket: Dealer;
-  answers: number;
+  /** The number of its last beat that was answered. */
+  answered: number;
 }
 
-const answersOf = (agents: readonly Agent[]): number =>
-  agents.reduce((sum, { answers }) => sum + answers, 0);
+const answeredOf = (agents: readonly Agent[]): number =>
+  agents.reduce((sum, { answered }) => sum + answered, 0);
 
 /** Enrols, says hello, and beats from then on at a moment of its own in each second. */
 async function startAgent(leader: ClusterHub, name: string, signal: AbortSignal): Promise<Agent> {
@@ -81,7 +83,8 @@ async function startAgent(leader: ClusterHub, name: string, signal: AbortSignal)
   const keys = curveKeyPair();
   const secret = randomBytes(32).toString("hex");
   const socket = new Dealer({
-    linger: 0,
+    ...HUB_LINK_PROFILE,
+    sendTimeout: -1,
     receiveTimeout: 30_000,
     curveServerKey: hubKey,
     curvePublicKey: keys.publicKey,
@@ -114,7 +117,7 @@ async function startAgent(leader: ClusterHub, name: string, signal: AbortSignal)
   await socket.send(encodeLinkFrame(NO_SESSION, [hello]));
   const welcome = await answer("welcome");
   const session = Buffer.from(welcome.type === "welcome" ? welcome.session : "", "hex");
-  const agent: Agent = { socket, answers: 0 };
+  const agent: Agent = { socket, answered: 0 };
   socket.receiveTimeout = -1;
   void listen(agent, signal);
   void beat(socket, session, signal);
@@ -125,7 +128,7 @@ async function listen(agent: Agent, signal: AbortSignal): Promise<void> {
   for await (const [bytes] of agent.socket) {
     if (signal.aborted || bytes === undefined) return;
     for (const message of decodeLinkFrame(bytes).messages as HubMessage[]) {
-      if (message.type === "beat" && message.answer === "ok") agent.answers += 1;
+      if (message.type === "beat" && message.answer === "ok") agent.answered = message.seq;
     }
   }
 }

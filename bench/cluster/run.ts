@@ -53,16 +53,18 @@ function goal(
 }
 
 /** The table of the goals. */
-function goals(hubs: Measured, etcd: Measured, agents: AgentsCost): Goal[] {
-  const both = (name: RateName, figure: "perS" | "p99Ms"): [number, number] => [
-    hubs.rates[name][figure],
-    etcd.rates[name][figure],
-  ];
+function goals(hubs: Measured, packed: Measured, etcd: Measured, agents: AgentsCost): Goal[] {
+  const both = (
+    name: RateName,
+    figure: "perS" | "p99Ms",
+    ours: Measured = hubs,
+  ): [number, number] => [ours.rates[name][figure], etcd.rates[name][figure]];
   return [
     goal("put, 1 client, 1/s", both("put1", "perS"), [0.7, 1.3], true),
     goal("put, 64 clients, 1/s", both("put64", "perS"), [2, 4], true),
     goal("put p99, 64 clients, ms", both("put64", "p99Ms"), [0.5, 0.25], false),
-    goal("linearizable get, 64 clients, 1/s", both("get64", "perS"), [3, 8], true),
+    // Puts are asked for with one message each, gets as the client sends them: a turn's in one frame.
+    goal("linearizable get, 64 clients, 1/s", both("get64", "perS", packed), [3, 8], true),
     goal("watch after commit p99, 100 watchers, ms", [hubs.watch.p99Ms], [10, 3], false),
     goal("1,000 agents, share of one core", [agents.share], [0.1, 0.03], false),
   ];
@@ -88,7 +90,7 @@ const etcd = await measured("etcd", openEtcd);
 const packed = await measured("hubs, one frame for all calls of a turn", () => openHubs("turn"));
 const agents = await measureAgents(AGENTS);
 console.log("\nagents", JSON.stringify(agents));
-const table = goals(hubs, etcd, agents);
+const table = goals(hubs, packed, etcd, agents);
 console.table(table);
 const report = {
   command: "npm run bench:cluster",

@@ -311,7 +311,7 @@ test("[S19] [S52] AL4: a silent node is left after the lease, one that beats sta
   const { link, told } = await openHub({}, { leaseMs: 300 });
   const peer = await join(link);
   const untilMs = performance.now() + 900;
-  for (let seq = 0; performance.now() < untilMs; seq += 1) {
+  for (let seq = 1; performance.now() < untilMs; seq += 2) {
     await peer.say(peer.session, { type: "beat", seq, digest: "d" });
     const answer = { type: "beat", seq, answer: "ok" };
     await vi.waitFor(() => expect(peer.messages().at(-1)).toEqual(answer), WAIT);
@@ -320,6 +320,26 @@ test("[S19] [S52] AL4: a silent node is left after the lease, one that beats sta
   const fromMs = performance.now();
   await vi.waitFor(() => expect(told.at(-1)).toBe("left node_1 silent"), WAIT);
   expect(performance.now() - fromMs).toBeLessThan(1_000);
+});
+
+test("AL7: of beats that say nothing new every second is answered; news always", async () => {
+  const answers = ["ok", "ok", "mismatch", "ok"] as const;
+  let beats = 0;
+  const { link } = await openHub({ beat: () => answers[beats++] ?? "ok" });
+  const peer = await join(link);
+  for (const seq of [1, 2, 4, 5]) {
+    await peer.say(peer.session, { type: "beat", seq, digest: "d" });
+  }
+  const isBeat = ({ type }: { readonly type: string }): boolean => type === "beat";
+  await vi.waitFor(
+    () =>
+      expect(peer.messages().filter(isBeat)).toEqual([
+        { type: "beat", seq: 1, answer: "ok" },
+        { type: "beat", seq: 4, answer: "mismatch" },
+        { type: "beat", seq: 5, answer: "ok" },
+      ]),
+    WAIT,
+  );
 });
 
 test("AL6: a hub that does not lead opens no session, and says who leads and where", async () => {

@@ -1,7 +1,7 @@
 // How well this machine keeps time: the lag of the main loop and the time of synced writes, for the
 // choice of time-outs, for metrics, and for the cluster page.
 
-import { monitorEventLoopDelay } from "node:perf_hooks";
+import { createHistogram, type Histogram } from "node:perf_hooks";
 import type { OrderedStore } from "../ports.ts";
 
 /** Notes/raft 5.5. Of few writes the third quartile: one long sync is everyday on a shared disk. */
@@ -9,7 +9,7 @@ const SLOW_SYNC_MS = 20;
 const FELT = 8;
 const SYNCS_KEPT = 512;
 const STALL_MS = 50;
-/** Node measures the time between two samples: an idle loop shows the resolution itself. */
+/** The time between two samples is measured: an idle loop shows the resolution itself. */
 const RESOLUTION_MS = 20;
 const LOOK_MS = 1_000;
 const LOOKS_A_WINDOW = 60;
@@ -38,17 +38,25 @@ export interface Pulse {
 }
 
 export function takePulse(): Pulse {
-  const [window, second, scrape] = [watchLoop(), watchLoop(), watchLoop()];
+  // One sampler for all three: Node's own has a timer each, and an idle hub wakes for nothing else.
+  const [second, window, scrape] = [createHistogram(), createHistogram(), createHistogram()];
+  const sampler = setInterval(() => second.recordDelta(), RESOLUTION_MS);
+  sampler.unref();
   const syncs: number[] = [];
   let stalls = 0;
   let looks = 0;
   let before = { p99Ms: 0, maxMs: 0 };
-  const watch = setInterval(() => {
-    if (second.lag().maxMs > STALL_MS) stalls += 1;
+  const collect = (): void => {
+    window.add(second);
+    scrape.add(second);
     second.reset();
+  };
+  const watch = setInterval(() => {
+    if (lagOf(second).maxMs > STALL_MS) stalls += 1;
+    collect();
     looks += 1;
     if (looks % LOOKS_A_WINDOW !== 0) return;
-    before = window.lag();
+    before = lagOf(window);
     window.reset();
   }, LOOK_MS);
   watch.unref();
@@ -72,7 +80,7 @@ export function takePulse(): Pulse {
       }
     },
     facts() {
-      const { p99Ms, maxMs } = window.lag();
+      const { p99Ms, maxMs } = lagOf(window);
       return {
         loopP99Ms: Math.max(p99Ms, before.p99Ms),
         loopMaxMs: Math.max(maxMs, before.maxMs),
@@ -83,37 +91,23 @@ export function takePulse(): Pulse {
       };
     },
     scrapeLagS() {
-      const { p99Ms } = scrape.lag();
+      collect();
+      const { p99Ms } = lagOf(scrape);
       scrape.reset();
       return p99Ms / 1_000;
     },
     isSlow: () => percentile(0.75) > SLOW_SYNC_MS,
     stop() {
       clearInterval(watch);
-      for (const each of [window, second, scrape]) each.stop();
+      clearInterval(sampler);
     },
   };
 }
 
-interface LoopWatch {
-  lag(): { readonly p99Ms: number; readonly maxMs: number };
-  reset(): void;
-  stop(): void;
-}
-
-function watchLoop(): LoopWatch {
-  const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-  histogram.enable();
+function lagOf(histogram: Histogram): { readonly p99Ms: number; readonly maxMs: number } {
   const lateMs = (nanoseconds: number): number =>
-    Number.isFinite(nanoseconds)
-      ? Math.max(0, Math.round(nanoseconds / 1e4 - RESOLUTION_MS * 100) / 100)
-      : 0;
-  return {
-    lag: () =>
-      histogram.count === 0
-        ? { p99Ms: 0, maxMs: 0 }
-        : { p99Ms: lateMs(histogram.percentile(99)), maxMs: lateMs(histogram.max) },
-    reset: () => histogram.reset(),
-    stop: () => void histogram.disable(),
-  };
+    Math.max(0, Math.round(nanoseconds / 1e4 - RESOLUTION_MS * 100) / 100);
+  return histogram.count === 0
+    ? { p99Ms: 0, maxMs: 0 }
+    : { p99Ms: lateMs(histogram.percentile(99)), maxMs: lateMs(histogram.max) };
 }
