@@ -330,10 +330,9 @@ test("AL7: of beats that say nothing new every second is answered; news always",
   for (const seq of [1, 2, 4, 5]) {
     await peer.say(peer.session, { type: "beat", seq, digest: "d" });
   }
-  const isBeat = ({ type }: { readonly type: string }): boolean => type === "beat";
   await vi.waitFor(
     () =>
-      expect(peer.messages().filter(isBeat)).toEqual([
+      expect(peer.messages().filter(({ type }) => type === "beat")).toEqual([
         { type: "beat", seq: 1, answer: "ok" },
         { type: "beat", seq: 4, answer: "mismatch" },
         { type: "beat", seq: 5, answer: "ok" },

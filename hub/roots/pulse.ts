@@ -104,10 +104,10 @@ export function takePulse(): Pulse {
   };
 }
 
-function lagOf(histogram: Histogram): { readonly p99Ms: number; readonly maxMs: number } {
-  const lateMs = (nanoseconds: number): number =>
-    Math.max(0, Math.round(nanoseconds / 1e4 - RESOLUTION_MS * 100) / 100);
-  return histogram.count === 0
+const lateMs = (nanoseconds: number): number =>
+  Math.max(0, Math.round(nanoseconds / 1e4 - RESOLUTION_MS * 100) / 100);
+
+const lagOf = (histogram: Histogram): { readonly p99Ms: number; readonly maxMs: number } =>
+  histogram.count === 0
     ? { p99Ms: 0, maxMs: 0 }
     : { p99Ms: lateMs(histogram.percentile(99)), maxMs: lateMs(histogram.max) };
-}
