@@ -5,10 +5,12 @@ set -eu
 cd "$(dirname "$0")/.."
 sh tools/setup.sh
 
-# Programs that only tests need, as COMMAND:PACKAGE. Without one its tests are skipped, visibly.
+# Programs (or files) that only tests need, as NAME:PACKAGE. Without one its tests are skipped, visibly.
 missing=
-for pair in chromium:chromium socat:socat printcore:printrun mosquitto:mosquitto ip:iproute2; do
-  command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
+for pair in chromium:chromium socat:socat printcore:printrun mosquitto:mosquitto ip:iproute2 \
+  openscad:openscad prusa-slicer:prusa-slicer espeak-ng:espeak-ng pocketsphinx_continuous:pocketsphinx \
+  /usr/share/pocketsphinx/model/en-us:pocketsphinx-en-us; do
+  [ -e "${pair%%:*}" ] || command -v "${pair%%:*}" >/dev/null || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair##*:}"
 done
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "test: installing$missing" >&2
