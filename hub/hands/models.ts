@@ -138,7 +138,9 @@ export function makeModels(
       signal,
     ); // MO1
     try {
-      return await askNodes(name, request, onText, signal, turn);
+      const isPatient = urgency === "workflow" || urgency === "batch";
+      const told = isPatient ? { ...request, isPatient } : request;
+      return await askNodes(name, told, onText, signal, turn);
     } finally {
       turn.end();
     }

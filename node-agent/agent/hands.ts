@@ -13,12 +13,16 @@ import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
+import { readModelFile } from "../adapters/llama-file.ts";
 import { forkLlama, hasGpuBuild } from "../adapters/llama-process.ts";
+import { memoryBytes, residentBytes, vramBytes } from "../adapters/machine-memory.ts";
 import { type CommandCatalogue, DEFAULT_COMMANDS, parseCatalogue } from "../rules/commands.ts";
+import type { Device } from "../rules/memory-ledger.ts";
 import type { CommandRunner } from "../runners/command.ts";
 import type { EmbedderSource } from "../runners/embed.ts";
 import type { Model } from "../runners/infer.ts";
 import { openLazyEmbedder } from "./lazy-embedder.ts";
+import { makeModelKeeper, type ModelKeeper } from "./model-keeper.ts";
 import { openModelShelf } from "./model-shelf.ts";
 import { openPartHands } from "./part-hands.ts";
 import type { Hands } from "./ports.ts";
@@ -29,6 +33,9 @@ export interface HandsOptions {
   readonly llmThreads: number | undefined;
   readonly llmSlots: number | undefined;
   readonly llmContext: number | undefined;
+  readonly llmMemoryMb: number | undefined;
+  /** 0: never. */
+  readonly llmIdleS: number;
   readonly embedModel: string | undefined;
   readonly embedVocab: string | undefined;
   /** File with the list of commands; the built-in list without it. */
@@ -62,11 +69,22 @@ export async function openHands(
   });
   if (options.commands !== undefined) await runner(); // HA2
   const models = join(options.dataDir, "models");
-  const make = (path: string, name: string): Promise<Model> => modelOf(path, name, options, ports);
-  const shelf = openModelShelf(
-    { configured: options.llmModels, folder: models, makeModel: make, clock, log, onChange },
+  const keeper = makeModelKeeper(
+    {
+      makeModel: (path, name, device) => modelOf(path, name, device, options, ports),
+      readFile: readModelFile,
+      capacity: await capacityOf(options),
+      slots: options.llmSlots,
+      contextTokens: options.llmContext,
+      idleMs: options.llmIdleS * 1_000,
+      residentBytes,
+      clock,
+      log,
+      onChange,
+    },
     scope,
   );
+  openModelShelf({ configured: options.llmModels, folder: models, keeper, clock, log }, scope);
   const source = embedderSource(options);
   const embedder = await openLazyEmbedder(
     {
@@ -89,9 +107,9 @@ export async function openHands(
 
   return {
     parts,
-    models: () => shelf.facts(),
-    generate: (id, request, onChunk, signal) =>
-      generate(shelf.find(request), id, request, onChunk, signal),
+    models: () => keeper.facts(),
+    runtime: () => keeper.runtime(),
+    generate: (id, request, onChunk, signal) => generate(keeper, id, request, onChunk, signal),
     get embedder() {
       return embedder.fact;
     },
@@ -99,14 +117,25 @@ export async function openHands(
     commands: factsOf(catalogue),
     runCommand: async (name, args, signal) => (await runner()).run(name, args, signal),
     async close() {
-      await Promise.all([shelf.close(), embedder.close()]);
+      await Promise.all([keeper.close(), embedder.close()]);
     },
   };
+}
+
+/** Models get most of the memory and not all of it: the agent and the files' cache live there too. */
+const SHARE_FOR_MODELS = 0.8;
+
+async function capacityOf({ llmMemoryMb }: HandsOptions): Promise<{ cpu: number; gpu?: number }> {
+  const cpu =
+    llmMemoryMb === undefined ? (await memoryBytes()) * SHARE_FOR_MODELS : llmMemoryMb * 1e6;
+  const gpu = hasGpuBuild() ? (await vramBytes()) * SHARE_FOR_MODELS : 0;
+  return gpu > 0 ? { cpu, gpu } : { cpu };
 }
 
 async function modelOf(
   path: string,
   name: string,
+  device: Device,
   options: HandsOptions,
   { clock, random, log }: HandsPorts,
 ): Promise<Model> {
@@ -116,7 +145,7 @@ async function modelOf(
     {
       path,
       name,
-      gpu: hasGpuBuild() ? "auto" : false,
+      gpu: device === "gpu" ? "auto" : false,
       ...(threads === undefined ? {} : { threads }),
       ...(slots === undefined ? {} : { slots }),
       ...(contextTokens === undefined ? {} : { contextTokens }),
@@ -139,17 +168,21 @@ function lazily(make: () => Promise<CommandRunner>): () => Promise<CommandRunner
   };
 }
 
-function generate(
-  model: Model,
+async function generate(
+  keeper: ModelKeeper,
   requestId: string,
-  { model: _model, ...request }: Generate,
+  { model: name, isPatient = false, ...request }: Generate,
   onChunk: (text: string) => void,
   signal: AbortSignal,
 ): Promise<Generated> {
   const given = Object.entries(request).filter(([, value]) => value !== undefined);
   // Same fields under the same names; only those that are undefined are left out.
   const defined = Object.fromEntries(given) as Pick<Generate, "messages" | "maxTokens">;
-  return model.generate({ requestId, ...defined }, onChunk, signal);
+  const ask = (model: Model): Promise<Generated> =>
+    model.generate({ requestId, ...defined }, onChunk, signal);
+  const generated = await keeper.use(name, !isPatient, ask, signal);
+  keeper.note(name, generated);
+  return generated;
 }
 
 const factsOf = (catalogue: CommandCatalogue): Hands["commands"] =>

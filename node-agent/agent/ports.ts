@@ -12,6 +12,7 @@ import type { CadOrder, Made, SliceOrder } from "@gantry/shared/contract/cad.ts"
 import type { CommandFact, ModelFact, ToolFact } from "@gantry/shared/contract/rows.ts";
 import type { HubPlace } from "./hub-places.ts";
 import type { MakeTools } from "./makes.ts";
+import type { ModelRuntime } from "./model-keeper.ts";
 
 // ── the hub ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -93,6 +94,8 @@ export interface BlobSink {
 export interface Hands {
   /** Models that can answer now. */
   models(): readonly ModelFact[];
+  /** What its models and memory do now; missing from hands without models. */
+  runtime?(): ModelRuntime;
   /** Throws capability_missing for a model that is not held, and what the model throws. */
   generate(
     id: string,

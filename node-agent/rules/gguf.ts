@@ -11,6 +11,8 @@ export interface GgufFacts {
   /** What the model was trained with. */
   readonly contextTokens: number | undefined;
   readonly parameters: number;
+  /** Numbers that one token leaves in the KV cache; undefined where the header does not say. */
+  readonly kvPerToken: number | undefined;
   readonly hasChatTemplate: boolean;
 }
 
@@ -119,9 +121,27 @@ function readHeader(cursor: Cursor): GgufReading {
       name: typeof name === "string" ? name : undefined,
       contextTokens: typeof contextTokens === "number" ? contextTokens : undefined,
       parameters,
+      kvPerToken: kvPerTokenOf(architecture, values),
       hasChatTemplate: values.has("tokenizer.chat_template"),
     },
   };
+}
+
+/** Layers x heads of keys and values x width, twice: once for keys, once for values. */
+function kvPerTokenOf(
+  architecture: string,
+  values: ReadonlyMap<string, string | number>,
+): number | undefined {
+  const read = (key: string): number | undefined => {
+    const value = values.get(`${architecture}.${key}`);
+    return typeof value === "number" && value > 0 ? value : undefined;
+  };
+  const heads = read("attention.head_count");
+  const layers = read("block_count");
+  const embedding = read("embedding_length");
+  if (heads === undefined || layers === undefined || embedding === undefined) return undefined;
+  const width = read("attention.key_length") ?? embedding / heads;
+  return Math.ceil(layers * (read("attention.head_count_kv") ?? heads) * width * 2);
 }
 
 /** Texts and whole numbers up to 32 bits; everything else is passed over. */

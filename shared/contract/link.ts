@@ -71,6 +71,8 @@ export const generateSchema = z.object({
   mustCall: z.boolean().optional(),
   hasParallelCalls: z.boolean().optional(),
   isRaw: z.boolean().optional(),
+  /** No person waits for it: it gives way where models take turns. */
+  isPatient: z.boolean().optional(),
 });
 export type Generate = z.infer<typeof generateSchema>;
 

@@ -294,6 +294,25 @@ export const VARIABLES = {
     readBy: ["agent"],
     meaning: "context of each slot, tokens",
   },
+  GANTRY_LLM_MEMORY_MB: {
+    field: "llmMemoryMb",
+    kind: "int",
+    otherwise: "80 % of the machine's, or of its cgroup's",
+    min: 128,
+    max: 16_777_216,
+    readBy: ["agent"],
+    meaning: "memory for language models; those that do not fit beside others take turns",
+  },
+  GANTRY_LLM_IDLE_S: {
+    field: "llmIdleS",
+    kind: "int",
+    default: "1800",
+    min: 0,
+    max: 31_536_000,
+    readBy: ["agent"],
+    meaning:
+      "seconds without a question until a model leaves the memory; 0 is never, pinned ones stay",
+  },
   GANTRY_EMBED_MODEL: {
     field: "embedModel",
     kind: "text",
