@@ -14,10 +14,13 @@ for pair in chromium:chromium socat:socat printcore:printrun mosquitto:mosquitto
 done
 if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "test: installing$missing" >&2
+  install() { DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "$@" >/dev/null 2>&1; }
+  apt-get -qq update >/dev/null 2>&1 || true
+  # All at once is quicker; where one cannot be had, the others still can.
   # shellcheck disable=SC2086 # one word for each package
-  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y \
-    --no-install-recommends $missing; } >/dev/null 2>&1 ||
-    echo "test: could not install$missing; their tests are skipped" >&2
+  install $missing || for package in $missing; do
+    install "$package" || echo "test: could not install $package; its tests are skipped" >&2
+  done
 elif [ -n "$missing" ]; then
   echo "test: skipping the tests that need$missing; to run them: sudo apt-get install$missing" >&2
 fi
