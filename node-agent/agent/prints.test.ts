@@ -173,6 +173,29 @@ test("a cancel of a print that the bridge never began is told as cancelled, not 
   expect(hub.saidOf("printRefused")).toEqual([]);
 });
 
+test("PT6: an order that comes after its own cancel, late or again, begins nothing", async () => {
+  const { hub, bridge } = await openAll();
+  serveBlob(hub);
+  const { answer } = bridge;
+  bridge.answer = ({ id }) => ({
+    type: "refused",
+    id,
+    error: { code: "not_found", message: "no such job" },
+  });
+  hub.tell({ type: "printWish", printer: "ender", job: "prt_1", token: 3, wish: "cancel" });
+  await vi.waitFor(() => expect(hub.saidOf("printJob")).toHaveLength(1), WAIT);
+  hub.tell({ type: "recorded", job: "prt_1", token: 3, phase: "cancelled" });
+  await vi.waitFor(() => expect(bridge.ordersOf("acknowledge")).toHaveLength(1), WAIT);
+  bridge.answer = answer;
+  hub.tell(print("prt_1", 3)); // told before the cancel was known, or by a hub that leads no more
+  await vi.waitFor(
+    () => expect(hub.saidOf("printJob").at(-1)).toMatchObject({ phase: "cancelled" }),
+    WAIT,
+  );
+  hub.tell(print("prt_2", 4));
+  await vi.waitFor(() => expect(bridge.ordersOf("start")).toMatchObject([{ job: "prt_2" }]), WAIT);
+});
+
 test("a dead bridge: printers are offline, prints and stops say device_offline; it is found again", async () => {
   const { hub, bridge, folder } = await openAll();
   await bridge.die();

@@ -5,6 +5,8 @@
 //      print that is still being fetched, so that none starts after it.
 // PT4. A start whose answer was lost is given again, with the same token, when the bridge is back; the
 //      bridge knows whether it had begun. It is never told as refused.
+// PT6. A print that was told as cancelled before its first byte is marked so in its fence (PT5): the
+//      same order told again, or late, begins nothing.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { Printer } from "@gantry/shared/contract/bridge.ts";
@@ -93,6 +95,7 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     const isKnown = current?.print.token === print.token && current.print.job === print.job;
     if (isKnown) return;
     const error = fences.staleness(print) ?? fences.refusalOf(print);
+    if (isCancel(error)) return reports.add(neverStarted(print)); // PT6
     if (error !== undefined) return refuse(print, error);
     current?.abort.abort(stale(print.printer, current.print.token, print.token));
     const next: InHand = { print, abort: new AbortController(), step: "fetching" };
@@ -112,11 +115,9 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
     } catch (error) {
       if (scope.signal.aborted) return; // the hub gives it to this node again
       forget(current);
-      if (isCancel(error)) reports.add(neverStarted(print));
-      else {
-        await fences.refuseForGood(print, error);
-        refuse(print, error);
-      }
+      await fences.refuseForGood(print, error);
+      if (isCancel(error)) reports.add(neverStarted(print)); // PT6
+      else refuse(print, error);
     }
   }
 
@@ -161,9 +162,20 @@ export function makePrints(ports: PrintPorts, scope: Scope): Prints {
       const { code, message } = toErrorRecord(error);
       if (code === "stale_token") refuse(wish, error);
       // The bridge never began it, which is what the person wishes; refused, it would be given again.
-      else if (code === "not_found" && wish.wish === "cancel") reports.add(neverStarted(wish));
+      else if (code === "not_found" && wish.wish === "cancel") await neverBegan(wish);
       else log.warn({ job, token, wish: wish.wish, code }, message); // the hub's duty stands
     }
+  }
+
+  /** PT6. The order may have come while the bridge was asked: then it is asked again. */
+  async function neverBegan(wish: Wish): Promise<void> {
+    const marked = fences.refuseForGood(wish, cancelled()); // known at once: none is taken from here on
+    const current = inHand.get(wish.printer);
+    const isOurs = current?.print.job === wish.job;
+    const isUnderWay = isOurs && (current.step === "fetching" || current.step === "starting");
+    await marked;
+    if (isUnderWay) return fulfil(wish);
+    reports.add(neverStarted(wish));
   }
 
   function stop(id: string, printer: string | undefined): void {

@@ -97,4 +97,16 @@ export const WORKSHOP_MUTANTS: readonly ReplicaMutant[] = [
     ],
     seedsMax: 200,
   },
+  {
+    name: "cancel-is-not-marked",
+    why: "an order that comes after its own cancel is taken as a new one",
+    edits: [
+      {
+        file: "node-agent/agent/prints.ts",
+        from: "    const marked = fences.refuseForGood(wish, cancelled());",
+        to: "    const marked = Promise.resolve();",
+      },
+    ],
+    seedsMax: 300,
+  },
 ];
