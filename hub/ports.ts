@@ -17,6 +17,7 @@ import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { FarmWish } from "@gantry/shared/contract/schemas/farm.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
 import type { SessionStamp } from "@gantry/shared/contract/sessions.ts";
+import type { Place } from "./asking/waiting.ts";
 import type {
   Entry,
   HardState,
@@ -51,6 +52,8 @@ export interface DeskCallOptions {
   readonly signal: AbortSignal;
   /** For streamed answers: pieces of text in order. */
   readonly onText?: (text: string) => void;
+  /** For streamed answers: the place in a model's queue, while the question waits for its turn. */
+  readonly onPlace?: (place: Place) => void;
 }
 
 /** One item of the feed. A ledger item is all events of one command; `id` is its log position. */

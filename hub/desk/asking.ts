@@ -30,7 +30,7 @@ const nothing = (): void => {};
 export async function query(
   parts: DeskParts,
   request: DeskRequest,
-  { signal, onText = nothing }: DeskCallOptions,
+  { signal, onText = nothing, onPlace }: DeskCallOptions,
 ): Promise<QueryReply> {
   const { hub, ask } = parts;
   const body = request.body as QueryRequest;
@@ -46,6 +46,7 @@ export async function query(
       mayAct: body.toolMode !== "off",
       sampling: {},
       onText,
+      ...(onPlace === undefined ? {} : { onPlace }),
     },
     signal,
   );
@@ -205,7 +206,7 @@ export async function confirmationCancelled(
 export async function chatCompletions(
   parts: DeskParts,
   request: DeskRequest,
-  { signal, onText = nothing }: DeskCallOptions,
+  { signal, onText = nothing, onPlace }: DeskCallOptions,
 ): Promise<CompletionReply> {
   const { ask } = parts;
   const actor = actorOf(request);
@@ -226,6 +227,7 @@ export async function chatCompletions(
       messages,
       sampling,
       onText,
+      ...(onPlace === undefined ? {} : { onPlace }),
       onLogprobs: (told) => {
         logprobs = told;
       },

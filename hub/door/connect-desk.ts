@@ -10,6 +10,7 @@ import { fromErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
+import type { Place } from "../asking/waiting.ts";
 import type { Desk, FeedItem, WatchOptions } from "../ports.ts";
 import type { DeskMessage, DoorMessage } from "./desk-messages.ts";
 
@@ -17,6 +18,7 @@ interface PendingCall {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
   readonly onText?: (text: string) => void;
+  readonly onPlace?: (place: Place) => void;
 }
 
 interface Watch {
@@ -50,7 +52,7 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
   function begin(
     message: (id: number) => DoorMessage,
     signal?: AbortSignal,
-    onText?: (text: string) => void,
+    { onText, onPlace }: Pick<PendingCall, "onText" | "onPlace"> = {},
   ): Promise<unknown> {
     const refused = refusal();
     if (refused !== undefined) return Promise.reject(refused);
@@ -73,6 +75,7 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
           reject(error);
         },
         ...(onText === undefined ? {} : { onText }),
+        ...(onPlace === undefined ? {} : { onPlace }),
       });
       signal?.addEventListener("abort", onAbort, { once: true });
       post(message(id));
@@ -106,6 +109,8 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
         return settle(message.id, (call) => call.reject(fromErrorRecord(message.error)));
       case "text":
         return calls.get(message.id)?.onText?.(message.text);
+      case "place":
+        return calls.get(message.id)?.onPlace?.(message.place);
       case "began":
         return watches.get(message.id)?.options.onBegin?.(message.position);
       case "items":
@@ -127,11 +132,11 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
   return {
     authenticate: (secretSha256) =>
       begin((id) => ({ type: "authenticate", id, secretSha256 })) as Promise<Actor | undefined>, // what `actor` carries
-    call: (route, request, { signal, onText }) =>
+    call: (route, request, { signal, ...heard }) =>
       begin(
-        (id) => ({ type: "call", id, route, request, wantsText: onText !== undefined }),
+        (id) => ({ type: "call", id, route, request, wantsText: heard.onText !== undefined }),
         signal,
-        onText,
+        heard,
       ),
     watch(onItems, signal, options = {}) {
       if (signal.aborted) return;

@@ -4,6 +4,7 @@ import type { ErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { EventType } from "@gantry/shared/contract/events.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import type { Place } from "../asking/waiting.ts";
 import type { DeskRequest, FeedItem } from "../ports.ts";
 
 /** Door to main thread. `id` is the door's own number of the call or watch. */
@@ -29,6 +30,7 @@ export type DeskMessage =
   | { readonly type: "failed"; readonly id: number; readonly error: ErrorRecord }
   | { readonly type: "actor"; readonly id: number; readonly actor: Actor | undefined }
   | { readonly type: "text"; readonly id: number; readonly text: string }
+  | { readonly type: "place"; readonly id: number; readonly place: Place }
   /** The watch of this number has begun at this log position; before its first items. */
   | { readonly type: "began"; readonly id: number; readonly position: number }
   | { readonly type: "items"; readonly id: number; readonly items: readonly FeedItem[] };

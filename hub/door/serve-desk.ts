@@ -47,7 +47,9 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
     try {
       const value = await desk.call(message.route, message.request, {
         signal: controller.signal,
-        ...(message.wantsText ? { onText: text.add } : {}),
+        ...(message.wantsText
+          ? { onText: text.add, onPlace: (place) => post({ type: "place", id, place }) }
+          : {}),
       });
       text.flush(); // SD2
       post({ type: "reply", id, value });

@@ -6,14 +6,21 @@
 
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import type { Place } from "../asking/waiting.ts";
 import { SSE_PING, sseResponse } from "./sse.ts";
 
 export interface AnswerStream {
   /** Does the work; what it gives to `onText` is streamed, its result is the end. */
-  readonly work: (signal: AbortSignal, onText: (text: string) => void) => Promise<unknown>;
+  readonly work: (
+    signal: AbortSignal,
+    onText: (text: string) => void,
+    onPlace: (place: Place) => void,
+  ) => Promise<unknown>;
   /** Sent first, if not empty. */
   readonly head: string;
   readonly piece: (text: string) => string;
+  /** Left out: who waits is not told its place. Only the newest one is sent. */
+  readonly place?: (place: Place) => string;
   readonly end: (result: unknown) => string;
   readonly failure: (error: unknown) => string;
 }
@@ -23,6 +30,7 @@ export function answerStream(stream: AnswerStream, clock: Clock, parent: AbortSi
   const gone = new AbortController();
   const signal = AbortSignal.any([gone.signal, parent]);
   let held = "";
+  let place: Place | undefined;
   let last: string | undefined;
   let isHeadSent = stream.head === "";
   let isDone = false;
@@ -35,15 +43,20 @@ export function answerStream(stream: AnswerStream, clock: Clock, parent: AbortSi
       held += text; // AS1
       arrived.abort();
     };
+    const onPlace = (now: Place): void => {
+      if (stream.place === undefined) return;
+      place = now;
+      arrived.abort();
+    };
     try {
-      last = await stream.work(signal, onText).then(stream.end, stream.failure);
+      last = await stream.work(signal, onText, onPlace).then(stream.end, stream.failure);
     } catch {
       gone.abort(); // the end could not be written down; the client sees a stream cut off
     }
     arrived.abort();
   }
 
-  const news = (): boolean => held !== "" || last !== undefined;
+  const news = (): boolean => held !== "" || place !== undefined || last !== undefined;
 
   async function waitForNews(): Promise<void> {
     if (news()) return;
@@ -59,6 +72,11 @@ export function answerStream(stream: AnswerStream, clock: Clock, parent: AbortSi
       return stream.head;
     }
     await waitForNews();
+    if (place !== undefined && stream.place !== undefined) {
+      const text = stream.place(place);
+      place = undefined;
+      return text;
+    }
     if (held !== "") {
       const text = stream.piece(held);
       held = "";

@@ -25,10 +25,11 @@ export const query =
     }
     return answerStream(
       {
-        work: (signal, onText) =>
+        work: (signal, onText, onPlace) =>
           within(clock, deadlineMs, signal, (limited) =>
-            desk.call("query", request, { signal: limited, onText }),
+            desk.call("query", request, { signal: limited, onText, onPlace }),
           ),
+        place: (place) => sseEvent("queued", place),
         head: "",
         piece: (text) => sseEvent("token", { text }),
         end: (reply) => sseEvent("reply", reply),

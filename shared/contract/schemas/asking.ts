@@ -79,8 +79,8 @@ export const queryReplySchema = z.object({
 });
 export type QueryReply = z.infer<typeof queryReplySchema>;
 
-/** SSE of a streamed query: `token` {text} · `reply` QueryReply · `error` problem. */
-export const QUERY_STREAM_EVENTS = ["token", "reply", "error"] as const;
+/** SSE of a streamed query: `queued` {position, etaMs?} · `token` {text} · `reply` QueryReply · `error` problem. */
+export const QUERY_STREAM_EVENTS = ["queued", "token", "reply", "error"] as const;
 
 export const messageViewSchema = z.object({
   id: z.string(),
