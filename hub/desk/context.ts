@@ -4,8 +4,10 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts";
 import type { Ask } from "../ask/ask.ts";
+import type { AgentTurns } from "../hands/agent-turns.ts";
 import type { Calls } from "../hands/calls.ts";
 import type { Clockwork } from "../hands/clockwork.ts";
+import type { DocumentHands } from "../hands/documents.ts";
 import type { LiveStep } from "../hands/makes.ts";
 import type { Models } from "../hands/models.ts";
 import type { Queues } from "../hands/queues.ts";
@@ -69,6 +71,8 @@ export interface DeskParts {
   readonly models: Models;
   readonly calls: Calls;
   readonly stop: PressStop;
+  /** Left out: no agents work, and tools are not offered. */
+  readonly agents?: AgentTurns;
   /** Outputs of runs that are too large for their rows. */
   readonly blobs?: Pick<BlobStore, "read" | "size">;
   /** GANTRY_EGRESS_ALLOW; left out: nothing. */
@@ -80,6 +84,8 @@ export interface DeskParts {
   readonly registry?: RegistryHands;
   /** Left out: no parts are made. */
   readonly makes?: MakeHands;
+  /** Left out: no documents are written. */
+  readonly documents?: DocumentHands;
   /** Left out: the desk knows no queues by name. */
   readonly queues?: QueueHands;
   /** Left out: the desk knows no schedules. */

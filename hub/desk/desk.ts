@@ -4,8 +4,10 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import { ledgerTimeMs } from "../ledger/context.ts";
 import type { Desk } from "../ports.ts";
+import { AGENT_USE_CASES } from "./agents.ts";
 import * as analytics from "./analytics.ts";
 import * as asking from "./asking.ts";
+import * as artifacts from "./artifacts.ts";
 import * as cad from "./cad.ts";
 import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
@@ -63,6 +65,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   cadSliced: cad.cadSliced,
   cadFile: cad.cadFile,
   cadPrinted: cad.cadPrinted,
+  ...AGENT_USE_CASES,
   ...FARM_USE_CASES,
   jobs: making.jobs,
   jobAdded: making.jobAdded,
@@ -87,6 +90,12 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runsStarted: runs.runsStarted,
   runs: runList.runs,
   run: runs.run,
+  runResult: artifacts.runResult,
+  artifacts: artifacts.artifacts,
+  artifact: artifacts.artifact,
+  artifactContent: artifacts.artifactContent,
+  artifactDropped: artifacts.artifactDropped,
+  documentWritten: artifacts.documentWritten,
   runTimeline: runs.runTimeline,
   runOutput: runs.runOutput,
   runPatches: runPatches.runPatches,

@@ -179,6 +179,7 @@ function confirmationFault(ledger: OrderedStore, print: PrintRow): string | unde
   }
   const asked = rowAt(ledger, "confirmation", confirmation);
   if (asked === undefined) return `${id} names the confirmation ${confirmation}, which is missing`;
+  if (asked.action.type === "tool") return `${confirmation} is for a tool, not for ${id}`;
   if (asked.action.job !== id) return `${confirmation} is for ${asked.action.job}, not for ${id}`;
   const isAwaiting = state === "awaiting";
   if (isAwaiting !== (asked.state === "pending"))

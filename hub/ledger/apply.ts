@@ -20,10 +20,12 @@ import type { Command, CommandOf, CommandType, Reply } from "@gantry/shared/cont
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { AuditRow } from "@gantry/shared/contract/rows.ts";
 import { type Context, ledgerTimeMs, TIME_ID } from "./context.ts";
+import * as agents from "./domains/agents.ts";
+import * as artifacts from "./domains/artifacts.ts";
 import * as asking from "./domains/asking.ts";
+import * as budgets from "./domains/budgets.ts";
 import * as cluster from "./domains/cluster.ts";
 import * as confirmations from "./domains/confirmations.ts";
-import * as budgets from "./domains/budgets.ts";
 import * as farm from "./domains/farm.ts";
 import * as flags from "./domains/flags.ts";
 import * as jobs from "./domains/jobs.ts";
@@ -40,9 +42,9 @@ import * as runHistory from "./domains/run-history.ts";
 import * as runPatches from "./domains/run-patches.ts";
 import * as runs from "./domains/runs.ts";
 import * as sessions from "./domains/sessions.ts";
+import * as spend from "./domains/spend.ts";
 import * as work from "./domains/work.ts";
 import * as workflows from "./domains/workflows.ts";
-import * as spend from "./domains/spend.ts";
 import * as webhooks from "./domains/webhooks.ts";
 import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
 import type { Rows } from "./rows.ts";
@@ -61,14 +63,14 @@ const HANDLERS: Handlers = {
   printersChanged: nodes.printersChanged,
   questionAsked: asking.questionAsked,
   answerGiven: asking.answerGiven,
-  answerFailed: asking.answerFailed,
-  cacheCleared: asking.cacheCleared,
   answerBought: asking.answerBought,
-  confirmationConsumed: confirmations.confirmationConsumed,
+  answerFailed: asking.answerFailed,
   budgetSet: budgets.budgetSet,
   budgetDropped: budgets.budgetDropped,
   spendReserved: spend.spendReserved,
   spendSettled: spend.spendSettled,
+  cacheCleared: asking.cacheCleared,
+  confirmationConsumed: confirmations.confirmationConsumed,
   confirmationCancelled: confirmations.confirmationCancelled,
   confirmationsTicked: confirmations.confirmationsTicked,
   printSubmitted: prints.printSubmitted,
@@ -136,6 +138,8 @@ const HANDLERS: Handlers = {
   runPatchReverted: runPatches.runPatchReverted,
   ticketDecided: runs.ticketDecided,
   runBlobKept: runs.runBlobKept,
+  documentKept: artifacts.documentKept,
+  artifactDropped: artifacts.artifactDropped,
   runsPacked: runHistory.runsPacked,
   runRestored: runHistory.runRestored,
   runPacksDropped: runHistory.runPacksDropped,
@@ -146,6 +150,14 @@ const HANDLERS: Handlers = {
   scheduleDeleted: schedules.scheduleDeleted,
   scheduleFired: firing.scheduleFired,
   schedulePassed: firing.schedulePassed,
+  agentTurnBegan: agents.agentTurnBegan,
+  agentStepPlanned: agents.agentStepPlanned,
+  agentSaid: agents.agentSaid,
+  agentStepEnded: agents.agentStepEnded,
+  agentTurnEnded: agents.agentTurnEnded,
+  agentTurnCancelled: agents.agentTurnCancelled,
+  toolApproved: agents.toolApproved,
+  toolForgotten: agents.toolForgotten,
   webhookMade: webhooks.webhookMade,
   webhookDeleted: webhooks.webhookDeleted,
   webhookProgressed: webhooks.webhookProgressed,

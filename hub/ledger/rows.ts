@@ -53,6 +53,7 @@ import type { DeadLetterRow, WebhookRow } from "@gantry/shared/contract/webhooks
 import type { JournalRow, LedgerMeta } from "./journal.ts";
 import type { AppliedPatch } from "../workflow/patches/patch-types.ts";
 import type { LibraryHeadRow, LibraryPatchRow, LibraryTotalsRow } from "./library-row.ts";
+import type { Json } from "../workflow/json-value.ts";
 import type { RecordedRow, RunRow } from "./run-row.ts";
 
 /** Every table with the type of its rows. */
@@ -82,6 +83,9 @@ export interface Tables {
   readonly tally: TallyRow;
   readonly confirmation: ConfirmationRow;
   readonly question: QuestionRow;
+  /** Hot until it has ended. */
+  readonly agentTurn: AgentTurnRow;
+  readonly toolApproval: ToolApprovalRow;
   readonly schedule: ScheduleRow;
   /** `SCHEDULE/INSTANT`, or `SCHEDULE/run-POSITION` where a person ran it. */
   readonly firing: FiringRow;
@@ -89,15 +93,15 @@ export interface Tables {
   readonly deadLetter: DeadLetterRow;
   readonly flag: FlagRow;
   readonly spend: SpendRow;
-  readonly conversation: ConversationRow;
-  readonly message: MessageRow;
-  readonly replay: ReplayRow;
-  readonly cache: CacheRow;
   readonly budget: BudgetRow;
   /** `SCOPE|PERIOD`. */
   readonly budgetUse: BudgetUseRow;
   /** Until it is settled. */
   readonly reservation: ReservationRow;
+  readonly conversation: ConversationRow;
+  readonly message: MessageRow;
+  readonly replay: ReplayRow;
+  readonly cache: CacheRow;
   readonly workflow: WorkflowRow;
   readonly definition: DefinitionRow;
   /** `WORKFLOW/N`, from 1. */
@@ -114,6 +118,9 @@ export interface Tables {
   /** `RUN/PLACE`: how the world answered, for replays. */
   readonly recorded: RecordedRow;
   readonly ticket: TicketRow;
+  readonly artifact: ArtifactRow;
+  /** Of one of kind `value`, unless the run holds it as a blob. */
+  readonly artifactValue: { readonly value: Json };
   /** `RUN/N`, from 1. */
   readonly runPatch: AppliedPatch;
   /** `RUN/N`, from 0. */

@@ -1,9 +1,11 @@
 // Makes what works behind the desk, and the desk itself: questions, duties, calls to nodes, the
 // registry, blobs and backups.
 
+import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, RETRY } from "@gantry/shared/base/policy.ts";
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
 import { makeEgress } from "../adapters/egress.ts";
+import { makeDocumentWriter } from "../adapters/document-writer.ts";
 import { makeOutbound } from "../adapters/outbound.ts";
 import { makeWebhookSecret, signWebhook } from "../adapters/webhook-signature.ts";
 import { makeCronCalendar } from "../adapters/cron-calendar.ts";
@@ -26,7 +28,11 @@ import { makeTargets } from "@gantry/shared/flow/targets.ts";
 import { makeCalls } from "../hands/calls.ts";
 import { type Clockwork, makeClockwork } from "../hands/clockwork.ts";
 import { type Duties, makeDuties } from "../hands/duties.ts";
+import { makeDocuments } from "../hands/documents.ts";
 import { makeInbox } from "../hands/inbox.ts";
+import { makeAgentModel } from "../hands/agent-model.ts";
+import { type AgentTools, makeAgentTools } from "../hands/agent-tools.ts";
+import { type AgentTurns, makeAgentTurns } from "../hands/agent-turns.ts";
 import { makeMakes } from "../hands/makes.ts";
 import { makeModels } from "../hands/models.ts";
 import { exposeQueues } from "../metrics.ts";
@@ -70,6 +76,7 @@ export interface Hands {
   readonly workers: Workers;
   readonly runs: RunHands;
   readonly runHistory: RunHistory;
+  readonly agents: AgentTurns;
   /** Of patches of workflows. */
   readonly patchLibrary: LibraryHands;
   readonly registry: RegistryLoop;
@@ -84,6 +91,9 @@ function* metricsOf(queues: Queues): Generator<readonly [string, Record<string, 
     yield [name, { ...states }, lagMs / 1_000];
   }
 }
+
+const noForeign = (name: string): Promise<unknown> =>
+  Promise.reject(new GantryError("not_found", `There is no tool ${name}`));
 
 export function makeHands(parts: HandsParts): Hands {
   const { core, paths, board, link, exam, signal } = parts;
@@ -169,8 +179,12 @@ export function makeHands(parts: HandsParts): Hands {
       return (await outbound.send(request, asked)).status;
     },
   });
+  const writer = makeDocumentWriter(hub.clock);
+  signal.addEventListener("abort", () => void writer.close(), { once: true });
+  const documents = makeDocuments({ hub, writer, blobs });
   const runs = makeRunHands({
     hub,
+    documents,
     outbound,
     egressAllow: parts.egressAllow,
     models,
@@ -190,12 +204,15 @@ export function makeHands(parts: HandsParts): Hands {
       link().send(lease.node, [{ type: "cancelJob", job, token: lease.token }]);
     },
   });
-  const desk = makeDesk({
+  const tools: AgentTools = makeAgentTools(() => desk, { offered: () => [], call: noForeign });
+  const agents = makeAgentTurns({ hub, tools, model: makeAgentModel(models) });
+  const desk: Desk = makeDesk({
     hub,
     ask,
     models,
     calls,
     stop,
+    agents,
     blobs: blobs.store,
     makes: makeHands,
     egressAllow: parts.egressAllow,
@@ -204,6 +221,7 @@ export function makeHands(parts: HandsParts): Hands {
     health: () => board.report(),
     registry: { watches, keepAlive },
     queues: { queues, workers },
+    documents,
     webhooks: {
       checkUrl: (url) => egress.checkUrl(url),
       makeSecret: () => makeWebhookSecret(hub.random),
@@ -231,6 +249,7 @@ export function makeHands(parts: HandsParts): Hands {
     workers,
     runs,
     runHistory,
+    agents,
     patchLibrary: makeLibraryHands(hub),
     registry,
     blobs,

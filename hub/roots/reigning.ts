@@ -48,6 +48,10 @@ export function makeReigning(parts: ReigningParts): Reigning {
     runs: (signal) => hands.runs.run(signal),
     "versions of patches": (signal) => hands.patchLibrary.run(signal),
     "pack ended runs": (signal) => hands.runHistory.run(signal),
+    async agents(signal) {
+      if (hub.rows.hot("agentTurn").size > 0) await untilNodesBack(hub, link, signal);
+      await hands.agents.run(signal);
+    },
     async "resume questions"(signal) {
       if (hub.rows.hot("question").size > 0) await untilNodesBack(hub, link, signal);
       await hands.ask.resume(signal);

@@ -11,7 +11,17 @@ import type { World } from "./world.ts";
 
 /** The hubs that --hub or the environment name, with the token that belongs to it. */
 export function openClient(context: Context): Client {
-  const { world, options, requestId } = context;
+  const { clock, random } = context.world;
+  return makeClient({ ...hubAccess(context), clock, random, requestId: context.requestId });
+}
+
+/** Where the hubs are, and who speaks to them. */
+export function hubAccess(context: Context): {
+  readonly baseUrl: string;
+  readonly others: readonly string[];
+  readonly token: string | undefined;
+} {
+  const { world, options } = context;
   const config = readClientConfig(world.env, readText);
   const scheme = config.tlsCert === undefined ? "http" : "https";
   const own = addressesIn(config.httpHost, scheme, config.httpPort);
@@ -28,8 +38,7 @@ export function openClient(context: Context): Client {
   const isOwn = addresses.every((address) => isOwnHub(address, own));
   const stored = isOwn ? tokenInData(config.dataDir, world) : undefined;
   const token = textOption(options, "token") ?? config.token ?? stored;
-  const { clock, random } = world;
-  return makeClient({ baseUrl, others, token, clock, random, requestId });
+  return { baseUrl, others, token };
 }
 
 /** The owner's token in the data folder is for the hubs of this machine, never for another one. */

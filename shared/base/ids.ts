@@ -25,6 +25,7 @@ export type IdKind =
   | "trn"
   | "rsv"
   | "run"
+  | "art"
   | "apr";
 
 /** `atMs`: wall clock, 0 to 2^48 - 1. */

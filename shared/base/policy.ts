@@ -95,6 +95,8 @@ export const TIMEOUT = {
   /** One piece of a blob or snapshot between hubs. */
   pieceMs: 5 * second,
   sseHeartbeatMs: 15 * second,
+  /** So long a streamed answer may fail with a status of its own; then the stream begins. */
+  streamBeginMs: 2 * second,
   /** A reader of a WebSocket that takes nothing for so long is dropped. */
   socketStuckMs: minute,
   /** Between the first word of its closing handshake and the end of the connection. */
@@ -133,6 +135,8 @@ export const LIFE = {
   joinCodeMs: 15 * minute,
   /** Files of a part, until the sweep of blobs; G-code that was printed stays with its print. */
   partFilesMs: 24 * hour,
+  /** A response that was kept for previous_response_id; OpenAI's figure. */
+  responseMs: 30 * 24 * hour,
   /** A question cut off by a crash is asked again if it is younger than this. */
   questionResumeMs: 10 * minute,
   /** Rows of an ended run are kept this long; then they are read from a compressed pack. */
@@ -329,10 +333,29 @@ export const LIMIT = {
   /** Of one server; and characters of one description with its schemas. */
   mcpTools: { max: 200, whenFull: "further tools of the server are not offered" },
   mcpToolChars: { max: 32_768, whenFull: "the tool is not offered" },
+  /** Of one answer of a cloud provider, with the words around it. */
+  cloudAnswerBytes: { max: 16_777_216, whenFull: "413 too_large" },
   budgets: { max: 1_000, whenFull: "429 busy" },
   /** Calls of cloud providers that are not settled. */
   reservations: { max: 1_000, whenFull: "429 busy" },
+  /** Of an answer whose asker named no bound. */
   answerTokens: { max: 1_024, whenFull: "finish_reason is length" },
+  /** The most that an asker gets; the model's context and answerMs bound it as well. */
+  answerTokensAsked: { max: 32_768, whenFull: "finish_reason is length" },
+  /** Of one request (`n`). */
+  choices: { max: 16, whenFull: "400 bad_request" },
+  /** Answers of models under way for one token, by one door: x-ratelimit-limit-requests. */
+  modelCalls: { max: 256, whenFull: "429 busy" },
+  /** Offered with one request. */
+  tools: { max: 128, whenFull: "400 bad_request" },
+  /** Responses that are kept (`store`), of everybody. */
+  responses: { max: 10_000, whenFull: "the oldest response is dropped" },
+  /** Of one kept response, with what it was asked. */
+  responseBytes: { max: 524_288, whenFull: "413 too_large: send store: false" },
+  /** Responses behind a previous_response_id. */
+  responseChain: { max: 100, whenFull: "400 bad_request" },
+  /** Of one recording or spoken text. */
+  audioBytes: { max: 26_214_400, whenFull: "413 too_large" },
 } as const;
 
 export type LimitName = keyof typeof LIMIT;

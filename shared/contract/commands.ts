@@ -17,10 +17,12 @@ import type {
   Routing,
   Usage,
 } from "./rows.ts";
+import type { AgentCommand } from "./agents.ts";
+import type { ArtifactCommand } from "./artifacts.ts";
 import type { FarmCommand } from "./farm.ts";
+import type { MoneyCommand } from "./money.ts";
 import type { QueuePolicy, WorkDraft, WorkEnd } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
-import type { MoneyCommand } from "./money.ts";
 import type { ScheduleCommand } from "./schedules.ts";
 import type { RunCommandBody } from "./run-commands.ts";
 import type { SessionStamp } from "./sessions.ts";
@@ -156,8 +158,6 @@ export type CommandBody =
       };
       readonly effects: readonly AnswerEffect[];
     }
-  | {
-      readonly type: "answerFailed";
   /** As answerGiven, for an answer of a cloud provider: settles what was reserved for it, too. */
   | {
       readonly type: "answerBought";
@@ -174,6 +174,8 @@ export type CommandBody =
       readonly effects: readonly AnswerEffect[];
       readonly reservation: string;
     }
+  | {
+      readonly type: "answerFailed";
       readonly question: string;
       readonly message: string;
       readonly error: ErrorRecord;
@@ -342,9 +344,11 @@ export type CommandBody =
     }
   | { readonly type: "flagDeleted"; readonly key: string; readonly ifRevision?: number }
   | FarmCommand
-  | ScheduleCommand
-  | WebhookCommand
   | MoneyCommand
+  | ScheduleCommand
+  | AgentCommand
+  | ArtifactCommand
+  | WebhookCommand
   // workflows and runs
   | RunCommandBody;
 

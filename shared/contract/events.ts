@@ -38,6 +38,9 @@ export const EVENT_TYPES = [
   "run.node",
   "run.patched",
   "approval.changed",
+  "artifact.kept",
+  "agent.changed",
+  "agent.step",
   "stop.pressed",
 ] as const;
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -261,6 +261,11 @@ export const ROUTES = {
     "Runs, the newest first; state=, workflow=, by=, from=, to=, text=, sort=cost, parent=",
   ),
   run: get("/api/runs/:id", "viewer", "One run with its nodes and its result"),
+  runResult: get(
+    "/api/runs/:id/result",
+    "viewer",
+    "What it came to: agents, syntheses, documents, artifacts; in pages",
+  ),
   runTimeline: get("/api/runs/:id/timeline", "viewer", "What happened to it, in order"),
   runOutput: get(
     "/api/runs/:id/output",
@@ -300,6 +305,24 @@ export const ROUTES = {
     "maker",
     "Run it once more without any effect: freeze or shadow",
     202,
+  ),
+  artifacts: get(
+    "/api/artifacts",
+    "viewer",
+    "Artifacts and documents; run=, kind=, type=, by=, from=, to=, text=",
+  ),
+  artifact: get("/api/artifacts/:id", "viewer", "One artifact, and its files"),
+  artifactContent: get(
+    "/api/artifacts/:id/content",
+    "viewer",
+    "Its bytes; format=pdf of a document",
+  ),
+  artifactDropped: del("/api/artifacts/:id", "operator", "Take it off the list"),
+  documentWritten: post(
+    "/api/documents",
+    "maker",
+    "Write Markdown, blocks or a run's result as md, html, pdf, docx",
+    201,
   ),
   approvals: get("/api/approvals", "viewer", "Questions of runs to people; state=open"),
   approval: get("/api/approvals/:id", "viewer", "One of them"),
@@ -342,6 +365,34 @@ export const ROUTES = {
     "viewer",
     "What was fired, what that started and how it ended",
   ),
+  // agents and tools
+  agentTurns: get("/api/agents", "viewer", "Turns of agents, the newest first"),
+  agentStarted: post("/api/agents", "viewer", "Let a model work towards a goal with tools", 202),
+  agentTurn: get("/api/agents/:id", "viewer", "One turn with its steps and what it cost"),
+  agentCancelled: post("/api/agents/:id/cancel", "viewer", "Take no further step"),
+  tools: get("/api/tools", "viewer", "Tools that your role may use, with their hazard classes"),
+  toolCalled: post(
+    "/api/tools/:tool",
+    "viewer",
+    "Use one tool; a dangerous one waits for a confirmation",
+  ),
+  mcpServers: get("/api/mcp/servers", "viewer", "Other MCP servers, and what was agreed to"),
+  mcpToolApproved: post(
+    "/api/mcp/servers/:server/approve",
+    "admin",
+    "Agree to a tool as it is described now, with a hazard class",
+  ),
+  mcpToolRemoved: del(
+    "/api/mcp/servers/:server/approvals",
+    "admin",
+    "Agree no more: to one tool, or to all of the server",
+  ),
+  mcpPosted: post("/mcp", "viewer", "MCP, Streamable HTTP: a message of a client"),
+  mcpStreamed: {
+    ...get("/mcp", "viewer", "MCP, Streamable HTTP: messages of the server"),
+    stream: "sse",
+  },
+  mcpEnded: del("/mcp", "viewer", "MCP, Streamable HTTP: end of a session"),
   // records
   audit: get("/api/audit", "operator", "Who did what, hash-chained"),
   analyticsSummary: get("/api/analytics/summary", "viewer", "Runs: how many, how well; from=, to="),
@@ -411,9 +462,39 @@ export const ROUTES = {
     ...post("/v1/chat/completions", "viewer", "OpenAI chat completions"),
     stream: "maybe",
   },
+  completions: {
+    ...post("/v1/completions", "viewer", "OpenAI completions: text goes on as it stands"),
+    stream: "maybe",
+  },
   embeddings: post("/v1/embeddings", "viewer", "OpenAI embeddings"),
   models: get("/v1/models", "viewer", "OpenAI model list"),
   model: get("/v1/models/:id", "viewer", "One model"),
+  responseMade: {
+    ...post("/v1/responses", "viewer", "OpenAI responses; kept unless store is false"),
+    stream: "maybe",
+  },
+  response: get("/v1/responses/:id", "viewer", "A response that was kept"),
+  responseItems: get("/v1/responses/:id/input_items", "viewer", "What it was asked"),
+  responseDropped: del("/v1/responses/:id", "viewer", "Forget a response"),
+  transcribed: post("/v1/audio/transcriptions", "viewer", "OpenAI: speech to text"),
+  spoken: post("/v1/audio/speech", "viewer", "OpenAI: text to speech"),
+  // Anthropic
+  messageMade: {
+    ...post("/v1/messages", "viewer", "Anthropic messages"),
+    stream: "maybe",
+  },
+  tokensCounted: post("/v1/messages/count_tokens", "viewer", "How many tokens a prompt has"),
+  // Ollama; its /api/version is the slicers' (above), which says both versions
+  ollamaTags: get("/api/tags", "viewer", "Ollama's: models"),
+  ollamaPs: get("/api/ps", "viewer", "Ollama's: models that are ready"),
+  ollamaShow: post("/api/show", "viewer", "Ollama's: one model"),
+  ollamaChat: { ...post("/api/chat", "viewer", "Ollama's: chat, as NDJSON"), stream: "maybe" },
+  ollamaGenerate: {
+    ...post("/api/generate", "viewer", "Ollama's: one prompt, as NDJSON"),
+    stream: "maybe",
+  },
+  ollamaEmbed: post("/api/embed", "viewer", "Ollama's: embeddings"),
+  ollamaEmbeddings: post("/api/embeddings", "viewer", "Ollama's: one embedding, the older form"),
 } as const satisfies Readonly<Record<string, Route>>;
 
 export type RouteName = keyof typeof ROUTES;

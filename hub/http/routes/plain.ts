@@ -12,11 +12,16 @@ const MARGIN_MS = 5_000;
 const DEADLINES_MS: Partial<Record<RouteName, number>> = {
   query: TIMEOUT.answerMs,
   chatCompletions: TIMEOUT.answerMs,
+  transcribed: TIMEOUT.answerMs,
+  spoken: TIMEOUT.answerMs,
   embeddings: TIMEOUT.answerMs,
+  agentStarted: TIMEOUT.answerMs,
+  toolCalled: TIMEOUT.answerMs,
   exec: TIMEOUT.commandMs,
   cadGenerated: TIMEOUT.answerMs, // a model may have to read the words
   cadPrinted: TIMEOUT.fabricationCommandMs,
   runPatchProposed: TIMEOUT.answerMs,
+  documentWritten: 4 * TIMEOUT.documentMs, // one for each format
   lockAcquired: TIMEOUT.lockWaitMs + TIMEOUT.proposeMs,
   confirm: TIMEOUT.fabricationCommandMs,
   stop: TIMEOUT.fabricationCommandMs,

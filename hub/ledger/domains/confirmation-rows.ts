@@ -4,6 +4,7 @@ import { digestOf } from "@gantry/shared/base/digest.ts";
 import type { ConfirmationDraft, JobDraft, PrintDraft } from "@gantry/shared/contract/commands.ts";
 import type { Action, ConfirmationRow, ConfirmationState } from "@gantry/shared/contract/rows.ts";
 import { checkNew, type Context, rowOf } from "../context.ts";
+import { refuseStep } from "./agent-rows.ts";
 import { withdrawJob } from "./job-rows.ts";
 import { withdrawPrint } from "./print-rows.ts";
 
@@ -24,6 +25,7 @@ export function openConfirmation(
   action: Action,
   person: string,
   conversation: string | undefined,
+  people: 1 | 2 = 1,
 ): void {
   const { rows, command } = context;
   const row: ConfirmationRow = {
@@ -31,6 +33,7 @@ export function openConfirmation(
     action,
     actionSha256: digestOf(action), // H4
     person,
+    ...(people === 1 ? {} : { people }),
     state: "pending",
     createdAtMs: command.atMs,
     ...(conversation === undefined ? {} : { conversation }),
@@ -55,6 +58,7 @@ export function withdraw(
   close(context, row, state);
   const { action } = row;
   if (action.type === "print") withdrawPrint(context, action.job, state);
+  else if (action.type === "tool") refuseStep(context, action, state);
   else withdrawJob(context, action.job, state);
 }
 

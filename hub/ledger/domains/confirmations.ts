@@ -5,6 +5,7 @@
 // H3. The phrase must be the phrase (confirm-phrase.ts), from the person who asked, before it expires
 //     by the ledger's time. Another person may press the button if the role is `safety`.
 // H4. What is agreed to is the hash of the action; the action cannot change under the confirmation.
+// H6. Where two must agree they are two people: the word of one counts once, and lets nothing go.
 // H5. A conversation waits for at most one; a newer one withdraws the older.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
@@ -19,6 +20,7 @@ import { close, withdraw } from "./confirmation-rows.ts";
 import { closeQuestion, openQuestion } from "./conversation-rows.ts";
 import { makeJobReady } from "./job-rows.ts";
 import { makePrintReady } from "./print-rows.ts";
+import { makeStepReady } from "./agent-rows.ts";
 
 export function confirmationConsumed(
   context: Context,
@@ -26,6 +28,7 @@ export function confirmationConsumed(
 ): unknown {
   const row = rowOf(context, "confirmation", command.confirmation, "confirmation");
   check(row, command, context.nowMs);
+  if (isOneOfMore(row)) return giveFirst(context, row);
   if (command.question !== undefined) openQuestion(context, command.question);
   const job = carryOut(context, row.action);
   close(context, row, "consumed");
@@ -70,6 +73,9 @@ function check(
   if (!mayAct(command.role, needed)) {
     throw new GantryError("forbidden", `Confirming this needs the role ${needed}`);
   }
+  if (row.given?.some(({ person }) => person === command.actor)) {
+    throw new GantryError("wrong_person", "You have agreed; another person must agree too"); // H6
+  }
   const isOwn = row.person === command.actor;
   if (!isOwn && (command.phrase !== null || !mayAct(command.role, "safety"))) {
     throw new GantryError("wrong_person", `${row.person} asked for this and must confirm it`); // H3
@@ -79,6 +85,22 @@ function check(
   }
 }
 
+/** H6: somebody else must agree as well. */
+const isOneOfMore = (row: ConfirmationRow): boolean =>
+  (row.given?.length ?? 0) + 1 < (row.people ?? 1);
+
+function giveFirst(context: Context, row: ConfirmationRow): unknown {
+  const { rows, command } = context;
+  const given = [...(row.given ?? []), { person: command.actor, atMs: command.atMs }];
+  const after = { ...row, given };
+  rows.put("confirmation", row.id, after);
+  context.audit("confirmation.given", row.id, { actionSha256: row.actionSha256, of: row.people });
+  context.emit("confirmation.asked", row.id, after, row.person);
+  const { action } = row;
+  const id = action.type === "tool" ? action.turn : action.job;
+  return { confirmation: row.id, job: { id, state: "awaiting" } };
+}
+
 /** H1. */
 function carryOut(context: Context, action: Action): { id: string; state: string } {
   switch (action.type) {
@@ -86,6 +108,8 @@ function carryOut(context: Context, action: Action): { id: string; state: string
       return makePrintReady(context, action.job);
     case "command":
       return makeJobReady(context, action.job);
+    case "tool":
+      return makeStepReady(context, action);
   }
 }
 

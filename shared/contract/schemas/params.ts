@@ -12,6 +12,8 @@ const BY_NAME: Readonly<Record<string, z.ZodType>> = {
   tag: tagSchema,
   gcode: nameSchema,
   queue: queueNameSchema,
+  tool: queueNameSchema,
+  server: queueNameSchema,
 };
 
 export const paramSchema = (name: string): z.ZodType =>

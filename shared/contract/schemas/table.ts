@@ -5,9 +5,12 @@
 import type { z } from "zod";
 import type { RouteName } from "../routes.ts";
 import { ACCESS_SCHEMAS } from "./access.ts";
+import { AGENT_SCHEMAS } from "./agents.ts";
 import { ANALYTICS_SCHEMAS } from "./analytics.ts";
+import { ARTIFACT_SCHEMAS } from "./artifacts.ts";
 import { ASKING_SCHEMAS } from "./asking.ts";
 import { CAD_SCHEMAS } from "./cad.ts";
+import { CLIENT_SCHEMAS } from "./clients.ts";
 import { CLUSTER_SCHEMAS } from "./cluster.ts";
 import type { RouteSchemas } from "./common.ts";
 import { CONFIRMATION_SCHEMAS } from "./confirmations.ts";
@@ -27,8 +30,11 @@ import { WORKFLOW_SCHEMAS } from "./workflows.ts";
 import { WEBHOOK_SCHEMAS } from "./webhooks.ts";
 
 const TABLE = {
+  ...AGENT_SCHEMAS,
   ...ANALYTICS_SCHEMAS,
+  ...ARTIFACT_SCHEMAS,
   ...ASKING_SCHEMAS,
+  ...CLIENT_SCHEMAS,
   ...CONFIRMATION_SCHEMAS,
   ...CAD_SCHEMAS,
   ...DEVICE_SCHEMAS,
