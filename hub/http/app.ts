@@ -23,9 +23,7 @@ import {
   makeIdentities,
   secretOf,
 } from "./identity.ts";
-import { chatCompletions } from "./openai/chat.ts";
-import { embeddings } from "./openai/embeddings.ts";
-import { model, models } from "./openai/models.ts";
+import { clientHandlers } from "./openai/handlers.ts";
 import { errorResponse } from "./problem.ts";
 import { backup } from "./routes/backup.ts";
 import { eventsDoor } from "./routes/events.ts";
@@ -110,10 +108,7 @@ function specialHandlers(
     ...slicerHandlers(deps),
     workAdded: workBatch(deps),
     events,
-    chatCompletions: chatCompletions(deps),
-    embeddings: embeddings(deps),
-    models: models(deps),
-    model: model(deps),
+    ...clientHandlers(deps),
   };
 }
 

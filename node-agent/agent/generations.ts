@@ -1,7 +1,7 @@
 // Answers of models and embeddings for the hub: streamed as they come, cut off at once on `cancel`.
 //
 // G1. A generation goes on while the hub is away; what was not sent waits and goes out, in order, when
-//     a session is open again. It is bounded by the answer's own bound (LIMIT.answerTokens).
+//     a session is open again. It is bounded by the answer's own bound (LIMIT.answerTokensAsked).
 // G2. Each request ends with exactly one `generated`, `embedded` or `failed`.
 // G3. An id that runs already is not started again.
 

@@ -41,7 +41,7 @@ export interface CallerMessage {
 
 /** How the text is made, apart from what it answers. Absent members are the defaults of the model. */
 export interface CompletionOptions {
-  /** 1 to LIMIT.answerTokens.max. */
+  /** 1 to LIMIT.answerTokensAsked.max. */
   readonly maxTokens?: number;
   readonly temperature?: number;
   readonly topP?: number;
@@ -114,4 +114,6 @@ export interface ModelView {
   readonly node: string;
   readonly contextTokens: number;
   readonly kind: "chat" | "embedding" | "rule";
+  readonly sizeBytes?: number;
+  readonly slots?: number;
 }

@@ -5,51 +5,77 @@
 // OR2. A wrong type is refused with the parameter's path, never guessed.
 
 import { z } from "zod";
-import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
-import type { CompletionMessage, CompletionRequest } from "@gantry/shared/contract/completions.ts";
+import type {
+  CallerMessage,
+  CompletionOptions,
+  CompletionRequest,
+  ToolCall,
+} from "@gantry/shared/contract/completions.ts";
+import { given, parse, refuse } from "./parse.ts";
+import { toolChoiceSchema, toolNameSchema, toolOptions, toolsSchema } from "./tools-request.ts";
 
-const textPartSchema = z.looseObject({ type: z.string(), text: z.string().optional() });
+const partSchema = z.looseObject({
+  type: z.string(),
+  text: z.string().optional(),
+  refusal: z.string().optional(),
+});
+const callSchema = z.looseObject({
+  id: z.string().min(1).max(200),
+  type: z.literal("function"),
+  function: z.looseObject({ name: toolNameSchema, arguments: z.string() }),
+});
 const messageSchema = z.looseObject({
   role: z.enum(["system", "developer", "user", "assistant", "tool", "function"]),
-  content: z.union([z.string(), z.array(textPartSchema)]).nullish(),
-  tool_calls: z.array(z.unknown()).nullish(),
+  content: z.union([z.string(), z.array(partSchema)]).nullish(),
+  refusal: z.string().nullish(),
+  tool_calls: z.array(callSchema).nullish(),
+  tool_call_id: z.string().nullish(),
 });
 
-const tokensSchema = z
-  .number()
-  .int()
-  .min(1)
-  .max(LIMIT.answerTokens.max * 1_000)
-  .nullish();
+export const tokensSchema = z.number().int().min(1).max(1_000_000_000).nullish();
+const penaltySchema = z.number().min(-2).max(2).nullish();
 
-const bodySchema = z.looseObject({
+/** Fields that chat and text completions share. */
+export const samplingFields = {
   model: z.string().max(240).nullish(),
-  messages: z.array(messageSchema).min(1).max(1_000),
-  max_tokens: tokensSchema,
-  max_completion_tokens: tokensSchema,
   temperature: z.number().min(0).max(2).nullish(),
   top_p: z.number().min(0).max(1).nullish(),
   seed: z.number().int().nullish(),
   stop: z.union([z.string(), z.array(z.string()).max(4)]).nullish(),
-  n: z.number().int().nullish(),
+  n: z.number().int().min(1).max(LIMIT.choices.max).nullish(),
+  logit_bias: z
+    .record(z.string().regex(/^\d{1,7}$/), z.number().min(-100).max(100), {
+      error: "must be an object of token numbers with -100 to 100",
+    })
+    .nullish(),
+  presence_penalty: penaltySchema,
+  frequency_penalty: penaltySchema,
+  stream: z.boolean().nullish(),
+  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
+};
+
+const bodySchema = z.looseObject({
+  ...samplingFields,
+  messages: z.array(messageSchema).min(1).max(1_000),
+  max_tokens: tokensSchema,
+  max_completion_tokens: tokensSchema,
   logprobs: z.boolean().nullish(),
-  top_logprobs: z.number().int().nullish(),
-  logit_bias: z.record(z.string(), z.number()).nullish(),
-  presence_penalty: z.number().min(-2).max(2).nullish(),
-  frequency_penalty: z.number().min(-2).max(2).nullish(),
-  tools: z.array(z.unknown()).nullish(),
+  top_logprobs: z.number().int().min(0).max(20).nullish(),
+  tools: toolsSchema,
+  tool_choice: toolChoiceSchema,
+  parallel_tool_calls: z.boolean().nullish(),
   functions: z.array(z.unknown()).nullish(),
   modalities: z.array(z.string()).nullish(),
   response_format: z.looseObject({ type: z.string() }).nullish(),
-  stream: z.boolean().nullish(),
-  stream_options: z.looseObject({ include_usage: z.boolean().nullish() }).nullish(),
 });
 type ChatBody = z.output<typeof bodySchema>;
 type ChatMessage = ChatBody["messages"][number];
 
 export interface ChatRequest {
   readonly request: CompletionRequest;
+  /** 1 to LIMIT.choices. */
+  readonly choices: number;
   readonly isStream: boolean;
   readonly includesUsage: boolean;
 }
@@ -58,78 +84,104 @@ export interface ChatRequest {
 export function readChat(value: unknown): ChatRequest {
   const body = parse(bodySchema, value);
   assertSupported(body);
+  const tools = toolOptions(body.tools, body.tool_choice, body.parallel_tool_calls);
   const jsonSchema = jsonSchemaOf(body.response_format);
-  const maxTokens = body.max_completion_tokens ?? body.max_tokens;
+  if (jsonSchema !== undefined && tools.tools !== undefined && tools.toolChoice !== "none")
+    throw refuse("response_format", "a schema binds the whole answer, so it cannot call tools");
   return {
-    isStream: body.stream === true,
-    includesUsage: body.stream_options?.include_usage === true,
+    ...streaming(body),
+    choices: body.n ?? 1,
     request: {
       messages: body.messages.map(messageOf),
       ...given("model", body.model),
-      ...given("maxTokens", maxTokens && Math.min(maxTokens, LIMIT.answerTokens.max)),
-      ...given("temperature", body.temperature),
-      ...given("topP", body.top_p),
-      ...given("seed", body.seed),
-      ...given("stop", typeof body.stop === "string" ? [body.stop] : body.stop),
+      ...samplingOf(body),
+      ...maxTokensOf(body.max_completion_tokens ?? body.max_tokens),
+      ...(body.logprobs === true ? { topLogprobs: body.top_logprobs ?? 0 } : {}),
+      ...tools,
       ...given("jsonSchema", jsonSchema),
     },
   };
 }
 
-/** `value` as the schema gives it. Throws bad_request naming the first faulty parameter. */
-export function parse<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
-  const result = schema.safeParse(value);
-  if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  const param = issue === undefined ? "" : issue.path.map(String).join(".");
-  throw refuse(param, issue?.message ?? "is not valid");
-}
+type SamplingBody = Pick<ChatBody, Exclude<keyof typeof samplingFields, "model" | "n">>;
 
-export const refuse = (param: string, why: string): GantryError =>
-  new GantryError("bad_request", `${param || "The body"}: ${why}`, {
-    details: { param, fields: [{ path: param, message: why }] },
-  });
+export const streaming = (body: SamplingBody): Pick<ChatRequest, "isStream" | "includesUsage"> => ({
+  isStream: body.stream === true,
+  includesUsage: body.stream_options?.include_usage === true,
+});
 
-const given = <K extends string, V>(
-  key: K,
-  value: V | null | undefined,
-): { readonly [P in K]?: V } =>
-  value === null || value === undefined ? {} : ({ [key]: value } as { readonly [P in K]: V });
+export const samplingOf = (body: SamplingBody): CompletionOptions => ({
+  ...given("temperature", body.temperature),
+  ...given("topP", body.top_p === 0 ? Number.MIN_VALUE : body.top_p), // 0 means the likeliest alone
+  ...given("seed", body.seed),
+  ...given("stop", stopsOf(body.stop)),
+  ...given("presencePenalty", body.presence_penalty === 0 ? null : body.presence_penalty),
+  ...given("frequencyPenalty", body.frequency_penalty === 0 ? null : body.frequency_penalty),
+  ...given("logitBias", isEmpty(body.logit_bias) ? null : body.logit_bias),
+});
+
+const stopsOf = (stop: string | readonly string[] | null | undefined): readonly string[] | null => {
+  const stops = typeof stop === "string" ? [stop] : (stop ?? []);
+  return stops.length === 0 ? null : stops;
+};
+
+const isEmpty = (record: object | null | undefined): boolean =>
+  record === null || record === undefined || Object.keys(record).length === 0;
+
+export const maxTokensOf = (asked: number | null | undefined): CompletionOptions =>
+  given("maxTokens", asked && Math.min(asked, LIMIT.answerTokensAsked.max));
 
 function assertSupported(body: ChatBody): void {
-  if (notEmpty(body.tools)) throw refuse("tools", "tools are not supported by this hub");
-  if (notEmpty(body.functions))
-    throw refuse("functions", "functions are not supported by this hub");
-  if ((body.n ?? 1) !== 1) throw refuse("n", "only one choice is given");
-  if (body.logprobs === true) throw refuse("logprobs", "log probabilities are not given");
-  if ((body.top_logprobs ?? 0) !== 0)
-    throw refuse("top_logprobs", "log probabilities are not given");
-  if (Object.keys(body.logit_bias ?? {}).length > 0) throw refuse("logit_bias", "is not supported");
-  if ((body.presence_penalty ?? 0) !== 0) throw refuse("presence_penalty", "is not supported");
-  if ((body.frequency_penalty ?? 0) !== 0) throw refuse("frequency_penalty", "is not supported");
+  if ((body.functions ?? []).length > 0)
+    throw refuse("functions", "functions were replaced by tools; send tools");
+  if ((body.top_logprobs ?? 0) > 0 && body.logprobs !== true)
+    throw refuse("top_logprobs", "needs logprobs: true");
   if (body.modalities?.some((modality) => modality !== "text") === true) {
     throw refuse("modalities", "only text is given");
   }
 }
 
-const notEmpty = (list: readonly unknown[] | null | undefined): boolean =>
-  list !== null && list !== undefined && list.length > 0;
-
-function messageOf(message: ChatMessage, index: number): CompletionMessage {
+function messageOf(message: ChatMessage, index: number): CallerMessage {
   const at = `messages.${index}`;
-  if (message.role === "tool" || message.role === "function" || notEmpty(message.tool_calls)) {
-    throw refuse(`${at}.role`, "tool messages are not supported by this hub");
+  const { tool_calls: calls, tool_call_id: callId } = message;
+  switch (message.role) {
+    case "function":
+      throw refuse(`${at}.role`, "messages of the role function were replaced by tool");
+    case "tool": {
+      if (typeof callId !== "string") throw refuse(`${at}.tool_call_id`, "is missing");
+      return { role: "tool", content: contentOf(message, at), toolCallId: callId };
+    }
+    case "assistant": {
+      const toolCalls = (calls ?? []).map(callOf);
+      const content = toolCalls.length > 0 ? contentOf(message, at, "") : contentOf(message, at);
+      return { role: "assistant", content, ...(toolCalls.length > 0 ? { toolCalls } : {}) };
+    }
+    case "developer":
+      return { role: "system", content: contentOf(message, at) };
+    case "system":
+    case "user":
+      return { role: message.role, content: contentOf(message, at) };
   }
-  const role = message.role === "developer" ? "system" : message.role;
-  return { role, content: contentOf(message.content, at) };
 }
 
-function contentOf(content: ChatMessage["content"], at: string): string {
+const callOf = ({ id, function: called }: z.output<typeof callSchema>): ToolCall => ({
+  id,
+  name: called.name,
+  arguments: called.arguments,
+});
+
+function contentOf({ content, refusal }: ChatMessage, at: string, otherwise?: string): string {
   if (typeof content === "string") return content;
-  if (content === null || content === undefined) throw refuse(`${at}.content`, "is missing");
+  if (content === null || content === undefined) {
+    const text = refusal ?? otherwise;
+    if (text === undefined) throw refuse(`${at}.content`, "is missing");
+    return text;
+  }
   return content
     .map((part, index) => {
-      if (part.type === "text" && part.text !== undefined) return part.text;
+      const text = part.type === "refusal" ? part.refusal : part.text;
+      const isText = part.type === "text" || part.type === "refusal";
+      if (isText && text !== undefined) return text;
       const param = `${at}.content.${index}`;
       throw refuse(param, `parts of type "${part.type.slice(0, 40)}" are not read, only text`);
     })
@@ -142,9 +194,9 @@ function jsonSchemaOf(format: ChatBody["response_format"]): unknown {
   if (format.type !== "json_schema") {
     throw refuse("response_format.type", "must be text, json_object or json_schema");
   }
-  const { json_schema: named } = parse(
+  const { json_schema: namedSchema } = parse(
     z.looseObject({ json_schema: z.looseObject({ schema: z.record(z.string(), z.unknown()) }) }),
     format,
   );
-  return named.schema;
+  return namedSchema.schema;
 }

@@ -1,100 +1,128 @@
 // POST /v1/chat/completions, whole and streamed, in the shapes OpenAI's clients read.
 
+import { present } from "@gantry/shared/base/assert.ts";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { CompletionReply } from "@gantry/shared/contract/completions.ts";
-import type { Usage } from "@gantry/shared/contract/rows.ts";
-import { answerStream } from "../answer-stream.ts";
-import { within } from "../deadline.ts";
-import type { DoorContext, DoorDeps, Handler } from "../door.ts";
+import type { DoorContext, Handler } from "../door.ts";
 import { readRequest } from "../input.ts";
 import { openAiErrorOf } from "../problem.ts";
-import { deadlineMsOf, jsonReply } from "../routes/plain.ts";
+import { jsonReply } from "../routes/plain.ts";
 import { sseData } from "../sse.ts";
+import type { DeskRequest } from "../../ports.ts";
+import { askChoices, type ModelDoor } from "./ask-model.ts";
+import {
+  type ChoiceOptions,
+  type Delta,
+  finishOf,
+  logprobsOf,
+  makeChoicePieces,
+  messageOf,
+  usageOf,
+} from "./chat-pieces.ts";
 import { type ChatRequest, readChat } from "./chat-request.ts";
+import { liveStream } from "./live-stream.ts";
+import { routeHeaders } from "./route-headers.ts";
 
 /** Clients compare it to learn whether the answering system changed. */
-const FINGERPRINT = "gantry-1";
+export const fingerprintOf = (version: string): string => `gantry-${version}`;
 
-/** Takes a CompletionRequest to the desk and a CompletionReply back. */
 export const chatCompletions =
-  (deps: DoorDeps): Handler =>
+  (door: ModelDoor): Handler =>
   async (c) => {
     const read = await readRequest(c, "chatCompletions");
     const chat = readChat(read.body);
-    const ask = (signal: AbortSignal, onText?: (text: string) => void): Promise<CompletionReply> =>
-      within(deps.clock, deadlineMsOf("chatCompletions"), signal, async (limited) => {
-        const request = { ...read, body: chat.request };
-        const options = { signal: limited, ...(onText === undefined ? {} : { onText }) };
-        const reply = await deps.desk.call("chatCompletions", request, options);
-        return reply as CompletionReply; // what the desk gives for this route
-      });
-    return chat.isStream
-      ? streamed(deps, c, chat, ask)
-      : jsonReply(completionOf(await ask(c.req.raw.signal)), 200);
+    if (chat.isStream) return streamed(door, c, read, chat);
+    const { signal } = c.req.raw;
+    const replies = await askChoices(door, read, chat.request, chat.choices, () => ({ signal }));
+    const reply = jsonReply(completionOf(door, read, chat, replies), 200);
+    for (const [name, value] of routeHeaders(replies[0])) reply.headers.set(name, value);
+    return reply;
   };
 
-type Ask = (signal: AbortSignal, onText?: (text: string) => void) => Promise<CompletionReply>;
+/** Ids of calls are unique among all requests and choices. */
+const optionsOf = (read: DeskRequest, chat: ChatRequest, choice: number): ChoiceOptions => ({
+  hasTools: chat.request.tools !== undefined && chat.request.toolChoice !== "none",
+  idOf: (call) =>
+    `call_${read.requestId.replace(/^req_/, "")}${choice === 0 ? "" : `_${choice}`}_${call}`,
+});
 
-function streamed(deps: DoorDeps, c: DoorContext, chat: ChatRequest, ask: Ask): Response {
-  const requestId = c.get("requestId");
+function completionOf(
+  { config }: ModelDoor,
+  read: DeskRequest,
+  chat: ChatRequest,
+  replies: readonly CompletionReply[],
+): unknown {
+  const first = present(replies[0], "an answer");
+  return {
+    id: `chatcmpl-${first.id}`,
+    object: "chat.completion",
+    created: Math.floor(first.createdAtMs / 1_000),
+    model: first.routing.model,
+    system_fingerprint: fingerprintOf(config.version),
+    service_tier: "default",
+    choices: replies.map((reply, index) => {
+      const { message, calls } = messageOf(reply, optionsOf(read, chat, index));
+      const finish_reason = finishOf(reply.finishReason, calls);
+      return { index, message, logprobs: logprobsOf(reply.logprobs), finish_reason };
+    }),
+    usage: usageOf(replies.map(({ usage }) => usage)),
+  };
+}
+
+function streamed(
+  door: ModelDoor,
+  c: DoorContext,
+  read: DeskRequest,
+  chat: ChatRequest,
+): Promise<Response> {
+  const { requestId } = read;
   const base = {
     id: `chatcmpl-${requestId}`,
     object: "chat.completion.chunk",
-    created: Math.floor(deps.clock.now() / 1_000),
+    created: Math.floor(door.clock.now() / 1_000),
     model: chat.request.model ?? "gantry",
-    system_fingerprint: FINGERPRINT,
+    service_tier: "default",
+    system_fingerprint: fingerprintOf(door.config.version),
   };
   const usageSlot = chat.includesUsage ? { usage: null } : {};
-  const chunk = (delta: Readonly<Record<string, unknown>>, finish: string | null): string =>
-    sseData({
-      ...base,
-      choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }],
-      ...usageSlot,
+  const chunk = (
+    index: number,
+    delta: Delta,
+    finish_reason: string | null = null,
+    logprobs: unknown = null,
+  ): string =>
+    sseData({ ...base, choices: [{ index, delta, logprobs, finish_reason }], ...usageSlot });
+
+  async function work(signal: AbortSignal, say: (text: string) => void): Promise<string> {
+    const choices = Array.from({ length: chat.choices }, (_, index) =>
+      makeChoicePieces(optionsOf(read, chat, index)),
+    );
+    const opened = new Set<number>();
+    const open = (index: number): string => {
+      if (opened.has(index)) return "";
+      opened.add(index);
+      return chunk(index, { role: "assistant", content: "", refusal: null });
+    };
+    const replies = await askChoices(door, read, chat.request, chat.choices, (index) => ({
+      signal,
+      onText(text) {
+        const deltas = choices[index]?.feed(text) ?? [];
+        say(open(index) + deltas.map((delta) => chunk(index, delta)).join(""));
+      },
+    }));
+    const ends = replies.map((reply, index) => {
+      const { deltas, finish } = present(choices[index], "a choice").end(reply);
+      const chances =
+        reply.logprobs === undefined ? "" : chunk(index, {}, null, logprobsOf(reply.logprobs));
+      const rest = deltas.map((delta) => chunk(index, delta)).join("");
+      return `${open(index)}${rest}${chances}${chunk(index, {}, finish)}`;
     });
-  let hasText = false;
+    const usage = usageOf(replies.map((reply) => reply.usage));
+    const totals = chat.includesUsage ? sseData({ ...base, choices: [], usage }) : "";
+    return `${ends.join("")}${totals}data: [DONE]\n\n`;
+  }
 
-  return answerStream(
-    {
-      work: ask,
-      head: chunk({ role: "assistant", content: "", refusal: null }, null),
-      piece: (text) => {
-        hasText = true;
-        return chunk({ content: text }, null);
-      },
-      end: (result) => {
-        const { text, finishReason, usage } = result as CompletionReply; // what `ask` gives
-        const rest = hasText || text === "" ? "" : chunk({ content: text }, null);
-        const totals = sseData({ ...base, choices: [], usage: usageOf(usage) });
-        const tail = chat.includesUsage ? totals : "";
-        return `${rest}${chunk({}, finishReason)}${tail}data: [DONE]\n\n`;
-      },
-      failure: (error) => sseData(openAiErrorOf(toErrorRecord(error), requestId)),
-    },
-    deps.clock,
-    c.req.raw.signal,
-  );
+  const failure = (error: unknown): string =>
+    sseData(openAiErrorOf(toErrorRecord(error), requestId));
+  return liveStream({ work, failure }, door.clock, c.req.raw.signal);
 }
-
-const completionOf = (reply: CompletionReply): unknown => ({
-  id: `chatcmpl-${reply.id}`,
-  object: "chat.completion",
-  created: Math.floor(reply.createdAtMs / 1_000),
-  model: reply.routing.model,
-  system_fingerprint: FINGERPRINT,
-  choices: [
-    {
-      index: 0,
-      message: { role: "assistant", content: reply.text, refusal: null },
-      logprobs: null,
-      finish_reason: reply.finishReason,
-    },
-  ],
-  usage: usageOf(reply.usage),
-});
-
-const usageOf = (usage: Usage): unknown => ({
-  prompt_tokens: usage.promptTokens,
-  completion_tokens: usage.completionTokens,
-  total_tokens: usage.promptTokens + usage.completionTokens,
-  prompt_tokens_details: { cached_tokens: usage.cachedTokens },
-});

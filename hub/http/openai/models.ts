@@ -9,7 +9,10 @@ import { readParams, requestOf } from "../input.ts";
 import { jsonReply } from "../routes/plain.ts";
 
 /** The desk gives `readonly ModelView[]` for the route `models`; `model` is picked from them here. */
-async function viewsOf({ desk, clock }: DoorDeps, c: DoorContext): Promise<readonly ModelView[]> {
+export async function viewsOf(
+  { desk, clock }: DoorDeps,
+  c: DoorContext,
+): Promise<readonly ModelView[]> {
   const request = requestOf(c, "models", { params: {}, query: {}, body: undefined });
   const views = await within(clock, TIMEOUT.proposeMs, c.req.raw.signal, (signal) =>
     desk.call("models", request, { signal }),
@@ -38,5 +41,11 @@ const modelOf = (view: ModelView): unknown => ({
   object: "model",
   created: Math.floor(view.createdAtMs / 1_000),
   owned_by: "gantry",
-  gantry: { node: view.node, contextTokens: view.contextTokens, kind: view.kind },
+  gantry: {
+    node: view.node,
+    contextTokens: view.contextTokens,
+    kind: view.kind,
+    ...(view.sizeBytes === undefined ? {} : { sizeBytes: view.sizeBytes }),
+    ...(view.slots === undefined ? {} : { slots: view.slots }),
+  },
 });

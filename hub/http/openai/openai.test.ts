@@ -49,6 +49,8 @@ async function makeSpoken(options: ClientOptions = {}): Promise<Spoken> {
   };
 }
 
+const tool = (name: string) => ({ type: "function" as const, function: { name } });
+const named = (name: string) => ({ type: "function" as const, function: { name } });
 const user = (content: string) => [{ role: "user" as const, content }];
 
 async function refusal(work: Promise<unknown>): Promise<APIError> {
@@ -126,7 +128,7 @@ describe("chat completions", () => {
         { role: "system", content: "be brief" },
         { role: "user", content: "ab" },
       ],
-      maxTokens: 1_024,
+      maxTokens: 5_000,
       temperature: 0,
       topP: 0.5,
       seed: 7,
@@ -142,11 +144,22 @@ describe("chat completions", () => {
   });
 
   it.each([
-    ["tools", { tools: [{ type: "function", function: { name: "f" } }] }],
-    ["n", { n: 2 }],
-    ["logprobs", { logprobs: true }],
-    ["logit_bias", { logit_bias: { "5": 10 } }],
-    ["presence_penalty", { presence_penalty: 1 }],
+    ["tools.0.function.name", { tools: [{ type: "function", function: { name: "a b" } }] }],
+    ["tools.0.type", { tools: [{ type: "custom", custom: { name: "f" } }] }],
+    ["tool_choice", { tool_choice: "required" }],
+    ["tool_choice", { tools: [tool("f")], tool_choice: named("g") }],
+    ["tools", { tools: [tool("f"), tool("f")] }],
+    ["functions", { functions: [{ name: "f" }] }],
+    ["response_format", { tools: [tool("f")], response_format: { type: "json_object" } }],
+    ["n", { n: 17 }],
+    ["n", { n: 0 }],
+    ["logprobs", { logprobs: 5 }],
+    ["top_logprobs", { top_logprobs: 5 }],
+    ["top_logprobs", { logprobs: true, top_logprobs: 21 }],
+    ["logit_bias.word", { logit_bias: { word: 10 } }],
+    ["logit_bias.5", { logit_bias: { "5": 101 } }],
+    ["presence_penalty", { presence_penalty: 3 }],
+    ["modalities", { modalities: ["audio"] }],
     ["temperature", { temperature: "hot" }],
     ["max_tokens", { max_tokens: 0 }],
     ["stop", { stop: ["a", "b", "c", "d", "e"] }],
@@ -155,7 +168,8 @@ describe("chat completions", () => {
     ["messages.0.role", { messages: [{ role: "robot", content: "x" }] }],
     ["messages.0.content", { messages: [{ role: "user" }] }],
     ["messages.0.content.0", { messages: [{ role: "user", content: [{ type: "image_url" }] }] }],
-    ["messages.0.role", { messages: [{ role: "tool", content: "x", tool_call_id: "1" }] }],
+    ["messages.0.tool_call_id", { messages: [{ role: "tool", content: "x" }] }],
+    ["messages.0.role", { messages: [{ role: "function", content: "x", name: "f" }] }],
     ["response_format.type", { response_format: { type: "xml" } }],
     ["json_schema", { response_format: { type: "json_schema" } }],
   ])("refuses %s by name", async (param, fields) => {
@@ -281,13 +295,15 @@ describe("chat completions", () => {
   });
 
   it.each([
-    [401, "unauthenticated", "authentication_error"],
-    [503, "no_model", "server_error"],
-    [429, "busy", "rate_limit_error"],
-  ] as const)("says %i %s", async (status, code, type) => {
-    await using spoken = await makeSpoken(code === "unauthenticated" ? { apiKey: "wrong" } : {});
+    [401, "unauthenticated", "authentication_error", "invalid_api_key"],
+    [503, "no_model", "server_error", "no_model"],
+    [429, "busy", "rate_limit_error", "rate_limit_exceeded"],
+    [429, "budget_spent", "rate_limit_error", "insufficient_quota"],
+    [404, "not_found", "invalid_request_error", "not_found"],
+  ] as const)("says %i %s", async (status, own, type, code) => {
+    await using spoken = await makeSpoken(own === "unauthenticated" ? { apiKey: "wrong" } : {});
     spoken.rig.desk.on("chatCompletions", () => {
-      throw new GantryError(code, "no");
+      throw new GantryError(own, "no");
     });
     const error = await refusal(
       spoken.openai.chat.completions.create({ model: "q", messages: user("a") }),
@@ -316,8 +332,12 @@ describe("embeddings", () => {
     });
     expect(asFloat.data.map(({ index }) => index)).toEqual([0, 1]);
     expect(spoken.rig.desk.asked.at(-1)?.request.body).toEqual({ model: "minilm", input: ["a"] });
-    const other = spoken.openai.embeddings.create({ model: "m", input: "a", dimensions: 2 });
-    expect(await refusal(other)).toMatchObject({ status: 400, param: "dimensions" });
+    const cut = await spoken.openai.embeddings.create({ model: "m", input: "a", dimensions: 2 });
+    const [first] = cut.data.map(({ embedding }) => embedding);
+    expect(first).toHaveLength(2);
+    expect(Math.hypot(...(first ?? []))).toBeCloseTo(1, 5);
+    const longer = spoken.openai.embeddings.create({ model: "m", input: "a", dimensions: 4 });
+    expect(await refusal(longer)).toMatchObject({ status: 400, param: "dimensions" });
   });
 
   it.each([[""], [[]], [[1, 2]], [5]])("refuses %j as input", async (input) => {

@@ -6,7 +6,6 @@ import { HAZARD_CLASSES } from "../roles.ts";
 import { STEP_OUTCOMES, TIER_STEPS } from "../route.ts";
 import { PRINT_STATES, TIERS } from "../rows.ts";
 import {
-  documentSchema,
   errorSchema,
   idSchema,
   okSchema,
@@ -124,11 +123,4 @@ export const ASKING_SCHEMAS = {
     reply: z.object({ size: z.number(), hits: z.number(), misses: z.number() }),
   },
   cacheCleared: { reply: okSchema },
-  chatCompletions: {
-    body: z.looseObject({ model: z.string().optional(), messages: z.array(z.unknown()) }),
-    reply: documentSchema,
-  },
-  embeddings: { body: z.looseObject({ input: z.unknown() }), reply: documentSchema },
-  models: { reply: documentSchema },
-  model: { reply: documentSchema },
 } satisfies SomeRoutes;

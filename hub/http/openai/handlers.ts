@@ -1,0 +1,27 @@
+// Every route that speaks another product's protocol, with the one bound that all of them share.
+
+import type { GantryError } from "@gantry/shared/base/errors.ts";
+import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import type { DoorContext, DoorDeps, Handler } from "../door.ts";
+import { errorResponse } from "../problem.ts";
+import { chatCompletions } from "./chat.ts";
+import { completions } from "./completions.ts";
+import { embeddings } from "./embeddings.ts";
+import { model, models } from "./models.ts";
+import { makeRates, rated } from "./rates.ts";
+
+export function clientHandlers(deps: DoorDeps): Partial<Record<RouteName, Handler>> {
+  const rates = makeRates(deps.clock);
+  const door = { ...deps, rates };
+  const counted = (handler: Handler): Handler => rated(rates, handler, refuse);
+  return {
+    chatCompletions: counted(chatCompletions(door)),
+    completions: counted(completions(door)),
+    embeddings: counted(embeddings(door)),
+    models: models(deps),
+    model: model(deps),
+  };
+}
+
+const refuse = (error: GantryError, c: DoorContext): Response =>
+  errorResponse(error, c.req.path, c.get("requestId"));
