@@ -211,7 +211,7 @@ export interface StoreRange {
 
 /** An ordered map on disk, as LevelDB is one. Keys are ASCII and ordered by byte. */
 export interface OrderedStore {
-  /** About 2 us. Throws io_error while `isReopening`. */
+  /** About 2 us. Throws starting while `isReopening`. */
   getSync(key: string): Uint8Array | undefined;
   /** It is being opened anew after a write that failed, within a later batch. Nothing can be read. */
   readonly isReopening: boolean;

@@ -6,7 +6,7 @@
 //      compaction it never forgives at all. Opening reads the log up to the half record and begins
 //      a new one.
 // LS2. It is opened anew only with room for what opening writes, so that reads go on while the disk
-//      is full. For the moment that it takes `isReopening` says so, and reads throw io_error.
+//      is full. For the moment that it takes `isReopening` says so, and reads throw `starting`.
 
 import { existsSync } from "node:fs";
 import { statfs } from "node:fs/promises";
@@ -67,7 +67,7 @@ export async function openLevelStore(
 
   function assertOpen(): void {
     if (!isReopening()) return;
-    throw new GantryError("io_error", `${directory} is being opened anew; try again`);
+    throw new GantryError("starting", `${directory} is being opened anew; try again`);
   }
 
   return {

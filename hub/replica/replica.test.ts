@@ -39,7 +39,7 @@ function goingAway(store: ForgetfulStore) {
     ...store,
     isReopening: false as boolean,
     getSync(key: string) {
-      if (away.isReopening) throw new GantryError("io_error", "The store is opened anew");
+      if (away.isReopening) throw new GantryError("starting", "The store is opened anew");
       return store.getSync(key);
     },
   };

@@ -84,7 +84,7 @@ export function makeSimStore(world: World, latencyMs: () => number): SimStore {
       let isTorn = false;
       let isReopening = false;
       const assertOpen = (): void => {
-        if (isReopening) throw new GantryError("io_error", "The simulated store is opened anew");
+        if (isReopening) throw new GantryError("starting", "The simulated store is opened anew");
       };
       return {
         getSync(key) {
