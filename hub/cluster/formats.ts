@@ -15,7 +15,7 @@ import type { HubFacts } from "@gantry/shared/contract/rows.ts";
 import type { HubId } from "../consensus/types.ts";
 
 /** What this release applies. One more with each release that has a command which the one before has not. */
-export const LOG_FORMAT = 3;
+export const LOG_FORMAT = 4;
 
 /** The format in which a command came; 1 for all that are not named. */
 export type NewCommands = Partial<Readonly<Record<CommandBody["type"], number>>>;
