@@ -40,6 +40,23 @@ const drawn = (page: Page, id: string) => page.locator(`[data-node="${id}"]`);
 describeInChromium("the engine's pages", (stage) => {
   const bench = (options?: BenchOptions): Promise<Bench> => openBench(stage(), options);
 
+  it("documents are found by their words, and each of their files is a link", async () => {
+    await using at = await bench();
+    const page = await at.open("documents");
+    const table = page.getByRole("region", { name: "Documents and artifacts" });
+    await table.getByText("Workshop, week 47").waitFor();
+    const pdf = table.getByRole("link", { name: "PDF: download Workshop, week 47" });
+    expect(await pdf.getAttribute("href")).toBe("/api/artifacts/art_week/content?format=pdf");
+    await page.getByLabel("Words in it").fill("filament");
+    await page.getByRole("button", { name: "Search" }).click();
+    await table.getByText("Filament that ran out").waitFor();
+    await table.getByText("Workshop, week 47").waitFor({ state: "detached" });
+    expect(page.url()).toContain("text=filament");
+    await page.getByRole("link", { name: "Artifacts" }).click();
+    await table.getByText("quote.json").waitFor();
+    expect(await faultsOf(page)).toEqual([]);
+  }, 30_000);
+
   it("a run is a graph: each state in words, bodies folded with counts, patches marked, what is next", async () => {
     await using at = await bench();
     const page = await at.open("runs/run_orders");

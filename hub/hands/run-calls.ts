@@ -13,6 +13,7 @@ import type { Outbound, OutboundReply } from "../adapters/outbound.ts";
 import { act, byHub, type Hub, propose } from "../hub.ts";
 import type { BlobStore } from "../ports.ts";
 import { isObject, type Json, type JsonObject } from "../workflow/json-value.ts";
+import { blocksOf, type DocumentHands, liveSource, runReport } from "./documents.ts";
 import type { Models } from "./models.ts";
 import type { Queues } from "./queues.ts";
 import { patchRules } from "./patch-rules.ts";
@@ -34,6 +35,8 @@ export interface RunCallParts {
   readonly models: Pick<Models, "generate">;
   /** Left out: every task is a job with a row of its own. */
   readonly queues?: Queues;
+  /** Left out: no documents are written here. */
+  readonly documents?: DocumentHands;
   readonly blobs: {
     readonly store: BlobStore;
     spread(sha256: string, signal: AbortSignal): Promise<void>;
@@ -158,6 +161,41 @@ export async function askModel(
   if (node.schema === undefined && node.patches === "no") return { text: generated.text };
   const given = read(generated.text, node.schema !== undefined);
   return node.patches === "no" ? given : proposePatch(parts, call, given, signal);
+}
+
+/** The output names the record and its files. */
+export async function writeDocument(
+  { hub, documents }: RunCallParts,
+  node: NodeOf<"document">,
+  { run, place, idempotencyKey, values }: RunCall,
+  signal: AbortSignal,
+): Promise<Json> {
+  const row = hub.rows.hot("run").get(run);
+  if (documents === undefined || row === undefined)
+    throw new FinalFault("capability_missing", "No documents are written here");
+  const {
+    title,
+    author = "",
+    content,
+  } = { ...node, ...values } as {
+    title: Json;
+    author?: Json;
+    content?: Json;
+  }; // its own members, worked out
+  const blocks =
+    content === undefined ? runReport(hub, liveSource(hub, row)).blocks : blocksOf(content);
+  const kept = await documents.write(
+    {
+      model: { title: textOf(title).slice(0, 200), author: textOf(author).slice(0, 200), blocks },
+      formats: node.formats,
+      run,
+      place,
+      key: idempotencyKey,
+    },
+    byHub(hub),
+    signal,
+  );
+  return { artifact: kept.artifact, words: kept.words, files: { ...kept.files } as JsonObject }; // of JSON alone
 }
 
 /** What is said in JSON is JSON; where that was not asked for, anything else is text. */

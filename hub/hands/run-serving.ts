@@ -22,6 +22,7 @@ import {
   fitOutput,
   isOutcomeUnknown,
   type RunCallParts,
+  writeDocument,
 } from "./run-calls.ts";
 import type { RunOutbox } from "./run-outbox.ts";
 import { type RunTasks, taskOf } from "./run-tasks.ts";
@@ -32,6 +33,7 @@ type Dispatch = Extract<Effect, { kind: "dispatch" }>;
 /** Codes after which the same try would fail again. */
 const FINAL: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "bad_request",
+  "capability_missing",
   "command_not_listed",
   "egress_denied",
   "forbidden",
@@ -92,10 +94,12 @@ export function makeRunServing(parts: RunCallParts, outbox: RunOutbox, tasks: Ru
     const call = { run: row.id, place, attempt, idempotencyKey, values, onUsage };
     await slots.take(stop);
     try {
+      const beganMs = clock.monotonic();
       const output = await callOne(node, call, stop);
+      const tookMs = Math.round(clock.monotonic() - beganMs);
       const fact = await done(row, effect, output, stop);
       if (usage === undefined || fact[1] !== "done") return fact;
-      return [fact[0], fact[1], fact[2], fact[3], fact[4], usage];
+      return [fact[0], fact[1], fact[2], fact[3], fact[4], { ...usage, tookMs }];
     } finally {
       slots.free();
     }
@@ -108,6 +112,7 @@ export function makeRunServing(parts: RunCallParts, outbox: RunOutbox, tasks: Ru
   ): Promise<Json> {
     if (node.type === "http") return callHttp(parts, node, call, stop);
     if (node.type === "agent") return askModel(parts, node, call, stop);
+    if (node.type === "document") return writeDocument(parts, node, call, stop);
     throw new FinalFault("internal", `Nothing here does nodes of type ${node.type}`);
   }
 

@@ -5,6 +5,7 @@ import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIFE } from "@gantry/shared/base/policy.ts";
 import type { Hub } from "../hub.ts";
 import { blobsOfPrint } from "../keep-scan.ts";
+import { ARTIFACTS_DROPPED } from "../ledger/domains/artifacts.ts";
 import { PACKS_DROPPED } from "../ledger/domains/run-history.ts";
 import type { BlobStore } from "../ports.ts";
 
@@ -37,6 +38,12 @@ function namedBlobs({ rows }: Hub): ReadonlySet<string> {
   for (let place = 0; place < ofRuns; place += 1) {
     const sha256 = rows.get("order", `runBlobs/${place}`);
     if (sha256 !== undefined) named.add(sha256);
+  }
+  const artifacts = rows.get("count", "artifacts") ?? 0;
+  for (let number = rows.get("count", ARTIFACTS_DROPPED) ?? 0; number < artifacts; number += 1) {
+    const id = rows.get("order", `artifacts/${number}`);
+    const files = id === undefined ? undefined : rows.get("artifact", id)?.files;
+    for (const file of Object.values(files ?? {})) named.add(file.sha256);
   }
   const packs = rows.get("count", "runPacks") ?? 0;
   for (let number = rows.get("count", PACKS_DROPPED) ?? 0; number < packs; number += 1) {

@@ -25,6 +25,7 @@ import {
 } from "./identity.ts";
 import { clientHandlers } from "./openai/handlers.ts";
 import { errorResponse } from "./problem.ts";
+import { artifactFile } from "./routes/artifact-file.ts";
 import { backup } from "./routes/backup.ts";
 import { eventsDoor } from "./routes/events.ts";
 import { type DoorCounts, health, makeCounts, metrics } from "./routes/health.ts";
@@ -105,6 +106,7 @@ function specialHandlers(
     printThumbnail: printThumbnail(deps),
     runsStarted: runBatch(deps),
     cadFile: partFile(deps),
+    artifactContent: artifactFile(deps),
     ...slicerHandlers(deps),
     workAdded: workBatch(deps),
     events,

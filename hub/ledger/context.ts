@@ -24,6 +24,15 @@ export const TIME_ID = "ledger";
 /** The ledger's time, ms since 1970; it never goes back. 0 before the first command. */
 export const ledgerTimeMs = (rows: Rows): number => rows.get("time", TIME_ID) ?? 0;
 
+/**
+ * Every hub that has said which log it reads can apply what came with this format: what a command does
+ * besides, from then on, it does on all of them (FG2 of cluster/formats.ts).
+ */
+export function allRead({ rows }: Context, format: number): boolean {
+  for (const hub of rows.hot("hub").values()) if ((hub.format ?? 1) < format) return false;
+  return true;
+}
+
 export type Handler<C extends Command> = (context: Context, command: C) => unknown;
 
 /** The row, or not_found in words a person understands. */

@@ -50,8 +50,19 @@ export interface RunRow {
   readonly state: RunState;
 }
 
+/** The log format since which artifacts have rows, and places say what they took. */
+export const OF_RESULTS = 4;
+
+export type PlaceUsage = RunUsage & { readonly tookMs?: number };
+
 /** The last answer of the world at one place of a run. */
 export type RecordedRow =
-  | { readonly output: Json }
-  | { readonly fault: Fault }
+  | {
+      readonly output: Json;
+      /** Which try gave it; left out of what was kept before there were results. */
+      readonly attempt?: number;
+      /** What a model took for it, and how long it took. */
+      readonly usage?: PlaceUsage;
+    }
+  | { readonly fault: Fault; readonly attempt?: number }
   | { readonly votes: readonly Pick<Vote, "by" | "approve">[] };

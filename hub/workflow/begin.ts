@@ -43,7 +43,7 @@ const ofDoing = (since: number | undefined, losses: number | undefined): More | 
 function beginAs(work: Work, cell: Cell, node: PlanNode, env: RunEnv, ending: Ending): void {
   switch (node.doer) {
     case "engine":
-      ending.done(work, cell, node.index, computed(cell, node, env));
+      ending.done(work, cell, node.index, computed(work, cell, node, env));
       return;
     case "executor":
     case "child": {
@@ -64,7 +64,7 @@ function beginAs(work: Work, cell: Cell, node: PlanNode, env: RunEnv, ending: En
 }
 
 /** Throws CelFault. */
-function computed(cell: Cell, node: PlanNode, env: RunEnv): Json {
+function computed(work: Work, cell: Cell, node: PlanNode, env: RunEnv): Json {
   const { node: given, builtIn } = node;
   if (given.type === "branch") return branch(cell, node, given, env);
   if (given.type === "join") return joined(cell, node);
@@ -72,7 +72,11 @@ function computed(cell: Cell, node: PlanNode, env: RunEnv): Json {
   if (given.type === "artifact") {
     const { name = null, value = null } = values;
     if (typeof name !== "string") throw new CelFault("cel_type", "The name is to be a string");
-    return { name, mediaType: given.mediaType, value };
+    const { mediaType } = given;
+    const attempt = cell.frame.attempt[node.index] ?? 0;
+    work.named ??= [];
+    work.named.push({ place: placeOf(cell, node.index), attempt, name, mediaType, value });
+    return { name, mediaType, value };
   }
   if (builtIn === undefined) throw new CelFault("cel_unknown_function", "It has no function");
   const all = memberOf(values, "with") ?? {};

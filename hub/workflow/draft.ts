@@ -9,6 +9,7 @@ import {
   type Frame,
   isOver,
   type More,
+  type NamedValue,
   NODE,
   type RunPhase,
   type RunState,
@@ -62,6 +63,8 @@ export interface Work {
   cells: Map<string, Cell> | undefined;
   readonly nowMs: number;
   readonly effects: Effect[];
+  /** Made when the first is named: most runs name none. */
+  named: NamedValue[] | undefined;
   /** Nodes that may be able to move. */
   readonly agenda: { readonly cell: Cell; readonly index: number }[];
   readonly fuel: Fuel;
@@ -78,6 +81,7 @@ export function beginWork(plan: Plan, run: RunState, nowMs: number): Work {
     cells: undefined,
     nowMs,
     effects: [],
+    named: undefined,
     agenda: [],
     fuel: { left: LIMIT.runSteps.max },
     own: undefined,

@@ -7,7 +7,7 @@
 //      bookkeeping of maps and loops are computed inside `advance`, with fuel: they are no records of
 //      their own, and no rate of "node executions per second" may count them as such.
 // EN3. What the hub owes is read off the run: after any fact `owed(plan, run)` names all that is
-//      outstanding, also what earlier `effects` named. `stop` and `ended` alone are told once: who
+//      outstanding, also what earlier `effects` named. `stop`, `ended` and `named` are told once: who
 //      holds work for a place that is owed no longer lets it go.
 // EN4. A place is over once. A fact for a place that is over, or for an attempt that is not its last,
 //      changes nothing.
@@ -270,9 +270,20 @@ export type Stale =
   | "voted_already"
   | "old_revision";
 
+/** What an artifact node has named: told once, by the `advance` that did it. */
+export interface NamedValue {
+  readonly place: string;
+  readonly attempt: number;
+  readonly name: string;
+  readonly mediaType: string;
+  readonly value: Json;
+}
+
 export interface Advanced {
   readonly run: RunState;
   readonly effects: readonly Effect[];
+  /** Left out: none. */
+  readonly named?: readonly NamedValue[];
   /** Set: nothing changed, `run` is the one given. */
   readonly stale?: Stale;
 }

@@ -60,7 +60,7 @@ export function advance(plan: Plan, run: RunState, fact: Fact, nowMs: number): A
   if (stale !== undefined) return unchanged(run, stale);
   const after = ended(work);
   if (fact.kind !== "resumed" || isRunOver(after.run.state)) return after;
-  return { run: after.run, effects: owed(plan, after.run) }; // what was ready before the pause, too
+  return { ...after, effects: owed(plan, after.run) }; // what was ready before the pause, too
 }
 
 const unchanged = (run: RunState, stale: Stale): Advanced => ({ run, effects: NONE, stale });
@@ -69,5 +69,6 @@ const NONE: readonly Effect[] = [];
 function ended(work: Work): Advanced {
   settle(work);
   undoNext(work);
-  return { run: work.run, effects: work.effects };
+  const { run, effects, named } = work;
+  return named === undefined ? { run, effects } : { run, effects, named };
 }

@@ -15,6 +15,7 @@ const WITHIN: Readonly<Record<NodeType, readonly string[]>> = {
   timer: [],
   subworkflow: ["with"],
   artifact: ["name", "value"],
+  document: ["title", "author", "content"],
   map: [],
   loop: ["start"],
 };
@@ -52,6 +53,7 @@ export function testsIn(node: WorkflowNode): readonly TestText[] {
     case "approval":
     case "subworkflow":
     case "artifact":
+    case "document":
     case "loop":
       return [];
   }
@@ -68,6 +70,7 @@ export const DOERS: Readonly<Record<NodeType, Doer>> = {
   timer: "timer",
   subworkflow: "child",
   artifact: "engine",
+  document: "executor",
   map: "body",
   loop: "body",
 };

@@ -63,7 +63,7 @@ export type CallInput<N extends RouteName> = ParamsOf<(typeof ROUTES)[N]["path"]
 
 /** `client.devices()`, `client.print({ id })`, `client.flagSet({ key, body: { value } })`, ... */
 export type RouteCalls = {
-  readonly [N in Exclude<RouteName, "events" | "backup" | "cadFile">]: (
+  readonly [N in Exclude<RouteName, "events" | "backup" | "cadFile" | "artifactContent">]: (
     ...input: CallOptions extends CallInput<N> ? [CallInput<N>?] : [CallInput<N>]
   ) => Promise<ReplyOf<N>>;
 };
@@ -86,6 +86,11 @@ export interface Client extends RouteCalls {
   /** The whole backup, as it comes. Not repeated: its bytes are of one moment. */
   download(options?: CallOptions): Promise<Download>;
   /** A file of a part, as it comes. */
+  /** The bytes of an artifact, or of one file of a document. */
+  artifactFile(
+    which: { readonly id: string; readonly format?: string },
+    options?: CallOptions,
+  ): Promise<Download>;
   partFile(
     part: { readonly id: string; readonly file: string },
     options?: CallOptions,
@@ -245,6 +250,12 @@ export function makeClient(options: ClientOptions): Client {
   const download = (options: CallOptions = {}): Promise<Download> =>
     fetchBytes(ROUTES.backup, ROUTES.backup.path, options);
 
+  const artifactFile: Client["artifactFile"] = ({ id, format }, options = {}) => {
+    const path = ROUTES.artifactContent.path.replace(":id", encodeURIComponent(id));
+    const query = format === undefined ? "" : `?format=${encodeURIComponent(format)}`;
+    return fetchBytes(ROUTES.artifactContent, `${path}${query}`, options);
+  };
+
   const partFile: Client["partFile"] = ({ id, file }, options = {}) => {
     const [to, of] = [encodeURIComponent(id), encodeURIComponent(file)];
     const path = ROUTES.cadFile.path.replace(":id", to).replace(":file", of);
@@ -285,6 +296,7 @@ export function makeClient(options: ClientOptions): Client {
     upload,
     download,
     partFile,
+    artifactFile,
     events: (feed) =>
       watchEvents(feed, {
         clock,

@@ -41,7 +41,7 @@ export type RunFact =
       place: string,
       attempt: number,
       output: unknown,
-      usage?: RunUsage,
+      usage?: RunUsage & { readonly tookMs?: number },
     ]
   | readonly [
       run: string,

@@ -12,6 +12,7 @@
 // (`failed` or `always`); a rejection likewise (`rejected` or `always`).
 
 import { z } from "zod";
+import { DOCUMENT_FORMATS } from "./documents.ts";
 import { JOB_CLASSES } from "./rows.ts";
 import { PERSON_ROLES } from "./roles.ts";
 
@@ -157,6 +158,20 @@ const artifactNode = z.strictObject({
   value: z.json(),
 });
 
+/** A report for people, kept as files; its output names them. */
+const documentNode = z.strictObject({
+  ...common,
+  type: z.literal("document"),
+  title: z.string().min(1).max(200),
+  author: z.string().max(200).default(""),
+  formats: z.array(z.enum(DOCUMENT_FORMATS)).min(1).max(4).default(["md"]),
+  /**
+   * Text is Markdown; `{blocks: [...]}` is a document as shared/contract/documents.ts has them; anything
+   * else is written out by its members. Left out: what the run has come to so far.
+   */
+  content: z.json().optional(),
+});
+
 export interface Edge {
   readonly from: string;
   readonly to: string;
@@ -183,7 +198,8 @@ type Simple =
   | z.infer<typeof approvalNode>
   | z.infer<typeof timerNode>
   | z.infer<typeof subworkflowNode>
-  | z.infer<typeof artifactNode>;
+  | z.infer<typeof artifactNode>
+  | z.infer<typeof documentNode>;
 
 interface Common {
   readonly title?: string | undefined;
@@ -271,6 +287,7 @@ const nodeSchema: z.ZodType<WorkflowNode> = z.discriminatedUnion("type", [
   timerNode,
   subworkflowNode,
   artifactNode,
+  documentNode,
   mapNode,
   loopNode,
 ]);

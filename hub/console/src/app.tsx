@@ -14,6 +14,7 @@ import { ClusterPage } from "./pages/cluster.tsx";
 import { ConfirmationsPage } from "./pages/confirmations.tsx";
 import { ConversationsPage } from "./pages/conversations.tsx";
 import { CostsPage } from "./pages/costs.tsx";
+import { DocumentsPage } from "./pages/documents.tsx";
 import { EventsPage } from "./pages/events.tsx";
 import { FarmPage } from "./pages/farm.tsx";
 import { FlagsPage } from "./pages/flags.tsx";
@@ -127,6 +128,15 @@ function PageOf({ place }: { readonly place: Place }) {
         />
       ) : (
         <RunPage key={id} id={id} from={query["from"]} />
+      );
+    case "documents":
+      return (
+        <DocumentsPage
+          tab={query["tab"]}
+          run={query["run"]}
+          text={query["text"]}
+          after={query["after"]}
+        />
       );
     case "queues":
       return <QueuesPage id={id} tab={query["tab"]} after={query["after"]} />;

@@ -10,6 +10,7 @@ import type { EventType, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
+import { readArtifacts } from "./mock-documents.ts";
 import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
 import { actOnFarm, type FarmFacts, noFarm, readFarm } from "./mock-farm.ts";
 import { actOnEngine, type EngineFacts, noEngine, readEngine } from "./mock-runs.ts";
@@ -157,8 +158,11 @@ export class MockHub {
       method === "GET"
         ? readFarm(this.farm, this.facts.devices, url.pathname, url.searchParams)
         : actOnFarm(this.farm, url.pathname, body, (type, id) => this.emit(type, id));
+    const ofDocuments =
+      url.pathname === "/api/artifacts" ? readArtifacts(url.searchParams) : undefined;
     const answer =
       ofEngine ??
+      ofDocuments ??
       ofFarm ??
       (method === "GET" ? this.#read(url.pathname) : this.#act(method, url.pathname, body));
     if (answer === undefined) problem(response, 404, "not_found", "There is no such thing");

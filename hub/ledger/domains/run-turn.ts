@@ -12,7 +12,7 @@
 import { sha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
-import type { RunUsage, TimelineItem } from "@gantry/shared/contract/run-rows.ts";
+import type { TimelineItem } from "@gantry/shared/contract/run-rows.ts";
 import { advance, start } from "../../workflow/engine.ts";
 import {
   type Advanced,
@@ -24,9 +24,10 @@ import {
 } from "../../workflow/engine-types.ts";
 import type { JsonObject } from "../../workflow/json-value.ts";
 import { retryAtMs } from "../../workflow/retry.ts";
-import type { Context } from "../context.ts";
+import { allRead, type Context } from "../context.ts";
 import { makePostings } from "../postings.ts";
-import type { RunRow } from "../run-row.ts";
+import { OF_RESULTS, type PlaceUsage, type RunRow } from "../run-row.ts";
+import { keepValues } from "./artifacts.ts";
 import { planOf, refsIn } from "./plans.ts";
 import { indexEnd, indexStart, unindexEnd } from "./run-index.ts";
 import { addUsage, FREE_RUN, makeRunSums } from "./run-sums.ts";
@@ -58,7 +59,7 @@ export interface Turn {
   prepare(origin: RunOrigin, definition: string, inputs: JsonObject): Prepared;
   begin(prepared: Prepared): void;
   /** The engine's word, and all that follows from it. A run that is over is `run_over`. */
-  step(run: string, fact: Fact, by?: string, usage?: RunUsage): Stale | undefined;
+  step(run: string, fact: Fact, by?: string, usage?: PlaceUsage): Stale | undefined;
   /** A run that is over moves again. */
   revive(row: RunRow, fact: Fact): Stale | undefined;
   /** Once, at the end: runs that changed, in the order in which they did first. */
@@ -99,7 +100,7 @@ export function makeTurn(context: Context): Turn {
     take(indexStart(context, postings, row), advanced, { what: "started" }, true);
   }
 
-  function stepOne(id: string, fact: Fact, by?: string, usage?: RunUsage): Stale | undefined {
+  function stepOne(id: string, fact: Fact, by?: string, usage?: PlaceUsage): Stale | undefined {
     const before = rows.hot("run").get(id);
     if (before === undefined) return "run_over";
     const advanced = advance(planOf(rows, before.state.graph), before.state, fact, nowMs);
@@ -108,17 +109,20 @@ export function makeTurn(context: Context): Turn {
       usage === undefined
         ? before
         : { ...before, usage: addUsage(before.usage ?? FREE_RUN, usage) };
-    if (row.fidelity === "full" && row.replayOf === undefined) record(row.id, fact);
+    if (row.fidelity === "full" && row.replayOf === undefined) record(row.id, fact, usage);
     take(row, advanced, itemOf(fact, by), false);
     return undefined;
   }
 
   /** What a replay gives again instead of asking the world. */
-  function record(id: string, fact: Fact): void {
+  function record(id: string, fact: Fact, usage: PlaceUsage | undefined): void {
     if (fact.kind === "finished") {
-      rows.cool("recorded", `${id}/${fact.place}`, { output: fact.output });
+      const took = usage === undefined ? {} : { usage };
+      const more = allRead(context, OF_RESULTS) ? { attempt: fact.attempt, ...took } : {};
+      rows.cool("recorded", `${id}/${fact.place}`, { output: fact.output, ...more });
     } else if (fact.kind === "failed") {
-      rows.cool("recorded", `${id}/${fact.place}`, { fault: fact.fault });
+      const more = allRead(context, OF_RESULTS) ? { attempt: fact.attempt } : {};
+      rows.cool("recorded", `${id}/${fact.place}`, { fault: fact.fault, ...more });
     } else if (fact.kind === "decided") {
       const before = rows.get("recorded", `${id}/${fact.place}`);
       const earlier = before !== undefined && "votes" in before ? before.votes : [];
@@ -132,6 +136,7 @@ export function makeTurn(context: Context): Turn {
     const { run: state, effects } = advanced;
     touched.add(row.id);
     let next: RunRow = { ...row, state, changedAtMs: nowMs };
+    if (advanced.named !== undefined) keepValues(context, postings, row, advanced.named);
     const isOver = isRunOver(state.state);
     const owesTickets = effects.some(isOfTickets);
     const isAbout = item.place === undefined || Object.hasOwn(row.tickets, item.place) || isOver;

@@ -47,7 +47,15 @@ export interface PatchPolicy {
 }
 
 const INNER: readonly NodeType[] = ["function", "join", "branch", "approval", "timer", "artifact"];
-const OUTER: readonly NodeType[] = ["http", "agent", "task", "map", "loop", "subworkflow"];
+const OUTER: readonly NodeType[] = [
+  "http",
+  "agent",
+  "task",
+  "document",
+  "map",
+  "loop",
+  "subworkflow",
+];
 
 export interface PolicyParts {
   /** What a workflow may call at all. */

@@ -15,7 +15,7 @@ export function callFaults(graph: Graph): readonly PatchFault[] {
   const calls = { all: 0, agents: 0 };
   const faults: PatchFault[] = [];
   for (const { node, pointer, times } of visitAll(graph)) {
-    const isCall = ["http", "agent", "task", "subworkflow"].includes(node.type);
+    const isCall = ["http", "agent", "task", "document", "subworkflow"].includes(node.type);
     if (!isCall) continue;
     calls.all += times;
     if (node.type === "agent") calls.agents += times;

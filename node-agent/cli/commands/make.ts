@@ -3,7 +3,7 @@
 // MA1. Ctrl-C ends the watching, never the part: it is made once, and the same words find it again.
 // MA2. A file has its final name only when all of it is here, and no file is written over.
 
-import { open, readFile, rename, rm, stat } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { basename, resolve } from "node:path";
 import { ERRORS, GantryError, isErrorCode } from "@gantry/shared/base/errors.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
@@ -18,6 +18,7 @@ import { lookOf, paint } from "../render/look.ts";
 import { REDRAW, renderProgress } from "../render/progress.ts";
 import { cleanLine } from "../render/text.ts";
 import { formatBytes } from "../render/units.ts";
+import { saveAt } from "../saving.ts";
 
 const LOOK_EVERY_MS = 250;
 const PATIENCE_MS = 60_000;
@@ -192,24 +193,8 @@ async function fetchFile(
   { path, file }: Target,
 ): Promise<void> {
   const { signal } = context.world;
-  const beside = `${path}.part`;
-  const { bytes, sizeBytes } = await client.partFile({ id: view.id, file }, { signal });
-  let doneBytes = 0;
-  try {
-    await using target = await open(beside, "w", 0o600);
-    for await (const piece of bytes) {
-      await target.writeFile(piece);
-      doneBytes += piece.length;
-    }
-    await target.sync();
-    if (sizeBytes !== undefined && doneBytes !== sizeBytes) {
-      throw new GantryError("interrupted", `Only ${doneBytes} of ${sizeBytes} bytes came`);
-    }
-    await rename(beside, path);
-  } catch (error) {
-    await rm(beside, { force: true });
-    throw error;
-  }
+  const download = await client.partFile({ id: view.id, file }, { signal });
+  const doneBytes = await saveAt(path, download);
   if (context.isJson) showLine(context, { path, sizeBytes: doneBytes });
   else context.world.stdout.write(`${path}: ${formatBytes(doneBytes)}\n`);
 }

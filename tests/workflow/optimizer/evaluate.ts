@@ -201,6 +201,7 @@ function begun(
     case "http":
     case "agent":
     case "task":
+    case "document":
     case "subworkflow": {
       run.calls += 1;
       if (node.effect !== "pure") run.effects.push(canonicalJson([place, values]));

@@ -307,6 +307,7 @@ class Reference {
       case "http":
       case "agent":
       case "task":
+      case "document":
       case "subworkflow":
         return this.#executor(node, place, beganAt, until, false);
     }

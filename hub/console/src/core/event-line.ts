@@ -94,6 +94,7 @@ const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "run.node": ["/api/runs/:id"],
   "run.patched": ["/api/runs/:id"],
   "approval.changed": ["/api/approvals"],
+  "artifact.kept": ["/api/artifacts"],
   "stop.pressed": ["/api/devices", PRINTS],
 };
 

@@ -12,6 +12,7 @@ export const PAGES = [
   "farm",
   "make",
   "runs",
+  "documents",
   "queues",
   "jobs",
   "schedules",

@@ -22,6 +22,7 @@ export const TITLES: Readonly<Record<Page, string>> = {
   farm: "Farm",
   make: "Make",
   runs: "Runs",
+  documents: "Documents",
   queues: "Queues",
   jobs: "Jobs",
   schedules: "Schedules",
