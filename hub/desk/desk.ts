@@ -6,6 +6,7 @@ import { ledgerTimeMs } from "../ledger/context.ts";
 import type { Desk } from "../ports.ts";
 import { AGENT_USE_CASES } from "./agents.ts";
 import * as analytics from "./analytics.ts";
+import { modelMachines } from "./model-machines.ts";
 import * as asking from "./asking.ts";
 import * as artifacts from "./artifacts.ts";
 import * as cad from "./cad.ts";
@@ -37,6 +38,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   conversations: asking.conversations,
   conversation: asking.conversation,
   cacheList: asking.cacheList,
+  modelMachines,
   cacheCleared: asking.cacheCleared,
   confirmations: asking.confirmations,
   confirmation: asking.confirmation,

@@ -25,6 +25,7 @@ import { beatAnswer } from "../registry/health.ts";
 import type { Calls } from "./calls.ts";
 import type { Duties } from "./duties.ts";
 import type { Makes } from "./makes.ts";
+import type { ModelRuntimes } from "./model-runtimes.ts";
 
 const PIECE_BYTES = 262_144;
 
@@ -36,13 +37,14 @@ export interface InboxParts {
   readonly blobs: BlobStore;
   readonly link: () => AgentLink;
   readonly makes: Makes;
+  readonly runtimes: Pick<ModelRuntimes, "report" | "forget">;
   readonly signal: AbortSignal;
 }
 
 type MessageOf<T extends NodeMessage["type"]> = Extract<NodeMessage, { type: T }>;
 
 export function makeInbox(parts: InboxParts): AgentLinkHandler {
-  const { hub, calls, duties, targets, blobs, link, makes, signal } = parts;
+  const { hub, calls, duties, targets, blobs, link, makes, runtimes, signal } = parts;
   const queues = new Map<string, Promise<void>>(); // I2: the tail of each node's work
 
   const asNode = (node: string): By => ({ actor: `node:${node}`, requestId: newId(hub, "req") });
@@ -185,6 +187,8 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
       case "fetch":
         void sendPiece(node, message);
         return undefined;
+      case "runtime":
+        return runtimes.report(node, message.runtime);
       case "makeStep":
         return makes.stepped(node, message);
       case "keep":
@@ -259,6 +263,7 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
     left(node, why) {
       calls.left(node);
       makes.left(node);
+      runtimes.forget(node);
       // Silence is judged by the registry (registry/health.ts), with what it knows of our own stalls.
       if (why === "bye") inOrder(node, () => duties.nodeLeft(node));
     },

@@ -10,12 +10,14 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
 import { generatedSchema } from "@gantry/shared/contract/link.ts";
+import type { ModelRuntimeView } from "@gantry/shared/contract/schemas/models.ts";
 import type { ModelFact, NodeRow } from "@gantry/shared/contract/rows.ts";
 import { isRetryable } from "@gantry/shared/flow/attempt.ts";
 import { type Hub, newId } from "../hub.ts";
 import { makeContinuation } from "../asking/continuation.ts";
 import type { Place, Urgency } from "../asking/waiting.ts";
 import type { Calls } from "./calls.ts";
+import { makeModelRuntimes, type ModelRuntimes } from "./model-runtimes.ts";
 import { makeModelQueue, type QueueFacts, type Turn } from "./model-queue.ts";
 
 const NODES_TRIED_MAX = 2;
@@ -24,6 +26,22 @@ const LOOK_MS = 20;
 export interface Offer {
   readonly node: NodeRow;
   readonly model: ModelFact;
+  /** As its machine said last; left out: nothing is known of it. */
+  readonly live?: LiveModel;
+}
+
+export interface LiveModel {
+  /** Its machine has a session with this hub and is not left alone. */
+  readonly isReady?: boolean;
+  /** A question would find it in memory; missing: its machine has not said. */
+  readonly isLoaded?: boolean;
+  /** Of one answer, lately. */
+  readonly tokensPerS?: number;
+  /** Of a prompt that is read for the first time. */
+  readonly prefillTokensPerS?: number;
+  readonly loadMs?: number;
+  /** Missing: it reads text alone. */
+  readonly seesImages?: boolean;
 }
 
 export interface ModelAnswer {
@@ -40,6 +58,10 @@ export interface Asker {
   readonly person?: string;
   /** Default: interactive. */
   readonly urgency?: Urgency;
+  /** Machines in the order in which they are asked; others come after them. */
+  readonly nodes?: readonly string[];
+  /** Machines in the order in which they are asked; others come after them. */
+  readonly nodes?: readonly string[];
   /** Its turn must come within this, or it is refused at once; left out: it waits. */
   readonly patienceMs?: number;
   /** Told while it waits. */
@@ -60,6 +82,8 @@ export interface Models {
     signal: AbortSignal,
     asker?: Asker,
   ): Promise<ModelAnswer>;
+  /** What a machine said last of its models; undefined: nothing yet. */
+  runtime(node: string): ModelRuntimeView | undefined;
   /** Each model that was asked since the hub leads. */
   queues(): readonly QueueFacts[];
   embed(texts: readonly string[], signal: AbortSignal): Promise<Embedded>;
@@ -76,17 +100,36 @@ export function makeModels(
   hub: Hub,
   calls: Calls,
   isReady: (node: string) => boolean = () => true,
+  runtimes: Pick<ModelRuntimes, "of"> = makeModelRuntimes(),
 ): Models {
   const alive = (): readonly NodeRow[] =>
     [...hub.rows.hot("node").values()].filter(({ state }) => state === "alive");
   const offers = (): readonly Offer[] =>
-    alive().flatMap((node) => node.capabilities.models.map((model) => ({ node, model })));
-  const load = ({ node, model }: Offer): number => calls.inFlight(node.id) / model.slots;
+    alive().flatMap((node) =>
+      node.capabilities.models.map((model) => ({ node, model, live: liveOf(node, model) })),
+    );
+  function liveOf(node: NodeRow, model: ModelFact): LiveModel {
+    const known = runtimes.of(node.id)?.models.find(({ name }) => name === model.name);
+    if (known === undefined) return { isReady: isReady(node.id) };
+    const { state, tokensPerS, prefillTokensPerS, loadMs } = known;
+    return {
+      isReady: isReady(node.id),
+      isLoaded: state === "ready",
+      ...(tokensPerS === undefined ? {} : { tokensPerS }),
+      ...(prefillTokensPerS === undefined ? {} : { prefillTokensPerS }),
+      ...(loadMs === undefined ? {} : { loadMs }),
+    };
+  }
+  /** What a machine has under way for each slot; one that must load first counts as full. */
+  const load = (offer: Offer): number =>
+    calls.inFlight(offer.node.id) / offer.model.slots + (offer.live?.isLoaded === false ? 1 : 0);
 
-  function candidates(wanted: string | undefined): readonly Offer[] {
+  function candidates(wanted: string | undefined, nodes: readonly string[] = []): readonly Offer[] {
+    const rank = ({ node }: Offer): number =>
+      (nodes.indexOf(node.id) + nodes.length + 1) % (nodes.length + 1);
     const all = offers();
     const named = wanted === undefined ? all : all.filter(({ model }) => model.name === wanted);
-    if (named.length > 0) return named.toSorted((a, b) => load(a) - load(b));
+    if (named.length > 0) return named.toSorted((a, b) => rank(a) - rank(b) || load(a) - load(b));
     if (wanted === undefined || all.length === 0) {
       throw noModel();
     }
@@ -100,12 +143,13 @@ export function makeModels(
   /** Those that are ready first; resolves when there is one, or after TIMEOUT.leaseMs. */
   async function reachable(
     wanted: string | undefined,
+    nodes: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly Offer[]> {
     const { clock } = hub;
     const deadlineMs = clock.monotonic() + TIMEOUT.leaseMs;
     for (;;) {
-      const all = candidates(wanted);
+      const all = candidates(wanted, nodes);
       const ready = all.filter(({ node }) => isReady(node.id));
       if (ready.length > 0 || clock.monotonic() >= deadlineMs)
         return [...ready, ...all.filter((offer) => !ready.includes(offer))];
@@ -129,7 +173,7 @@ export function makeModels(
     const name = wanted ?? candidates(undefined)[0]?.model.name;
     if (name === undefined) throw noModel();
     candidates(name); // one that nobody has is no reason to wait
-    const { person = "hub", urgency = "interactive", ...rest } = asker;
+    const { person = "hub", urgency = "interactive", nodes = [], ...rest } = asker;
     const promptChars = request.messages.reduce((sum, { content }) => sum + content.length, 0);
     const { maxTokens } = request;
     const turn = await queue.take(
@@ -140,7 +184,7 @@ export function makeModels(
     try {
       const isPatient = urgency === "workflow" || urgency === "batch";
       const told = isPatient ? { ...request, isPatient } : request;
-      return await askNodes(name, told, onText, signal, turn);
+      return await askNodes(name, told, onText, signal, turn, nodes);
     } finally {
       turn.end();
     }
@@ -152,10 +196,11 @@ export function makeModels(
     onText: (text: string) => void,
     signal: AbortSignal,
     turn: Turn,
+    nodes: readonly string[],
   ): Promise<ModelAnswer> {
     const isRepeatable = request.temperature === 0 || request.seed !== undefined;
     const spoken = makeContinuation();
-    const offered = await attempts(name, signal);
+    const offered = await attempts(name, nodes, signal);
     const isAlone = offered[0]?.node === offered[1]?.node;
     let failure: unknown;
     for (const { node, model } of offered) {
@@ -196,8 +241,16 @@ export function makeModels(
   }
 
   /** Another node if there is one, else the same one again: its model may have been started anew. */
-  async function attempts(name: string, signal: AbortSignal): Promise<readonly Offer[]> {
-    const found = (await reachable(name, signal)).slice(0, NODES_TRIED_MAX);
+  async function attempts(
+    name: string,
+    nodes: readonly string[],
+    signal: AbortSignal,
+  ): Promise<readonly Offer[]> {
+    const all = await reachable(name, signal);
+    const first = nodes.flatMap((id) =>
+      all.filter(({ node, live }) => node.id === id && live?.isReady === true),
+    );
+    const found = [...new Set([...first, ...all])].slice(0, NODES_TRIED_MAX);
     const [only, other] = found;
     return only === undefined || other !== undefined ? found : [only, only];
   }
@@ -205,6 +258,7 @@ export function makeModels(
   return {
     offers,
     generate,
+    runtime: (node) => runtimes.of(node),
     queues: () => queue.facts(),
     async embed(texts, signal) {
       const able = alive().filter(({ capabilities }) => capabilities.embedder !== undefined);

@@ -34,6 +34,7 @@ import { makeAgentModel } from "../hands/agent-model.ts";
 import { type AgentTools, makeAgentTools } from "../hands/agent-tools.ts";
 import { type AgentTurns, makeAgentTurns } from "../hands/agent-turns.ts";
 import { makeMakes } from "../hands/makes.ts";
+import { makeModelRuntimes } from "../hands/model-runtimes.ts";
 import { makeModels } from "../hands/models.ts";
 import { exposeQueues } from "../metrics.ts";
 import { makeQueues, type Queues } from "../hands/queues.ts";
@@ -144,7 +145,8 @@ export function makeHands(parts: HandsParts): Hands {
   );
   const stop = makeStop(hub, calls, link);
   const isReady = (node: string): boolean => link().heard().has(node) && !targets.isLeftAlone(node);
-  const models = makeModels(hub, calls, isReady);
+  const runtimes = makeModelRuntimes();
+  const models = makeModels(hub, calls, isReady, runtimes);
   const library = makeLibrary(hub.rows, blobs.store, paths.gcode);
   const makes = makeMakes(hub, blobs, (node, message) => void link().send(node, [message]), signal);
   const makeHands: MakeHands = {
@@ -234,7 +236,17 @@ export function makeHands(parts: HandsParts): Hands {
       operations: makeOperations({ core, makeKeys: (id) => makeJoinKeys(core.clusterId, id) }),
     },
   });
-  const inbox = makeInbox({ hub, calls, duties, targets, blobs: blobs.store, link, makes, signal });
+  const inbox = makeInbox({
+    hub,
+    calls,
+    duties,
+    targets,
+    blobs: blobs.store,
+    link,
+    makes,
+    runtimes,
+    signal,
+  });
   const handler = {
     ...inbox,
     registry: makeRegistryCalls({ hub, keepAlive, watches, workers, signal }),

@@ -46,6 +46,7 @@ const SLOTS_DEFAULT = 8;
 const CONTEXT_DEFAULT = 4_096;
 /** Half of what is counted of a model's use is forgotten in this time. */
 const USE_HALF_LIFE_S = 600;
+const PREFILL_TOKENS_MIN = 32;
 const EVICTIONS_WINDOW_MS = 300_000;
 /** Until the first load of a model was measured: what a disk reads in a second. */
 const DISK_BYTES_PER_S = 500_000_000;
@@ -83,7 +84,10 @@ export interface RuntimeFact {
   readonly waiting: number;
   /** Of one answer, lately. */
   readonly tokensPerS?: number;
+  /** Of a prompt that is read for the first time. */
+  readonly prefillTokensPerS?: number;
   readonly loadMs?: number;
+  readonly sizeBytes: number;
 }
 
 export interface MemoryFact {
@@ -95,6 +99,15 @@ export interface MemoryFact {
 export interface ModelRuntime {
   readonly models: readonly RuntimeFact[];
   readonly memory: readonly MemoryFact[];
+}
+
+/** As of a whole answer (runners/llama-protocol.ts). */
+export interface AnswerTimes {
+  readonly promptTokens: number;
+  readonly cachedTokens: number;
+  readonly completionTokens: number;
+  readonly firstTokenMs: number;
+  readonly totalMs: number;
 }
 
 export interface ModelKeeper {
@@ -116,7 +129,7 @@ export interface ModelKeeper {
     signal: AbortSignal,
   ): Promise<T>;
   /** How fast an answer came. */
-  note(name: string, answer: { readonly completionTokens: number; readonly totalMs: number }): void;
+  note(name: string, answer: AnswerTimes): void;
   close(): Promise<void>;
 }
 
@@ -148,6 +161,7 @@ interface Kept {
   usesAtMs: number;
   evictedAtMs: number[];
   tokensPerS: number | undefined;
+  prefillTokensPerS: number | undefined;
   /** The GPU had no room for it in truth. */
   isForCpu: boolean;
 }
@@ -450,6 +464,7 @@ export function makeModelKeeper(options: KeeperOptions, scope: Scope): ModelKeep
       usesAtMs: nowMs,
       evictedAtMs: [],
       tokensPerS: undefined,
+      prefillTokensPerS: undefined,
       isForCpu: false,
     };
     kept.set(path, entry);
@@ -501,7 +516,7 @@ export function makeModelKeeper(options: KeeperOptions, scope: Scope): ModelKeep
     runtime: () => ({
       models: [...kept.values()].map((entry) => {
         const held = ledger.holds.get(entry.key);
-        const { tokensPerS } = entry;
+        const { tokensPerS, prefillTokensPerS } = entry;
         return {
           name: entry.name,
           state: entry.life.kind,
@@ -509,7 +524,11 @@ export function makeModelKeeper(options: KeeperOptions, scope: Scope): ModelKeep
           running: entry.model?.running ?? 0,
           waiting: entry.waiters.size + (entry.model?.waiting ?? 0),
           ...(held === undefined ? {} : { device: held.device, bytes: held.bytes }),
-          ...(tokensPerS === undefined ? {} : { tokensPerS: Math.round(tokensPerS * 10) / 10 }),
+          sizeBytes: entry.file.sizeBytes,
+          ...(tokensPerS === undefined ? {} : { tokensPerS: rounded(tokensPerS) }),
+          ...(prefillTokensPerS === undefined
+            ? {}
+            : { prefillTokensPerS: rounded(prefillTokensPerS) }),
           ...(entry.fact === undefined ? {} : { loadMs: Math.round(entry.loadMs) }),
         };
       }),
@@ -519,11 +538,13 @@ export function makeModelKeeper(options: KeeperOptions, scope: Scope): ModelKeep
         return [{ device, totalBytes, freeBytes: freeBytes(ledger, device) }];
       }),
     }),
-    note(name, { completionTokens, totalMs }) {
+    note(name, { promptTokens, cachedTokens, completionTokens, firstTokenMs, totalMs }) {
       const entry = [...kept.values()].find((each) => each.name === name);
-      if (entry === undefined || completionTokens === 0 || totalMs <= 0) return;
-      const now = (completionTokens * 1_000) / totalMs;
-      entry.tokensPerS = entry.tokensPerS === undefined ? now : 0.8 * entry.tokensPerS + 0.2 * now;
+      if (entry === undefined) return;
+      entry.tokensPerS = blend(entry.tokensPerS, completionTokens - 1, totalMs - firstTokenMs);
+      const freshTokens = promptTokens - cachedTokens;
+      if (freshTokens < PREFILL_TOKENS_MIN) return; // the first token of the answer would be all of it
+      entry.prefillTokensPerS = blend(entry.prefillTokensPerS, freshTokens, firstTokenMs);
     },
     async close() {
       isClosed = true;
@@ -532,6 +553,15 @@ export function makeModelKeeper(options: KeeperOptions, scope: Scope): ModelKeep
       await Promise.all([...kept.values()].map(async ({ model }) => model?.close()));
     },
   };
+}
+
+const rounded = (value: number): number => Math.round(value * 10) / 10;
+
+/** Tokens per second, the newest with a fifth of the weight. */
+function blend(before: number | undefined, tokens: number, tookMs: number): number | undefined {
+  if (tokens <= 0 || tookMs <= 0) return before;
+  const now = (tokens * 1_000) / tookMs;
+  return before === undefined ? now : 0.8 * before + 0.2 * now;
 }
 
 const isLeaving = (life: Life): boolean =>

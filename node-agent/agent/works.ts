@@ -3,6 +3,7 @@
 import { readFile } from "node:fs/promises";
 import type { Capabilities } from "@gantry/shared/contract/rows.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
+import type { ModelRuntimeView } from "@gantry/shared/contract/schemas/models.ts";
 import type { Random } from "@gantry/shared/base/prng.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
@@ -120,6 +121,17 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
     prints.repeat();
   }
 
+  let toldRuntime = "";
+  /** Live values, once for each change; what was not taken is said with a later beat. */
+  function tellRuntime(): void {
+    const runtime = hands.runtime?.();
+    if (runtime === undefined || runtime.models.length === 0) return;
+    const text = JSON.stringify(runtime);
+    if (text === toldRuntime) return;
+    if (outbox.tell({ type: "runtime", runtime: JSON.parse(text) as ModelRuntimeView }))
+      toldRuntime = text;
+  }
+
   let stopping: Promise<void> | undefined;
   async function settle(): Promise<void> {
     generations.stop();
@@ -134,6 +146,8 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
     outbox,
     do: perform,
     opened() {
+      toldRuntime = "";
+      tellRuntime();
       generations.flush();
       prints.open();
       repeat();
@@ -144,6 +158,7 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
     },
     beat(seq) {
       generations.flush();
+      tellRuntime();
       prints.tick();
       if (seq % REPEAT_BEATS === 0) repeat();
     },

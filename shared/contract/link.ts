@@ -12,6 +12,7 @@ import { z } from "zod";
 import { JOB_PHASES, printerSchema } from "./bridge.ts";
 import { MAKE_STEPS } from "./cad.ts";
 import { EFFECTS } from "./rows.ts";
+import { modelRuntimeSchema } from "./schemas/models.ts";
 import { HAZARD_CLASSES } from "./roles.ts";
 
 const errorSchema = z.object({
@@ -198,6 +199,8 @@ export const nodeMessageSchema = z.discriminatedUnion("type", [
     sha256: z.string(),
     offset: z.number().int().nonnegative(),
   }),
+  /** Live: what its models and their memory do; said when it has changed. */
+  z.object({ type: z.literal("runtime"), runtime: modelRuntimeSchema }),
   z.object({ type: z.literal("bye") }),
 ]);
 export type NodeMessage = z.infer<typeof nodeMessageSchema>;

@@ -78,6 +78,7 @@ export const ROUTES = {
   },
   conversations: get("/api/conversations", "viewer", "Your conversations, the newest first"),
   conversation: get("/api/conversations/:id", "viewer", "One conversation with its messages"),
+  modelMachines: get("/api/models", "viewer", "Models of each machine: memory, speed, who waits"),
   cacheList: get("/api/cache", "operator", "Cached answers and hit counts"),
   cacheCleared: del("/api/cache", "operator", "Forget all cached answers"),
   // confirmations

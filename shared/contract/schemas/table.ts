@@ -18,6 +18,7 @@ import { DEVICE_SCHEMAS } from "./devices.ts";
 import { FARM_SCHEMAS } from "./farm.ts";
 import { JOB_SCHEMAS } from "./jobs.ts";
 import { LOCK_SCHEMAS } from "./locks.ts";
+import { MODEL_SCHEMAS } from "./models.ts";
 import { PRINT_SCHEMAS } from "./prints.ts";
 import { QUEUE_SCHEMAS } from "./queues.ts";
 import { RECORD_SCHEMAS } from "./records.ts";
@@ -53,6 +54,7 @@ const TABLE = {
   ...REGISTRY_SCHEMAS,
   ...LOCK_SCHEMAS,
   ...CLUSTER_SCHEMAS,
+  ...MODEL_SCHEMAS,
 } satisfies Readonly<Record<RouteName, RouteSchemas>>;
 export const SCHEMAS: Readonly<Record<RouteName, RouteSchemas>> = TABLE;
 

@@ -227,6 +227,7 @@ export function makeHubSide({ world, chaos, send }: HubParts): HubSide {
         keep: nothing,
         left: nothing,
       } as unknown as InboxParts["makes"],
+      runtimes: { report: nothing, forget: nothing },
       signal: over.signal,
     });
     const reigning = {
