@@ -26,6 +26,7 @@ import * as runProposals from "./run-proposals.ts";
 import * as runReplays from "./run-replays.ts";
 import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
+import { voiceClaimed } from "./voice.ts";
 import { webhookUseCases } from "./webhooks.ts";
 import * as workflows from "./workflows.ts";
 
@@ -37,8 +38,8 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   query: asking.query,
   conversations: asking.conversations,
   conversation: asking.conversation,
-  cacheList: asking.cacheList,
   modelMachines,
+  cacheList: asking.cacheList,
   cacheCleared: asking.cacheCleared,
   confirmations: asking.confirmations,
   confirmation: asking.confirmation,
@@ -127,6 +128,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   flag: records.flag,
   flagSet: records.flagSet,
   flagDeleted: records.flagDeleted,
+  voiceClaimed,
   tokens: records.tokens,
   tokenMade: records.tokenMade,
   tokenRevoked: records.tokenRevoked,

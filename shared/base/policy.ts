@@ -117,6 +117,8 @@ export const TIMEOUT = {
   printerDoubtMs: 5 * second,
   /** It prints on without us; a job of which nothing is heard this long is a person's to decide. */
   printerLostMs: 15 * minute,
+  /** From the first satellite that heard a wake phrase until the loudest is chosen. */
+  wakeWindowMs: 250,
   /** After its last reader left, a door hears of events this long; who comes back finds its ring. */
   feedLingerMs: minute,
 } as const;
@@ -126,6 +128,8 @@ export const LIFE = {
   confirmationNoticeMs: 4 * minute,
   approvalMs: 24 * hour,
   answerCacheMs: 12 * hour,
+  /** What somebody said in passing; what was said to be remembered stays. */
+  memoryMs: 365 * 24 * hour,
   idempotencyMs: 24 * hour,
   /** A client session without a request. */
   clientSessionMs: 10 * minute,
@@ -167,6 +171,19 @@ export const LIMIT = {
   jobKeys: { max: 100_000, whenFull: "the oldest key is dropped" },
   /** Jobs that a worker may hold at a time. */
   workCredit: { max: 4_096, whenFull: "400 bad_request" },
+  /** Answers that were given on likeness and were wrong. */
+  cacheBars: { max: 1_000, whenFull: "the oldest pair may be taken for alike again" },
+  /** Of a question that is compared by likeness. */
+  likenessChars: { max: 2_000, whenFull: "only the exact same question gets its answer again" },
+  memories: { max: 20_000, whenFull: "429 busy; an answer is given and nothing remembered" },
+  memoriesOfPerson: { max: 1_000, whenFull: "429 busy; an answer is given and nothing remembered" },
+  memoryChars: { max: 500, whenFull: "400 bad_request; of a message, it is not remembered" },
+  knowledge: { max: 50, whenFull: "429 busy" },
+  /** Of one folder; a larger one is refused as a whole. */
+  knowledgeDocuments: { max: 2_000, whenFull: "413 too_large: the folder is not refreshed" },
+  knowledgeFileBytes: { max: 16_777_216, whenFull: "the file is a fault of its refresh" },
+  /** Of all folders. */
+  knowledgeChunks: { max: 50_000, whenFull: "further text is found by no search" },
   answersWaiting: { max: 64, whenFull: "429 busy" },
   /** Of one model at the hub, over all people; each has answersWaiting of them at most. */
   modelQueue: { max: 256, whenFull: "429 busy, with the place and the time of a next one" },
@@ -339,6 +356,8 @@ export const LIMIT = {
   /** Calls of cloud providers that are not settled. */
   reservations: { max: 1_000, whenFull: "429 busy" },
   /** Of an answer whose asker named no bound. */
+  /** Satellites that woke at once: of one room, and rooms. */
+  wakeClaims: { max: 64, whenFull: "429 busy; the satellite answers by itself" },
   answerTokens: { max: 1_024, whenFull: "finish_reason is length" },
   /** The most that an asker gets; the model's context and answerMs bound it as well. */
   answerTokensAsked: { max: 32_768, whenFull: "finish_reason is length" },

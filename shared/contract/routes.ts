@@ -479,6 +479,7 @@ export const ROUTES = {
   responseDropped: del("/v1/responses/:id", "viewer", "Forget a response"),
   transcribed: post("/v1/audio/transcriptions", "viewer", "OpenAI: speech to text"),
   spoken: post("/v1/audio/speech", "viewer", "OpenAI: text to speech"),
+  voiceClaimed: post("/api/voice/wake", "viewer", "Satellites: who heard it loudest answers"),
   // Anthropic
   messageMade: {
     ...post("/v1/messages", "viewer", "Anthropic messages"),

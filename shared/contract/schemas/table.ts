@@ -27,6 +27,7 @@ import { RUN_SCHEMAS } from "./runs.ts";
 import { SCHEDULE_SCHEMAS } from "./schedules.ts";
 import { SERVICE_SCHEMAS } from "./service.ts";
 import { SLICER_SCHEMAS } from "./slicers.ts";
+import { VOICE_SCHEMAS } from "./voice.ts";
 import { WORKFLOW_SCHEMAS } from "./workflows.ts";
 import { WEBHOOK_SCHEMAS } from "./webhooks.ts";
 
@@ -53,8 +54,9 @@ const TABLE = {
   ...RECORD_SCHEMAS,
   ...REGISTRY_SCHEMAS,
   ...LOCK_SCHEMAS,
-  ...CLUSTER_SCHEMAS,
   ...MODEL_SCHEMAS,
+  ...CLUSTER_SCHEMAS,
+  ...VOICE_SCHEMAS,
 } satisfies Readonly<Record<RouteName, RouteSchemas>>;
 export const SCHEMAS: Readonly<Record<RouteName, RouteSchemas>> = TABLE;
 
