@@ -60,8 +60,6 @@ export interface Asker {
   readonly urgency?: Urgency;
   /** Machines in the order in which they are asked; others come after them. */
   readonly nodes?: readonly string[];
-  /** Machines in the order in which they are asked; others come after them. */
-  readonly nodes?: readonly string[];
   /** Its turn must come within this, or it is refused at once; left out: it waits. */
   readonly patienceMs?: number;
   /** Told while it waits. */
@@ -137,6 +135,7 @@ export function makeModels(
     throw new GantryError(
       "not_found",
       `No machine has the model ${wanted}; there are: ${names.join(", ")}`,
+      { details: { param: "model" } },
     );
   }
 
@@ -246,11 +245,7 @@ export function makeModels(
     nodes: readonly string[],
     signal: AbortSignal,
   ): Promise<readonly Offer[]> {
-    const all = await reachable(name, signal);
-    const first = nodes.flatMap((id) =>
-      all.filter(({ node, live }) => node.id === id && live?.isReady === true),
-    );
-    const found = [...new Set([...first, ...all])].slice(0, NODES_TRIED_MAX);
+    const found = (await reachable(name, nodes, signal)).slice(0, NODES_TRIED_MAX);
     const [only, other] = found;
     return only === undefined || other !== undefined ? found : [only, only];
   }
