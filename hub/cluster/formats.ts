@@ -76,6 +76,16 @@ const NEW_COMMANDS: NewCommands = {
   spendSettled: 4,
   documentKept: 4,
   artifactDropped: 4,
+  answerLearnt: 4,
+  cacheDropped: 4,
+  cacheAudited: 4,
+  memoryKept: 4,
+  memoryReviewed: 4,
+  memoryForgotten: 4,
+  memoriesExpired: 4,
+  knowledgeAdded: 4,
+  knowledgeRemoved: 4,
+  knowledgeRefreshed: 4,
 };
 
 /** What every one of these hubs can apply; `unknown`: who has not said. `hubs`: those that hold rows, this one included. */

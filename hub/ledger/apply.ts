@@ -24,14 +24,17 @@ import * as agents from "./domains/agents.ts";
 import * as artifacts from "./domains/artifacts.ts";
 import * as asking from "./domains/asking.ts";
 import * as budgets from "./domains/budgets.ts";
+import * as cache from "./domains/cache.ts";
 import * as cluster from "./domains/cluster.ts";
 import * as confirmations from "./domains/confirmations.ts";
 import * as farm from "./domains/farm.ts";
 import * as flags from "./domains/flags.ts";
 import * as jobs from "./domains/jobs.ts";
+import * as knowledge from "./domains/knowledge.ts";
 import * as library from "./domains/library.ts";
 import * as lockQueue from "./domains/lock-queue.ts";
 import * as locks from "./domains/locks.ts";
+import * as memory from "./domains/memory.ts";
 import * as nodes from "./domains/nodes.ts";
 import * as people from "./domains/people.ts";
 import * as prints from "./domains/prints.ts";
@@ -70,6 +73,16 @@ const HANDLERS: Handlers = {
   spendReserved: spend.spendReserved,
   spendSettled: spend.spendSettled,
   cacheCleared: asking.cacheCleared,
+  answerLearnt: cache.answerLearnt,
+  cacheDropped: cache.cacheDropped,
+  cacheAudited: cache.cacheAudited,
+  memoryKept: memory.memoryKept,
+  memoryReviewed: memory.memoryReviewed,
+  memoryForgotten: memory.memoryForgotten,
+  memoriesExpired: memory.memoriesExpired,
+  knowledgeAdded: knowledge.knowledgeAdded,
+  knowledgeRemoved: knowledge.knowledgeRemoved,
+  knowledgeRefreshed: knowledge.knowledgeRefreshed,
   confirmationConsumed: confirmations.confirmationConsumed,
   confirmationCancelled: confirmations.confirmationCancelled,
   confirmationsTicked: confirmations.confirmationsTicked,

@@ -47,6 +47,12 @@ import type { FarmPrinterRow, SpoolRow, TallyRow } from "@gantry/shared/contract
 import type { AgentTurnRow, ToolApprovalRow } from "@gantry/shared/contract/agents.ts";
 import type { BudgetRow, BudgetUseRow, ReservationRow } from "@gantry/shared/contract/money.ts";
 import type { ArtifactRow } from "@gantry/shared/contract/artifacts.ts";
+import type {
+  CacheBarRow,
+  DocumentRow,
+  KnowledgeRow,
+  MemoryRow,
+} from "@gantry/shared/contract/memory.ts";
 import type { QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { DeadLetterRow, WebhookRow } from "@gantry/shared/contract/webhooks.ts";
@@ -102,6 +108,12 @@ export interface Tables {
   readonly message: MessageRow;
   readonly replay: ReplayRow;
   readonly cache: CacheRow;
+  /** By a digest of two questions that are not alike whatever their vectors say. */
+  readonly cacheBar: CacheBarRow;
+  readonly memory: MemoryRow;
+  readonly knowledge: KnowledgeRow;
+  /** `KNOWLEDGE/PATH`. */
+  readonly document: DocumentRow;
   readonly workflow: WorkflowRow;
   readonly definition: DefinitionRow;
   /** `WORKFLOW/N`, from 1. */

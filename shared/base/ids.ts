@@ -26,7 +26,9 @@ export type IdKind =
   | "rsv"
   | "run"
   | "art"
-  | "apr";
+  | "apr"
+  | "mem"
+  | "kno";
 
 /** `atMs`: wall clock, 0 to 2^48 - 1. */
 export function mintId(kind: IdKind, atMs: number, random: Random): string {

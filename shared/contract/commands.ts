@@ -24,6 +24,7 @@ import type { MoneyCommand } from "./money.ts";
 import type { QueuePolicy, WorkDraft, WorkEnd } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
 import type { ScheduleCommand } from "./schedules.ts";
+import type { CacheFacts, MemoryCommand, MemoryDraft } from "./memory.ts";
 import type { RunCommandBody } from "./run-commands.ts";
 import type { SessionStamp } from "./sessions.ts";
 import type { WebhookCommand } from "./webhooks.ts";
@@ -343,6 +344,16 @@ export type CommandBody =
       readonly ifRevision?: number;
     }
   | { readonly type: "flagDeleted"; readonly key: string; readonly ifRevision?: number }
+  /** An answer together with what is remembered and kept of it: all of it, or nothing. */
+  | {
+      readonly type: "answerLearnt";
+      readonly answer: Omit<Extract<CommandBody, { type: "answerGiven" }>, "type" | "cache">;
+      readonly memories: readonly MemoryDraft[];
+      readonly cache?: CacheFacts;
+      /** The answer that was given again. */
+      readonly hit?: { readonly key: string; readonly isExact: boolean; readonly savedMs: number };
+    }
+  | MemoryCommand
   | FarmCommand
   | MoneyCommand
   | ScheduleCommand

@@ -4,6 +4,7 @@
 import type { ErrorRecord } from "../base/errors.ts";
 import type { Printer } from "./bridge.ts";
 import type { FarmOrder, PrintOutcome, PrintUse } from "./farm.ts";
+import type { CacheFacts } from "./memory.ts";
 import type { Children } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
 import type { RouteStep } from "./route.ts";
@@ -537,4 +538,10 @@ export interface CacheRow {
   readonly usage: Usage;
   readonly atMs: number;
   readonly expiresAtMs: number;
+  /** Missing from answers of before there were any. */
+  readonly facts?: Omit<CacheFacts, "key" | "prompt" | "expiresAtMs">;
+  /** How often it was given again. */
+  readonly hits?: number;
+  /** What it is worth to keep it; sinks while others come. */
+  readonly worth?: number;
 }
