@@ -606,14 +606,14 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     load: async () => (await import("./commands/cluster.ts")).cluster,
   },
   models: {
-    summary: "list the hub's models, or fetch one to this machine",
-    usage: ["list", "pull URI"],
-    words: ["list", "pull"],
+    summary: "list the models of all machines; fetch, show, pin or remove one of this machine",
+    usage: ["list", "pull URI|NAME", "show NAME", "pin|unpin NAME", "rm NAME"],
+    words: ["list", "pull", "show", "pin", "unpin", "rm"],
     wordsMin: 1,
     wordsMax: 2,
     options: {
       sha256: text("HEX", "the hash that the file must have"),
-      dir: text("FOLDER", "where to put it; default DATA_DIR/models"),
+      dir: text("FOLDER", "of the models of this machine; default DATA_DIR/models"),
     },
     load: async () => (await import("./commands/models.ts")).models,
   },

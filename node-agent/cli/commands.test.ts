@@ -260,9 +260,19 @@ describe("every command of the hub", () => {
     ["cluster status", "GET /api/cluster", CLUSTER, "leader hub-1, term 2"],
     [
       "models list",
-      "GET /v1/models",
-      { object: "list", data: [{ id: "tiny", owned_by: "box" }] },
-      "tiny",
+      "GET /api/models",
+      {
+        machines: [
+          {
+            node: "node_1",
+            name: "box",
+            memory: [],
+            models: [{ name: "tiny", state: "ready", isPinned: true, running: 1, waiting: 2 }],
+          },
+        ],
+        queues: [],
+      },
+      "loaded, pinned",
     ],
   ])("[A66] gantry %s", async (line, route, reply, shown) => {
     rig.hub.json(route, reply);

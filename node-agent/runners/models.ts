@@ -4,7 +4,7 @@
 //     header that reads as GGUF. Before that it is NAME.part, from which a next pull goes on.
 // P2. Wrong bytes are deleted, never kept for a resume.
 
-import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, open, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { isSha256 } from "@gantry/shared/base/digest.ts";
@@ -92,6 +92,7 @@ export async function pullModel(
     throw new GantryError("disk_full", `${directory} has no room for ${mib} MiB more`);
   }
   const hash = await verify(partPath, sha256 ?? outcome.sha256, signal);
+  await writeFile(`${path}.sha256`, `${hash}\n`); // peers are told of it (model-shelf.ts)
   await rename(partPath, path);
   await rm(`${partPath}.json`, { force: true });
   await syncFolder(directory);
