@@ -126,6 +126,9 @@ function toolView(tool: LoopTool): ToolView {
     hazardClass,
     effect,
     role: role === "wall" ? "viewer" : role,
+    destructive: tool.isDestructive,
+    idempotent: tool.isIdempotent,
+    openWorld: tool.isOpenWorld,
     ...(server === undefined ? {} : { server }),
   };
 }

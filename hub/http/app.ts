@@ -29,6 +29,7 @@ import { artifactFile } from "./routes/artifact-file.ts";
 import { backup } from "./routes/backup.ts";
 import { eventsDoor } from "./routes/events.ts";
 import { type DoorCounts, health, makeCounts, metrics } from "./routes/health.ts";
+import { mcpDoor } from "./routes/mcp.ts";
 import { partFile } from "./routes/part-file.ts";
 import { plain } from "./routes/plain.ts";
 import { submitPrint } from "./routes/prints.ts";
@@ -69,7 +70,11 @@ export function makeApp(deps: DoorDeps, bounds: DoorBounds = {}): Door {
   const app = new Hono<DoorEnv>();
 
   useFrame(app, deps, counts);
+  const mcp = mcpDoor(deps, identities);
   const special = {
+    mcpPosted: mcp,
+    mcpStreamed: mcp,
+    mcpEnded: mcp,
     ...specialHandlers(deps, identities, events.handler, counts),
     runEvents: events.ofRun,
     registryWatch: watches.handler,
@@ -212,7 +217,7 @@ function serveConsole(app: Hono<DoorEnv>, { config }: DoorDeps): void {
   app.all("*", async (c) => {
     assertHost(new URL(c.req.url), names);
     const { method, path } = c.req;
-    const isApi = path.startsWith("/api/") || path.startsWith("/v1/");
+    const isApi = path.startsWith("/api/") || path.startsWith("/v1/") || path === "/mcp";
     const isRead = method === "GET" || method === "HEAD";
     const file =
       isApi || !isRead ? undefined : await files.serve(path, c.req.header("if-none-match"));

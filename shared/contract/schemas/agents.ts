@@ -90,6 +90,10 @@ export const toolViewSchema = z.object({
   hazardClass: z.enum(HAZARD_CLASSES),
   effect: z.enum(TOOL_EFFECTS),
   role: z.enum(PERSON_ROLES),
+  destructive: z.boolean(),
+  idempotent: z.boolean(),
+  /** It reaches things outside of this house. */
+  openWorld: z.boolean(),
   /** Of another MCP server. */
   server: z.string().optional(),
 });
