@@ -24,7 +24,7 @@ import type { DeskCallOptions, DeskRequest } from "../ports.ts";
 import { actorOf, byOf, type DeskParts, pageOf, paramOf, seesAll } from "./context.ts";
 import { confirmationView, conversationView, messageView } from "./views.ts";
 
-const RULES_MODEL = "gantry";
+export const RULES_MODEL = "gantry";
 const nothing = (): void => {};
 
 export async function query(
@@ -258,12 +258,15 @@ export async function embeddings(
 }
 
 export function models({ hub, models: offered }: DeskParts): readonly ModelView[] {
-  const chat = offered.offers().map(({ node, model }) => ({
+  const chat = offered.offers().map(({ node, model, live }) => ({
     id: model.name,
     createdAtMs: node.changedAtMs,
     node: node.name,
     contextTokens: model.contextTokens,
     kind: "chat" as const,
+    sizeBytes: model.sizeBytes,
+    slots: model.slots,
+    ...(live?.isLoaded === undefined ? {} : { isLoaded: live.isLoaded }),
   }));
   const embedders = [...hub.rows.hot("node").values()].flatMap((node) => {
     const { embedder } = node.capabilities;

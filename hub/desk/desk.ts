@@ -10,6 +10,7 @@ import { modelMachines } from "./model-machines.ts";
 import * as asking from "./asking.ts";
 import * as artifacts from "./artifacts.ts";
 import * as cad from "./cad.ts";
+import * as clients from "./clients.ts";
 import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
 import { FARM_USE_CASES } from "./farm.ts";
@@ -48,6 +49,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   chatCompletions: asking.chatCompletions,
   embeddings: asking.embeddings,
   models: asking.models,
+  tokensCounted: clients.tokensCounted,
   devices: making.devices,
   device: making.device,
   bedCleared: making.bedCleared,

@@ -75,7 +75,11 @@ type ContextualPenalty = Exclude<
   ? Exclude<P, false | undefined>
   : never;
 
-type Outcome = { readonly text: string; readonly stopReason: string };
+type Outcome = {
+  readonly text: string;
+  readonly stopReason: string;
+  readonly stoppedBy?: string;
+};
 
 /** Loads the model. Throws model_invalid for a file it cannot read, out_of_memory. 0.5 s and up. */
 export async function openEngine(options: LoadOptions): Promise<Engine> {
@@ -158,6 +162,7 @@ async function generate(
 ): Promise<Generation> {
   const startedMs = performance.now();
   const tokens = promptTokens(model, present(slots[0], "a slot"), prompt);
+  if (prompt.isCount === true) return counted(tokens.length);
   const slot = takeSlot(slots, tokens);
   try {
     const roomTokens = slot.sequence.contextSize - tokens.length - 1;
@@ -187,6 +192,7 @@ async function generate(
       firstTokenMs: Math.round(firstTokenMs * 10) / 10,
       totalMs: Math.round((performance.now() - startedMs) * 10) / 10,
       ...(confidence === undefined ? {} : { confidence }),
+      ...(outcome.stoppedBy === undefined ? {} : { stoppedBy: outcome.stoppedBy }),
       ...(topLogprobs === undefined
         ? {}
         : { logprobs: logprobsOf(model, slot.confidence.sampled(), outcome.text) }),
@@ -196,6 +202,16 @@ async function generate(
     slot.usedAtMs = performance.now();
   }
 }
+
+const counted = (promptTokens: number): Generation => ({
+  text: "",
+  finishReason: "stop",
+  promptTokens,
+  completionTokens: 0,
+  cachedTokens: 0,
+  firstTokenMs: 0,
+  totalMs: 0,
+});
 
 /** The prompt as the model will see it: for counting, for the room that is left, for the slot. */
 function promptTokens(
@@ -288,12 +304,12 @@ async function write(llama: Llama, slot: Slot, options: WriteOptions): Promise<O
         disableContextShift: true,
         contextShiftSize: 1, // by default a tenth of the context, cut off the prompt's beginning
       });
-      return { text: response, stopReason: reasonOf(metadata) };
+      return { text: response, ...endOf(metadata) };
     }
     const history = historyOf(options.messages, options.said);
     const { chat } = slot.writer as Extract<Slot["writer"], { kind: "chat" }>; // else it is raw
     const { response, metadata } = await chat.generateResponse(history, common);
-    return { text: response, stopReason: reasonOf(metadata) };
+    return { text: response, ...endOf(metadata) };
   } catch (error) {
     // Aborted before the first token: the library throws instead of giving back no text.
     if (options.signal.aborted) return { text: "", stopReason: "abort" };
@@ -310,12 +326,14 @@ function rawWriter(slot: Slot, isRaw: boolean): LlamaCompletion | undefined {
 }
 
 /** The library's reason, but CALL_OPEN where the answer came to its first call. */
-function reasonOf(metadata: {
+function endOf(metadata: {
   readonly stopReason: string;
   readonly customStopTrigger?: readonly unknown[];
-}): string {
+}): Omit<Outcome, "text"> {
   const { stopReason, customStopTrigger } = metadata;
-  return customStopTrigger?.join("") === CALL_OPEN ? CALL_OPEN : stopReason;
+  if (customStopTrigger === undefined) return { stopReason };
+  const stop = customStopTrigger.join("");
+  return stop === CALL_OPEN ? { stopReason: CALL_OPEN } : { stopReason, stoppedBy: stop };
 }
 
 /** JSON repeats itself by nature: the library's own penalty would bend the values. */

@@ -10,7 +10,7 @@ export interface GenerateRequest {
   readonly requestId: string;
   /** At least one. */
   readonly messages: readonly ChatMessage[];
-  /** Default and most: LIMIT.answerTokens. */
+  /** Default: LIMIT.answerTokens; most: LIMIT.answerTokensAsked. */
   readonly maxTokens?: number;
   /** 0 (default, the same answer every time) to 2. */
   readonly temperature?: number;
@@ -31,6 +31,7 @@ export interface GenerateRequest {
   readonly mustCall?: boolean;
   readonly hasParallelCalls?: boolean;
   readonly isRaw?: boolean;
+  readonly isCount?: boolean;
 }
 
 const TEMPERATURE_MAX = 2;
@@ -57,7 +58,7 @@ export function promptOf(request: GenerateRequest, answer: BoundAnswer | undefin
   const stop = (request.stop ?? []).filter((text) => text !== "");
   return {
     messages,
-    maxTokens: Math.min(maxTokens, LIMIT.answerTokens.max),
+    maxTokens: Math.min(maxTokens, LIMIT.answerTokensAsked.max),
     temperature,
     topP,
     stop,
@@ -69,7 +70,7 @@ export function promptOf(request: GenerateRequest, answer: BoundAnswer | undefin
 
 type Extras = Pick<
   PromptOptions,
-  "presencePenalty" | "frequencyPenalty" | "logitBias" | "topLogprobs" | "isRaw"
+  "presencePenalty" | "frequencyPenalty" | "logitBias" | "topLogprobs" | "isRaw" | "isCount"
 >;
 
 /** Members that are undefined, or off, are left out. */
@@ -83,6 +84,7 @@ function extrasOf(request: GenerateRequest): Extras {
       ? {}
       : { topLogprobs: Math.min(Math.max(0, Math.trunc(topLogprobs)), TOP_LOGPROBS_MAX) }),
     ...(isRaw === true ? { isRaw } : {}),
+    ...(request.isCount === true ? { isCount: true } : {}),
   };
 }
 

@@ -57,6 +57,8 @@ export interface PromptOptions {
   readonly topLogprobs?: number;
   /** The text is continued as it stands: no roles, no template. */
   readonly isRaw?: boolean;
+  /** The prompt is counted and not answered. */
+  readonly isCount?: boolean;
 }
 
 /** Calls of tools, in the form of contract/tool-text.ts. Words before the first one are free. */
@@ -79,6 +81,8 @@ export interface Generation {
   /** Mean probability of the sampled tokens that were looked at (adapters/llama-confidence.ts), 0 to 1. */
   readonly confidence?: number;
   readonly logprobs?: readonly TokenLogprob[];
+  /** Which of the stops ended it. */
+  readonly stoppedBy?: string;
 }
 
 export type ToChild =

@@ -116,4 +116,6 @@ export interface ModelView {
   readonly kind: "chat" | "embedding" | "rule";
   readonly sizeBytes?: number;
   readonly slots?: number;
+  /** In its machine's memory now; missing: nobody has said. */
+  readonly isLoaded?: boolean;
 }

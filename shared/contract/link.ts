@@ -72,6 +72,8 @@ export const generateSchema = z.object({
   mustCall: z.boolean().optional(),
   hasParallelCalls: z.boolean().optional(),
   isRaw: z.boolean().optional(),
+  /** Only count the prompt's tokens. */
+  isCount: z.boolean().optional(),
   /** No person waits for it: it gives way where models take turns. */
   isPatient: z.boolean().optional(),
 });
@@ -93,6 +95,8 @@ export const generatedSchema = z.object({
   totalMs: z.number(),
   /** Mean probability of the tokens sampled; missing where the node cannot say. */
   confidence: z.number().min(0).max(1).optional(),
+  /** The stop that ended it. */
+  stoppedBy: z.string().optional(),
   /** Of the tokens of `text`, if they were asked for. */
   logprobs: z
     .array(z.object({ ...tokenChance, top: z.array(z.object(tokenChance)).readonly() }))

@@ -5,33 +5,14 @@ import fc from "fast-check";
 import OpenAI from "openai";
 import { describe, expect, it } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import type { CompletionReply, CompletionRequest } from "@gantry/shared/contract/completions.ts";
+import type { CompletionRequest } from "@gantry/shared/contract/completions.ts";
 import {
   makeToolTextReader,
   readToolText,
   type ToolTextPart,
-  writeCall,
 } from "@gantry/shared/contract/tool-text.ts";
+import { CALLS, modelReply } from "../testing/model-reply.ts";
 import { makeRig, type Rig } from "../testing/rig.ts";
-
-const CALLS = `One moment.\n${writeCall("heat", '{"celsius": 200, "why": "a } and a \\" in it"}')}\n${writeCall("light", "{}")}`;
-const replyOf = (text: string, more: Partial<CompletionReply> = {}): CompletionReply => ({
-  id: "msg_1",
-  createdAtMs: 1_700_000_000_500,
-  text,
-  finishReason: "stop",
-  routing: {
-    tier: "local",
-    model: "qwen",
-    confidence: 1,
-    cached: false,
-    latencyMs: 1,
-    reason: "",
-    metadata: {},
-  },
-  usage: { promptTokens: 9, completionTokens: 4, cachedTokens: 5, costMicroUsd: 0 },
-  ...more,
-});
 
 const TOOLS: OpenAI.Chat.ChatCompletionTool[] = ["heat", "light"].map((name) => ({
   type: "function",
@@ -114,7 +95,7 @@ describe("text with calls in it", () => {
 describe("tools", () => {
   it("come whole as tool_calls with finish_reason tool_calls", async () => {
     await using spoken = await makeSpoken();
-    spoken.rig.desk.on("chatCompletions", () => replyOf(CALLS));
+    spoken.rig.desk.on("chatCompletions", () => modelReply(CALLS));
     const { choices } = await spoken.openai.chat.completions.create(QUESTION);
     const [choice] = choices;
     expect(choice?.finish_reason).toBe("tool_calls");
@@ -139,7 +120,7 @@ describe("tools", () => {
       onText?.(CALLS.slice(0, half));
       await heard.promise; // the client has the name while the arguments are still being made
       for (const char of CALLS.slice(half)) onText?.(char);
-      return replyOf(CALLS);
+      return modelReply(CALLS);
     });
     const stream = await spoken.openai.chat.completions.create({ ...QUESTION, stream: true });
     const pieces: OpenAI.Chat.ChatCompletionChunk.Choice.Delta.ToolCall[] = [];
@@ -167,7 +148,7 @@ describe("tools", () => {
     await using spoken = await makeSpoken();
     spoken.rig.desk.on("chatCompletions", (_request, { onText }) => {
       for (const piece of CALLS.match(/[^]{1,3}/g) ?? []) onText?.(piece);
-      return replyOf(CALLS);
+      return modelReply(CALLS);
     });
     const final = await spoken.openai.chat.completions.stream(QUESTION).finalMessage();
     expect(
@@ -177,7 +158,7 @@ describe("tools", () => {
 
   it("follow tool_choice, and what may not be called is not offered", async () => {
     await using spoken = await makeSpoken();
-    spoken.rig.desk.on("chatCompletions", () => replyOf("ok"));
+    spoken.rig.desk.on("chatCompletions", () => modelReply("ok"));
     const ask = async (more: Partial<OpenAI.Chat.ChatCompletionCreateParamsNonStreaming>) => {
       await spoken.openai.chat.completions.create({ ...QUESTION, ...more });
       const { tools, toolChoice, hasParallelCalls } = spoken.request();
@@ -202,7 +183,7 @@ describe("tools", () => {
 
   it("carries calls and results of earlier turns", async () => {
     await using spoken = await makeSpoken();
-    spoken.rig.desk.on("chatCompletions", () => replyOf("It is warm."));
+    spoken.rig.desk.on("chatCompletions", () => modelReply("It is warm."));
     await spoken.openai.chat.completions.create({
       ...QUESTION,
       messages: [
@@ -225,7 +206,7 @@ describe("several choices, and probabilities", () => {
   it("n answers are n questions with seeds of their own", async () => {
     await using spoken = await makeSpoken();
     spoken.rig.desk.on("chatCompletions", ({ body }) =>
-      replyOf(`seed ${(body as CompletionRequest).seed}`),
+      modelReply(`seed ${(body as CompletionRequest).seed}`),
     );
     const { choices, usage } = await spoken.openai.chat.completions.create({
       ...QUESTION,
@@ -246,7 +227,7 @@ describe("several choices, and probabilities", () => {
     spoken.rig.desk.on("chatCompletions", async ({ body }, { onText }) => {
       const text = `seed ${(body as CompletionRequest).seed}`;
       onText?.(text);
-      return replyOf(text);
+      return modelReply(text);
     });
     const stream = await spoken.openai.chat.completions.create({
       ...QUESTION,
@@ -272,7 +253,7 @@ describe("several choices, and probabilities", () => {
 
   it("a key of idempotency is one for each choice", async () => {
     await using spoken = await makeSpoken();
-    spoken.rig.desk.on("chatCompletions", () => replyOf("x"));
+    spoken.rig.desk.on("chatCompletions", () => modelReply("x"));
     await spoken.openai.chat.completions.create(
       { ...QUESTION, n: 2 },
       { headers: { "idempotency-key": "abc" } },
@@ -285,7 +266,7 @@ describe("several choices, and probabilities", () => {
     await using spoken = await makeSpoken();
     const chance = { token: "ok", logprob: -0.5, bytes: [111, 107] };
     spoken.rig.desk.on("chatCompletions", () =>
-      replyOf("ok", { logprobs: [{ ...chance, top: [chance] }] }),
+      modelReply("ok", { logprobs: [{ ...chance, top: [chance] }] }),
     );
     const asked = { ...QUESTION, tools: [], logprobs: true, top_logprobs: 1 };
     const whole = await spoken.openai.chat.completions.create(asked);
@@ -311,7 +292,7 @@ describe("the door to clients", () => {
       code: "model_not_found",
       param: "model",
     });
-    spoken.rig.desk.on("chatCompletions", () => replyOf("ok"));
+    spoken.rig.desk.on("chatCompletions", () => modelReply("ok"));
     const { response } = await spoken.openai.chat.completions.create(QUESTION).withResponse();
     expect(response.headers.get("x-ratelimit-limit-requests")).toBe("256");
     expect(response.headers.get("x-ratelimit-remaining-requests")).toBe("256");
@@ -325,7 +306,7 @@ describe("the door to clients", () => {
     spoken.rig.desk.on("chatCompletions", ({ body }) => {
       const { messages, topLogprobs } = body as CompletionRequest;
       const text = messages[0]?.content.toUpperCase() ?? "";
-      return replyOf(
+      return modelReply(
         text,
         topLogprobs === undefined ? {} : { logprobs: [{ ...chance, top: [chance] }] },
       );

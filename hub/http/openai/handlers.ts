@@ -2,7 +2,16 @@
 
 import type { GantryError } from "@gantry/shared/base/errors.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import { countTokens, messages } from "../anthropic/messages.ts";
 import type { DoorContext, DoorDeps, Handler } from "../door.ts";
+import { ollamaChat, ollamaGenerate } from "../ollama/chat.ts";
+import {
+  ollamaEmbed,
+  ollamaEmbeddings,
+  ollamaPs,
+  ollamaShow,
+  ollamaTags,
+} from "../ollama/models.ts";
 import { errorResponse } from "../problem.ts";
 import { chatCompletions } from "./chat.ts";
 import { completions } from "./completions.ts";
@@ -20,6 +29,15 @@ export function clientHandlers(deps: DoorDeps): Partial<Record<RouteName, Handle
     embeddings: counted(embeddings(door)),
     models: models(deps),
     model: model(deps),
+    messageMade: counted(messages(door)),
+    tokensCounted: counted(countTokens(door)),
+    ollamaTags: ollamaTags(deps),
+    ollamaPs: ollamaPs(deps),
+    ollamaShow: ollamaShow(deps),
+    ollamaChat: counted(ollamaChat(door)),
+    ollamaGenerate: counted(ollamaGenerate(door)),
+    ollamaEmbed: counted(ollamaEmbed(door)),
+    ollamaEmbeddings: counted(ollamaEmbeddings(door)),
   };
 }
 

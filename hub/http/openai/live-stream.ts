@@ -3,59 +3,80 @@
 // ordinary one, with Retry-After, which clients know how to obey; after it, it is said in the stream.
 //
 // LS1. A client that goes away ends the work, before and after the reply has begun.
+// LS2. What the client has not read yet is joined into one text, so a slow reader costs the text of one
+//      answer and never holds the model back.
 
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
-import type { Clock } from "@gantry/shared/flow/clock.ts";
-import { reasonOf } from "@gantry/shared/flow/clock.ts";
-import { answerStream } from "../answer-stream.ts";
+import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
+import { SSE_PING, sseResponse } from "../sse.ts";
 
 export interface LiveStream {
   /** Tells `say` the stream's text as it comes to be; the result is its end. */
   readonly work: (signal: AbortSignal, say: (text: string) => void) => Promise<string>;
   /** The end of a stream that fails after it began. */
   readonly failure: (error: unknown) => string;
+  /** Default: server-sent events, with a comment now and then while nothing comes. */
+  readonly form?: "sse" | "ndjson";
 }
 
 /** Throws what the work failed with before the reply began. */
 export async function liveStream(
-  { work, failure }: LiveStream,
+  { work, failure, form = "sse" }: LiveStream,
   clock: Clock,
   parent: AbortSignal,
 ): Promise<Response> {
-  const ended = new AbortController();
-  const begun = new AbortController();
-  let early = "";
-  let say = (text: string): void => {
-    early += text;
-    begun.abort();
-  };
-  const onGone = (): void => ended.abort(reasonOf(parent));
+  const gone = new AbortController();
+  let held = ""; // LS2
+  let failed: { readonly cause: unknown } | undefined;
+  let isOver = false;
+  let isClosed = false;
+  let news = new AbortController();
+
+  const onGone = (): void => gone.abort(reasonOf(parent)); // LS1
   if (parent.aborted) onGone();
   parent.addEventListener("abort", onGone, { once: true });
-  const running = work(ended.signal, (text) => say(text));
-  let failed: { readonly cause: unknown } | undefined;
-  void running
-    .catch((cause: unknown) => {
-      failed = { cause };
-    })
-    .finally(() => begun.abort());
-  await clock.sleep(TIMEOUT.streamBeginMs, begun.signal).catch(() => undefined); // it began
-  if (failed !== undefined && early === "") throw failed.cause;
 
-  return answerStream(
-    {
-      work: async (signal, onText) => {
-        signal.addEventListener("abort", () => ended.abort(reasonOf(signal)), { once: true }); // LS1
-        if (early !== "") onText(early);
-        say = onText;
-        return running;
-      },
-      head: "",
-      piece: (text) => text,
-      end: (last) => last as string, // of `work`
-      failure,
-    },
-    clock,
-    parent,
-  );
+  void run();
+
+  async function run(): Promise<void> {
+    try {
+      const last = await work(gone.signal, say);
+      held += last; // what came meanwhile stands before it
+    } catch (cause) {
+      failed = { cause };
+    }
+    isOver = true;
+    parent.removeEventListener("abort", onGone);
+    news.abort();
+  }
+
+  function say(text: string): void {
+    if (text === "") return;
+    held += text;
+    news.abort();
+  }
+
+  async function next(): Promise<string | undefined> {
+    if (isClosed || gone.signal.aborted) return undefined;
+    if (held === "" && !isOver) {
+      news = new AbortController();
+      const woken = AbortSignal.any([news.signal, gone.signal]);
+      await clock.sleep(TIMEOUT.sseHeartbeatMs, woken).catch(() => undefined); // woken
+    }
+    const text = held;
+    held = "";
+    if (isOver) {
+      isClosed = true;
+      return text + (failed === undefined ? "" : failure(failed.cause));
+    }
+    if (text !== "") return text;
+    if (gone.signal.aborted) return undefined;
+    return form === "sse" ? SSE_PING : "\n";
+  }
+
+  await clock.sleep(TIMEOUT.streamBeginMs, news.signal).catch(() => undefined); // it began
+  if (failed !== undefined && held === "") throw failed.cause;
+  const response = sseResponse(next, () => gone.abort());
+  if (form === "ndjson") response.headers.set("content-type", "application/x-ndjson");
+  return response;
 }

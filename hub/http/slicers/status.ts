@@ -16,8 +16,15 @@ import { fileView, filesOf, printNamed } from "./files.ts";
 /** The last of the versions whose replies have these shapes. */
 const OCTOPRINT = "1.11.0";
 
+/** The last of Ollama's whose replies have the shapes of hub/http/ollama. */
+const OLLAMA = "0.12.0";
+
+/** Two products ask this path and each reads its own fields: `version` is Ollama's. */
 export const slicerVersion = (): Handler => () =>
-  jsonReply({ api: "0.1", server: OCTOPRINT, text: `OctoPrint ${OCTOPRINT} (Gantry)` }, 200);
+  jsonReply(
+    { api: "0.1", server: OCTOPRINT, text: `OctoPrint ${OCTOPRINT} (Gantry)`, version: OLLAMA },
+    200,
+  );
 
 export const slicerServer = (): Handler => () =>
   jsonReply({ version: OCTOPRINT, safemode: null }, 200);

@@ -39,7 +39,13 @@ export const slicerFileAskSchema = z.object({
 export const SLICER_SCHEMAS = {
   slicerVersion: {
     query: printerQuery,
-    reply: z.object({ api: z.string(), server: z.string(), text: z.string() }),
+    reply: z.object({
+      api: z.string(),
+      server: z.string(),
+      text: z.string(),
+      /** Ollama's. */
+      version: z.string(),
+    }),
   },
   slicerServer: { query: printerQuery, reply: documentSchema },
   slicerLogin: { query: printerQuery, body: documentSchema, reply: documentSchema },
