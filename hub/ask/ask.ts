@@ -7,6 +7,8 @@
 // Q3. A question that a crash left open is asked again at the next start, or closed as interrupted.
 // Q4. The same Idempotency-Key waits for, or gets, the same answer.
 // Q5. An emergency stop goes out before the disk is asked for anything: nothing may delay it.
+// Q6. Questions of one conversation are answered one after the other, in the order of the log: the
+//     second one knows the first one's answer. Callers who bring their own history wait for nobody.
 
 import { assert, present } from "@gantry/shared/base/assert.ts";
 import { fromErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
@@ -14,6 +16,7 @@ import { LIFE } from "@gantry/shared/base/policy.ts";
 import type { CommandBody } from "@gantry/shared/contract/commands.ts";
 import { TIER_STEPS, type TierStep } from "@gantry/shared/contract/route.ts";
 import type { MessageRow, QuestionRow, Routing, Usage } from "@gantry/shared/contract/rows.ts";
+import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { parseIntent } from "../asking/intents.ts";
 import { parsePrefix } from "../asking/prefix.ts";
 import { act, type By, newId } from "../hub.ts";
@@ -51,6 +54,10 @@ export function makeAsk(parts: AskParts): Ask {
   const cache: CacheCounts = { hits: 0, misses: 0 };
   const own = makeOwnTiers({ ...parts, cache });
   const tiers = TIER_STEPS.flatMap((step) => parts.tiers?.[step] ?? own[step] ?? []);
+  /** Who wants news asks the world before models, which only know what they were taught. */
+  const freshTiers = tiers.toSorted(
+    (a, b) => Number(isAfterResearch(a.tier)) - Number(isAfterResearch(b.tier)),
+  );
 
   async function ask(asking: Asking, signal: AbortSignal): Promise<MessageRow> {
     const startMs = hub.clock.monotonic();
@@ -95,8 +102,13 @@ export function makeAsk(parts: AskParts): Ask {
     return running;
   }
 
-  async function answerAlone(question: QuestionRow, signal: AbortSignal): Promise<void> {
+  async function answerAlone(
+    question: QuestionRow,
+    terms: Pick<Plan, "isResumed" | "workload">,
+    signal: AbortSignal,
+  ): Promise<void> {
     const plan = {
+      ...terms,
       question,
       prefixed: parsePrefix(question.text),
       startMs: hub.clock.monotonic(),
@@ -112,6 +124,7 @@ export function makeAsk(parts: AskParts): Ask {
     const { question, startMs } = plan;
     try {
       if (await confirmedByWord(question)) return closedAnswer(question.id);
+      await turnInConversation(plan, signal);
       const turn = makeTurn(hub, models, plan, parts.recall);
       const answered = await decide(turn, signal);
       const message = await record(plan, answered);
@@ -122,6 +135,19 @@ export function makeAsk(parts: AskParts): Ask {
       throw error;
     } finally {
       hub.metrics.answerSeconds.observe({ tier: "any" }, (hub.clock.monotonic() - startMs) / 1_000);
+    }
+  }
+
+  /** Q6. */
+  async function turnInConversation(
+    { question, messages, stopping }: Plan,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const isOnItsOwn = messages !== undefined || stopping !== undefined;
+    for (const earlier of isOnItsOwn ? [] : hub.rows.hot("question").values()) {
+      if (earlier.conversation !== question.conversation || earlier.seq >= question.seq) continue;
+      const answering = open.get(earlier.id);
+      if (answering !== undefined) await orAborted(answering, signal);
     }
   }
 
@@ -149,7 +175,7 @@ export function makeAsk(parts: AskParts): Ask {
       const { id, summary } = word.confirmation;
       return { decision: await withdraw(question, id, summary), steps: [] };
     }
-    return runTiers(tiers, turn, signal);
+    return runTiers(turn.plan.isFresh ? freshTiers : tiers, turn, signal);
   }
 
   async function withdraw(
@@ -167,10 +193,8 @@ export function makeAsk(parts: AskParts): Ask {
   }
 
   /** Q2. */
-  async function record(
-    { question, startMs }: Plan,
-    { decision, steps }: Answered,
-  ): Promise<MessageRow> {
+  async function record(plan: Plan, { decision, steps }: Answered): Promise<MessageRow> {
+    const { question, startMs } = plan;
     const {
       text,
       tier,
@@ -199,8 +223,7 @@ export function makeAsk(parts: AskParts): Ask {
       key === undefined
         ? {}
         : { cache: { key, prompt: question.text, expiresAtMs: cacheUntilMs(hub) } };
-    await close(question, {
-      type: "answerGiven",
+    const body = {
       question: question.id,
       message: newId(hub, "msg"),
       text,
@@ -208,10 +231,29 @@ export function makeAsk(parts: AskParts): Ask {
       usage,
       effects,
       ...kept,
-    });
+    };
+    await closePaid(question, body, decision.held);
     hub.metrics.answers.inc({ tier, cached: String(cached), result: "ok" });
     hub.metrics.costMicroUsd.inc(usage.costMicroUsd);
     return closedAnswer(question.id);
+  }
+
+  /** With what the answer cost in the same entry, where it cost anything. */
+  async function closePaid(
+    question: QuestionRow,
+    body: Omit<Extract<CommandBody, { type: "answerGiven" }>, "type">,
+    held: Decision["held"],
+  ): Promise<void> {
+    if (held === undefined) return close(question, { type: "answerGiven", ...body });
+    const { reservation } = held;
+    try {
+      await close(question, { type: "answerBought", ...body, reservation });
+      held.handedOver();
+    } catch (error) {
+      // What it cost is known, whatever became of the answer.
+      await held.settle("reported", body.usage.costMicroUsd);
+      throw error;
+    }
   }
 
   async function recordFailure(question: QuestionRow, cause: unknown): Promise<void> {
@@ -256,16 +298,33 @@ export function makeAsk(parts: AskParts): Ask {
           );
           continue;
         }
-        await answerAlone(question, signal);
+        await answerAlone(question, { isResumed: true }, signal);
       }
     },
     async answer(id, signal) {
       const question = hub.rows.hot("question").get(id);
-      if (question !== undefined && !open.has(id)) await answerAlone(question, signal);
+      if (question !== undefined && !open.has(id))
+        await answerAlone(question, { workload: "scheduled" }, signal);
     },
     cache,
   };
 }
 
+/** Until it is answered, or failed; throws the signal's reason. */
+function orAborted(answering: Promise<unknown>, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(reasonOf(signal));
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    const settled = (): void => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    };
+    void answering.then(settled, settled);
+  });
+}
+
 const never = new AbortController().signal;
+const isAfterResearch = (step: TierStep): boolean =>
+  ["loaded", "otherAgent", "mustLoad", "cloud"].includes(step);
 const byOf = ({ person: actor, requestId }: QuestionRow): By => ({ actor, requestId });

@@ -29,10 +29,13 @@ export function modelQuestion(hub: Hub, models: Models, plan: Plan): ModelQuesti
   const { maxTokens = LIMIT.answerTokens.max, temperature = 0, stop } = sampling;
   const messages =
     plan.messages === undefined
-      ? buildMessages(
-          historyOf(hub, question),
-          prefixed.text,
-          historyTokens(models, question.model),
+      ? instructed(
+          plan,
+          buildMessages(
+            plan.isAlone === true ? [] : historyOf(hub, question),
+            prefixed.text,
+            historyTokens(models, question.model),
+          ),
         )
       : plainMessages(plan.messages, sampling);
   const request = {
@@ -45,11 +48,22 @@ export function modelQuestion(hub: Hub, models: Models, plan: Plan): ModelQuesti
   const key =
     temperature > 0 || !isKeepable(sampling)
       ? undefined
-      : keyOf(hub, question.model, messages, maxTokens, sampling);
+      : keyOf(hub, askedOf(question), messages, maxTokens, sampling);
   const { onLogprobs } = plan;
   const told = onLogprobs === undefined ? {} : { onLogprobs };
   return { wanted: question.model, request, key, ...told };
 }
+
+/** Who was asked by name is part of the question: another one would answer otherwise. */
+const askedOf = ({ provider, model }: QuestionRow): string | undefined =>
+  provider === undefined ? model : `${provider}/${model ?? "auto"}`;
+
+/** With what the model is told beside the question in front. */
+export const instructed = (
+  { instruction }: Plan,
+  messages: readonly CompletionMessage[],
+): readonly CompletionMessage[] =>
+  instruction === undefined ? messages : [{ role: "system", content: instruction }, ...messages];
 
 /** Half of the smallest context that may answer; the other half is for the answer. */
 function historyTokens(models: Models, wanted: string | undefined): number {
@@ -60,11 +74,17 @@ function historyTokens(models: Models, wanted: string | undefined): number {
   return Math.min(HISTORY_TOKENS_MAX, ...contexts);
 }
 
-function historyOf({ rows }: Hub, { conversation, seq }: QuestionRow): readonly MessageRow[] {
+export function historyOf(
+  { rows }: Hub,
+  { conversation, seq }: QuestionRow,
+): readonly MessageRow[] {
   const history: MessageRow[] = [];
-  for (let place = Math.max(0, seq - LIMIT.historyMessages.max); place < seq; place += 1) {
+  const end = rows.get("conversation", conversation)?.messages ?? seq;
+  for (let place = Math.max(0, seq - LIMIT.historyMessages.max); place < end; place += 1) {
     const message = rows.get("message", messageId(conversation, place));
-    if (message !== undefined) history.push(message);
+    // After the question stand answers to earlier ones (Q6), and questions that are not its history.
+    if (message !== undefined && (place < seq || message.role === "assistant"))
+      history.push(message);
   }
   return history;
 }
@@ -146,6 +166,7 @@ export async function askModel(
       node: node.name,
       finishReason,
       ...timesOf(generated),
+      ...(generated.stoppedBy === undefined ? {} : { stoppedBy: generated.stoppedBy }),
       ...(queuedMs === 0 ? {} : { queuedMs }),
       ...recalled?.metadata,
       ...(generated.confidence === undefined && { confidence: "unknown" }),

@@ -8,10 +8,14 @@ import type {
 import type { AnswerEffect } from "@gantry/shared/contract/commands.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { QuestionRow, Routing, Tier, Usage } from "@gantry/shared/contract/rows.ts";
+import type { Workload } from "@gantry/shared/contract/money.ts";
+import type { DataClass } from "@gantry/shared/contract/route.ts";
 import type { Prefixed } from "../asking/prefix.ts";
 import type { Place, Urgency } from "../asking/waiting.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { By } from "../hub.ts";
+import type { Held } from "./cloud-money.ts";
+import type { Picture } from "./cloud-types.ts";
 
 /** What the model is asked with; absent members are the defaults of /api/query. */
 export type Sampling = CompletionOptions;
@@ -36,6 +40,20 @@ export interface Terms {
   readonly urgency?: Urgency;
   /** Told while it waits for its turn. */
   readonly onPlace?: (place: Place) => void;
+  /** Whether it may leave the house; left out: the house's default (model-tiers.ts, MT1 and MT2). */
+  readonly dataClass?: DataClass;
+  /** An answer that is less sure is not taken while somebody may be surer; 0 to 1. */
+  readonly confidence?: number;
+  /** From when it was asked. */
+  readonly deadlineMs?: number;
+  /** Go with the question, to a model that can see. */
+  readonly pictures?: readonly Picture[];
+  /** Whose budget it is; default: interactive. */
+  readonly workload?: Workload;
+  /** What a model is told beside the question. */
+  readonly instruction?: string;
+  /** True: what was said before has nothing to do with it. */
+  readonly isAlone?: boolean;
 }
 
 export interface Asking extends Terms {
@@ -53,6 +71,8 @@ export interface Plan extends Terms {
   readonly prefixed: Prefixed;
   /** Monotonic. */
   readonly startMs: number;
+  /** Cut off by a restart: its asker's terms are lost. */
+  readonly isResumed?: boolean;
   /** The emergency stop that this question ordered, already under way. */
   readonly stopping?: ReturnType<PressStop>;
 }
@@ -71,4 +91,6 @@ export interface Decision {
   readonly effects?: readonly AnswerEffect[];
   /** Under which the answer may be given again. */
   readonly cacheKey?: string;
+  /** The money that was reserved for it: settled with the answer. */
+  readonly held?: Held;
 }

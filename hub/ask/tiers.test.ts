@@ -13,6 +13,8 @@ function makeTurn(): Turn & { readonly said: string[] } {
     asked: {} as Turn["asked"],
     enriched: () => Promise.reject(new Error("no tier here asks")),
     say: (text) => void said.push(text),
+    note: () => {},
+    takeNotes: () => [],
     get hasSaid() {
       return said.length > 0;
     },

@@ -24,11 +24,17 @@ export interface Turn {
   /** Text goes out through this alone (T2). */
   readonly say: (text: string) => void;
   readonly hasSaid: boolean;
+  /** Keeps what a tier found out beside its own step: who was ruled out, who failed. */
+  readonly note: (step: RouteStep) => void;
+  /** What was noted since the last time. */
+  readonly takeNotes: () => readonly RouteStep[];
 }
 
 export type Outcome =
   | { readonly kind: "taken"; readonly decision: Decision }
-  | { readonly kind: "passed"; readonly why: string };
+  | { readonly kind: "passed"; readonly why: string }
+  /** Not as sure as is wanted: taken if no later tier is surer. Nothing of it was said. */
+  | { readonly kind: "unsure"; readonly decision: Decision; readonly why: string };
 
 export interface AnswerTier {
   readonly tier: TierStep;
@@ -39,6 +45,11 @@ export interface AnswerTier {
 }
 
 export const taken = (decision: Decision): Outcome => ({ kind: "taken", decision });
+export const unsure = (decision: Decision, why: string): Outcome => ({
+  kind: "unsure",
+  decision,
+  why,
+});
 export const passed = (why: string): Outcome => ({ kind: "passed", why });
 
 export interface Answered {
@@ -55,20 +66,32 @@ export async function runTiers(
 ): Promise<Answered> {
   const steps: RouteStep[] = [];
   let failure: unknown;
+  let best: Decision | undefined;
   for (const { tier, answer, isFinal } of tiers) {
     try {
       const outcome = await answer(turn, signal);
+      steps.push(...turn.takeNotes());
       if (outcome.kind === "passed") {
         steps.push({ tier, outcome: "skipped", reason: outcome.why });
         continue;
       }
       const { decision } = outcome;
+      if (outcome.kind === "unsure") {
+        if ((decision.confidence ?? 0) >= (best?.confidence ?? 0)) best = decision;
+        steps.push({ tier, outcome: "skipped", reason: outcome.why });
+        continue;
+      }
       return { decision, steps: [...steps, { tier, outcome: "taken", reason: decision.reason }] };
     } catch (error) {
       if (isFinal || turn.hasSaid || signal.aborted || !mayPass(error)) throw error; // T2, T3
       failure = error;
+      steps.push(...turn.takeNotes());
       steps.push({ tier, outcome: "failed", reason: reasonOf(error) });
     }
+  }
+  if (best !== undefined) {
+    turn.say(best.text);
+    return { decision: { ...best, reason: `${best.reason}; nobody was surer` }, steps };
   }
   throw failure ?? noTier(steps);
 }

@@ -1,6 +1,7 @@
 // One question with what a model would be given for it, and with whether anything was said yet.
 
 import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
+import type { RouteStep } from "@gantry/shared/contract/route.ts";
 import type { Models } from "../hands/models.ts";
 import type { Hub } from "../hub.ts";
 import { type ModelQuestion, modelQuestion } from "./model-answer.ts";
@@ -12,8 +13,6 @@ export interface Recalled {
   readonly messages: readonly CompletionMessage[];
   /** Told with the answer: what was recalled, by id. */
   readonly metadata: Readonly<Record<string, string | number | boolean>>;
-  /** True where what was recalled must not leave the house, whatever the question's class is. */
-  readonly isLocalOnly?: boolean;
 }
 
 export type Recall = (plan: Plan, signal: AbortSignal) => Promise<Recalled | undefined>;
@@ -21,6 +20,7 @@ export type Recall = (plan: Plan, signal: AbortSignal) => Promise<Recalled | und
 export function makeTurn(hub: Hub, models: Models, plan: Plan, recall: Recall | undefined): Turn {
   const asked = modelQuestion(hub, models, plan);
   let hasSaid = false;
+  let notes: RouteStep[] = [];
   let enriching: Promise<ModelQuestion> | undefined;
 
   async function enrich(signal: AbortSignal): Promise<ModelQuestion> {
@@ -42,6 +42,12 @@ export function makeTurn(hub: Hub, models: Models, plan: Plan, recall: Recall | 
     },
     get hasSaid() {
       return hasSaid;
+    },
+    note: (step) => void notes.push(step),
+    takeNotes() {
+      const taken = notes;
+      notes = [];
+      return taken;
     },
   };
 }
