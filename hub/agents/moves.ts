@@ -38,6 +38,9 @@ export function nextMove(row: AgentTurnRow, nowMs: number): Move {
   if (usage.costMicroUsd > budget.costMaxMicroUsd) return spentUp("money is");
   switch (row.mode) {
     case "solo":
+      if (notesAtEnd(row.steps) >= REPEATS_MAX) {
+        return { kind: "end", error: { code: "model_failed", message: "The model gives no call" } };
+      }
       if (repeats(row.steps)) {
         const message = "The model makes the same call again and again";
         return { kind: "end", error: { code: "conflict", message } }; // MV3
@@ -72,6 +75,12 @@ function relay({ steps, voices, budget }: AgentTurnRow): Move {
   if (voice === undefined) return { kind: "end", text: steps.at(-1)?.result ?? "" };
   if (steps.length >= budget.stepsMax) return spentUp("steps are");
   return { kind: "say", voices: [voice], heard: steps.slice(-1) };
+}
+
+/** How often the model has given no call that could be taken, at the end of these steps. */
+export function notesAtEnd(steps: readonly AgentStep[]): number {
+  const last = steps.findLastIndex(({ kind }) => kind !== "say");
+  return steps.length - 1 - last;
 }
 
 function repeats(steps: readonly AgentStep[]): boolean {

@@ -23,7 +23,7 @@ import { type Role, ROLES } from "@gantry/shared/contract/roles.ts";
 import type { Usage } from "@gantry/shared/contract/rows.ts";
 import { ANSWER_TOOL, callSchema, readCall } from "../agents/grammar.ts";
 import { suspicionOf } from "../agents/guard.ts";
-import { nextMove } from "../agents/moves.ts";
+import { nextMove, notesAtEnd } from "../agents/moves.ts";
 import { judge, PRESENCE_FLAG, presenceOf, type Verdict } from "../agents/policy.ts";
 import { actMessages, sayMessages } from "../agents/prompt.ts";
 import type { LoopTool } from "../agents/tool.ts";
@@ -238,16 +238,20 @@ export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTur
         .offered(role)
         .filter(({ name }) => row.tools === undefined || row.tools.includes(name));
       const budgetChars = (model.contextTokens(row.model) * CHARS_PER_TOKEN) / 2;
-      const { text, usage } = await model.say(
-        {
-          model: row.model,
-          messages: actMessages(row, offered, budgetChars),
-          temperature: 0,
-          maxTokens: ANSWER_TOKENS,
-          jsonSchema: callSchema(offered, isAnswerOnly),
-        },
-        withinTime(row, signal),
-      );
+      const said = await model
+        .say(
+          {
+            model: row.model,
+            messages: actMessages(row, offered, budgetChars),
+            // What was no call at 0 would be none again.
+            temperature: Math.min(1, notesAtEnd(steps) * 0.4),
+            maxTokens: ANSWER_TOKENS,
+            jsonSchema: callSchema(offered, isAnswerOnly),
+          },
+          withinTime(row, signal),
+        )
+        .catch(noCall);
+      const { text, usage } = said;
       const n = steps.length;
       const note = (why: string): CommandBody => ({
         type: "agentSaid",
@@ -259,8 +263,8 @@ export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTur
       });
       const call = readCall(text);
       if (call?.tool === ANSWER_TOOL || (isAnswerOnly && call === undefined)) {
-        const said = call === undefined ? text : answerOf(call.arguments);
-        return { type: "agentTurnEnded", turn, agent: "solo", text: said, usage };
+        const answer = call === undefined ? text : answerOf(call.arguments);
+        return { type: "agentTurnEnded", turn, agent: "solo", text: answer, usage };
       }
       if (isAnswerOnly) {
         const error = { code: "budget_spent" as const, message: "Its steps are spent" }; // MV2
@@ -489,6 +493,12 @@ export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTur
 }
 
 const byOf = ({ person, requestId }: AgentTurnRow): By => ({ actor: person, requestId });
+
+/** A model that gave no call may give one when it is told so; all else ends the turn. */
+function noCall(error: unknown): { text: string; usage: Usage } {
+  if (toErrorRecord(error).code !== "model_failed") throw error;
+  return { text: "", usage: NO_USAGE };
+}
 
 const never = (): void => {}; // the reign is over
 

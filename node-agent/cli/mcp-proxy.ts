@@ -6,7 +6,6 @@
 // MX2. A message that the hub could not be given is answered with an error, so that no client waits for ever.
 // MX3. The end of input ends the session at the hub.
 
-import { TextDecoderStream } from "node:stream/web";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Context } from "./context.ts";
 import { hubAccess } from "./opening.ts";
@@ -81,15 +80,16 @@ export async function proxyMcp(context: Context): Promise<void> {
 
   async function give(response: Response, message: Message): Promise<void> {
     const type = response.headers.get("content-type") ?? "";
-    if (type.startsWith("text/event-stream")) {
-      for await (const text of eventsOf(response)) world.stdout.write(`${text}\n`);
-      return;
-    }
+    if (type.startsWith("text/event-stream")) return pass(response);
     const text = await response.text();
     if (text === "" || response.status === 202) return;
     const reply = readMessage(text);
     if (response.ok || (reply !== undefined && "jsonrpc" in reply)) say(JSON.parse(text));
     else fail(message, `The hub answered ${response.status}`);
+  }
+
+  async function pass(response: Response): Promise<void> {
+    for await (const text of eventsOf(response)) world.stdout.write(`${text}\n`);
   }
 
   const fail = ({ id }: Message, text: string): void => {
@@ -104,9 +104,8 @@ export async function proxyMcp(context: Context): Promise<void> {
         headers: headersOf({ accept: "text/event-stream" }),
         signal,
       }).catch(() => undefined);
-      if (response?.ok === true)
-        for await (const text of eventsOf(response)) world.stdout.write(`${text}\n`);
-      else if (response?.status === 404) return; // the next message begins another session
+      if (response?.status === 404) return; // the next message begins another session
+      if (response?.ok === true) await pass(response).catch(() => undefined); // it broke off: again
       await world.clock.sleep(AGAIN_MS, signal).catch(() => undefined);
     }
   }
@@ -151,8 +150,9 @@ async function* linesOf(input: AsyncIterable<Uint8Array | string>): AsyncGenerat
 async function* eventsOf(response: Response): AsyncGenerator<string> {
   if (response.body === null) return;
   let rest = "";
-  for await (const piece of response.body.pipeThrough(new TextDecoderStream())) {
-    rest += piece;
+  const decoder = new TextDecoder();
+  for await (const piece of response.body) {
+    rest += decoder.decode(piece, { stream: true });
     const events = rest.split(/\r?\n\r?\n/);
     rest = events.pop() ?? "";
     for (const event of events) {
