@@ -26,6 +26,8 @@ export interface PrinterSpec extends PrinterLimits {
     | { readonly kind: "serial"; readonly path: string }
     | { readonly kind: "sim"; readonly query: string };
   readonly baud: number;
+  /** Marlin where it is absent. */
+  readonly firmware?: "grbl";
 }
 
 export interface NetworkPrinterSpec extends PrinterLimits {
@@ -93,8 +95,8 @@ function textOfFile(path: string): string | undefined {
 }
 
 /**
- * `name=sim:?speed=20`, `name=serial:/dev/...?baud=250000&size=220x220x250&nozzle=260&bed=100`, or as
- * in network-printers.ts.
+ * `name=sim:?speed=20`, `name=serial:/dev/...?baud=250000&size=220x220x250&nozzle=260&bed=100`,
+ * `name=grbl:/dev/...?size=300x200x80` for a mill or a laser, or as in network-printers.ts.
  */
 function parsePrinter(text: string, readText: ReadText): PrinterSpec | NetworkPrinterSpec {
   const found = /^([A-Za-z0-9][\w-]{0,62})=([a-z]+):([^?]*)(?:\?(.*))?$/.exec(text);
@@ -108,8 +110,9 @@ function parsePrinter(text: string, readText: ReadText): PrinterSpec | NetworkPr
     const network = withName(id, () => parseNetworkAddress(kind, address, own, readText));
     return { network, ...limitsOf(id, own) };
   }
-  if (kind !== "serial" && kind !== "sim") throw invalid(`${id}: there is no kind "${kind}"`);
-  if (kind === "serial" && address === "") throw invalid(`${id}: serial: needs a port`);
+  if (kind !== "serial" && kind !== "grbl" && kind !== "sim")
+    throw invalid(`${id}: there is no kind "${kind}"`);
+  if (kind !== "sim" && address === "") throw invalid(`${id}: ${kind}: needs a port`);
   const simulated = new URLSearchParams();
   for (const name of kind === "sim" ? SIMULATOR_OPTION_NAMES : []) {
     const value = own.get(name);
@@ -120,10 +123,11 @@ function parsePrinter(text: string, readText: ReadText): PrinterSpec | NetworkPr
   const baud = baudOf(id, own.get("baud"));
   own.delete("baud");
   const cable =
-    kind === "serial"
-      ? ({ kind, path: address } as const)
-      : ({ kind, query: simulated.toString() } as const);
-  return { cable, baud, ...limitsOf(id, own) };
+    kind === "sim"
+      ? ({ kind, query: simulated.toString() } as const)
+      : ({ kind: "serial", path: address } as const);
+  const isGrbl = kind === "grbl" || simulated.get("machine") === "grbl";
+  return { cable, baud, ...(isGrbl ? { firmware: "grbl" as const } : {}), ...limitsOf(id, own) };
 }
 
 /** Names the printer in a fault. */

@@ -19,6 +19,7 @@ import { ensureSimulator } from "./adapters/sim-process.ts";
 import { serveSocket, type SocketServer } from "./adapters/socket-server.ts";
 import { jobReport, makeBridge } from "./bridge/bridge.ts";
 import { makeDriver } from "./bridge/driver.ts";
+import { makeGrblDriver } from "./bridge/grbl-driver.ts";
 import { makeRemoteDriver } from "./bridge/remote-driver.ts";
 import {
   type BridgeConfig,
@@ -62,9 +63,10 @@ export async function main(): Promise<void> {
     onJob: (row: JobRow, phase: JobPhase): void => server?.broadcast([jobReport(row, phase)]),
   });
   const drivers: PrinterPort[] = [
-    ...config.printers.map((spec) =>
-      makeDriver(spec, { ...portsOf(spec.id), openCable: cableOf(spec, config) }),
-    ),
+    ...config.printers.map((spec) => {
+      const make = spec.firmware === "grbl" ? makeGrblDriver : makeDriver;
+      return make(spec, { ...portsOf(spec.id), openCable: cableOf(spec, config) });
+    }),
     ...config.networkPrinters.map((spec) =>
       makeRemoteDriver(spec, { ...portsOf(spec.id), remote: remoteOf(spec, config) }),
     ),
@@ -123,12 +125,13 @@ const beatingOf = (
   { printers, dataDir }: BridgeConfig,
   drivers: readonly PrinterPort[],
 ): readonly BeatingPrinter[] =>
-  printers.flatMap(({ id, cable, baud }) => {
+  printers.flatMap(({ id, cable, baud, firmware }) => {
     const driver = drivers.find((one) => one.id === id);
     if (driver === undefined) return [];
     const path =
       cable.kind === "serial" ? cable.path : simulatorFiles(join(dataDir, "sim"), id).tty;
-    return [{ id, path, baud, printer: () => driver.printer() }];
+    const kind = firmware === undefined ? {} : { firmware };
+    return [{ id, path, baud, ...kind, printer: () => driver.printer() }];
   });
 
 const stopSignal = (): Promise<void> =>

@@ -61,8 +61,21 @@ export interface Examinee {
   readonly driver: string;
   /** What becomes of a print in the middle of which this happens. Differs with who holds the file. */
   readonly ends: Readonly<
-    Record<"disconnect" | "hang" | "garble" | "failPrint" | "restart" | "crash" | "refuse", End>
+    Record<
+      | "disconnect"
+      | "hang"
+      | "garble"
+      | "failPrint"
+      | "restart"
+      | "crash"
+      | "refuse"
+      | "lostAnswer",
+      End
+    >
   >;
+  /** A job for it, where it is no printer, and one that it must not take. */
+  readonly program?: readonly string[];
+  readonly unfit?: { readonly lines: readonly string[]; readonly code: string };
   /** Words that no log line and no error may hold. */
   readonly secrets: readonly string[];
   open(): Promise<ExamDevice>;
@@ -169,7 +182,7 @@ export async function makeExamRig(examinee: Examinee): Promise<Rig> {
       await life.end();
       life = startLife();
     },
-    order(job, token = 1, lines = PROGRAM) {
+    order(job, token = 1, lines = examinee.program ?? PROGRAM) {
       const bytes = Buffer.from(`${lines.join("\n")}\n`);
       files.set(`/${job}`, bytes);
       const sha256 = createHash("sha256").update(bytes).digest("hex");

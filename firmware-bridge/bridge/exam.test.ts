@@ -109,10 +109,11 @@ describe.concurrent.each(EXAMINEES)("$driver", (examinee) => {
       startedCount: 0,
       error: { code: "checksum_mismatch" },
     });
-    await rig.port().start(rig.order("hot", 1, ["M104 S400", "M104 S0"]));
+    const unfit = examinee.unfit ?? { lines: ["M104 S400", "M104 S0"], code: "gcode_too_hot" };
+    await rig.port().start(rig.order("hot", 1, unfit.lines));
     expect(await rig.job("hot", "failed")).toMatchObject({
       startedCount: 0,
-      error: { code: "gcode_too_hot" },
+      error: { code: unfit.code },
     });
     expect(rig.device.begins()).toBe(0);
   });
@@ -178,7 +179,7 @@ describe.concurrent.each(EXAMINEES)("$driver", (examinee) => {
     };
     await printing(rig);
     rig.device.finish();
-    await rig.job("j1", "done");
+    await rig.job("j1", ends.lostAnswer);
     expect(rig.device.begins()).toBe(1);
     expectOrder(rig, examinee);
   });

@@ -21,8 +21,10 @@ import { type FilePrinter, makeFilePrinter } from "../simulator/network/file-pri
 import { openSimulatedMoonraker } from "../simulator/network/moonraker.ts";
 import { openSimulatedOctoprint } from "../simulator/network/octoprint.ts";
 import { openSimulatedPrusalink } from "../simulator/network/prusalink.ts";
+import { GRBL_OPTIONS, makeSimulatedGrbl } from "../simulator/grbl.ts";
 import { makeDriver } from "./driver.ts";
 import { type Examinee, type ExamDevice, fastClock, PRINTER } from "./exam.test.support.ts";
+import { makeGrblDriver } from "./grbl-driver.ts";
 import { makeRemoteDriver } from "./remote-driver.ts";
 
 const LIMITS = {
@@ -45,6 +47,7 @@ const REMOTE_ENDS = {
   restart: "interrupted",
   crash: "done",
   refuse: "failed",
+  lostAnswer: "done",
 } as const;
 
 /** A printer that is fed line by line is lost with the line. */
@@ -56,10 +59,27 @@ const MARLIN_ENDS = {
   restart: "interrupted",
   crash: "interrupted",
   refuse: "done",
+  lostAnswer: "done",
 } as const;
+
+/** Without numbers or sums nobody can say which line it was that had no answer. */
+const GRBL_ENDS = { ...MARLIN_ENDS, refuse: "failed", lostAnswer: "interrupted" } as const;
+
+const CUTS = Array.from(
+  { length: 400 },
+  (_, i) => `G1 X${50 + (i % 40)} Y${50 + ((i * 3) % 40)} F3000`,
+);
 
 export const EXAMINEES: readonly Examinee[] = [
   { driver: "marlin", ends: MARLIN_ENDS, secrets: [], open: openMarlin },
+  {
+    driver: "grbl",
+    ends: GRBL_ENDS,
+    secrets: [],
+    program: ["G21", "G90", "M3 S1000", ...CUTS, "M5"],
+    unfit: { lines: ["$130=999"], code: "gcode_invalid" },
+    open: openGrbl,
+  },
   {
     driver: "moonraker",
     ends: { ...REMOTE_ENDS, restart: "interrupted" },
@@ -238,6 +258,76 @@ function openMarlin(): Promise<ExamDevice> {
     repeatItself: () => open?.onBytes(Buffer.from("echo:busy: processing\n T:20 /0\n T:20 /0\n")),
     loseNextAnswer: () => marlin.fault({ loseOks: 1 }),
     refuseNext: () => marlin.fault({ forceResend: true }),
+    close() {
+      clearInterval(timer);
+      return Promise.resolve();
+    },
+  });
+}
+
+/** A mill on a cable in memory. Opening it resets nothing, as on a board with its own USB. */
+function openGrbl(): Promise<ExamDevice> {
+  let skippedMs = 0;
+  const now = (): number => fastClock.monotonic() + skippedMs;
+  const make = () => makeSimulatedGrbl({ ...GRBL_OPTIONS, baud: 0 }, now());
+  let grbl = make();
+  const executed: string[] = [];
+  let open: CableEvents | undefined;
+  let isFinishing = false;
+  let isHung = false;
+  const timer = setInterval(() => {
+    if (isFinishing) skippedMs += 200;
+    const bytes = grbl.advance(now());
+    executed.push(...grbl.takeExecuted());
+    if (bytes.length > 0 && !isHung) open?.onBytes(bytes);
+  }, 2);
+  const say = (text: string): void => open?.onBytes(Buffer.from(`${text}\r\n`, "latin1"));
+  const cableOf = (events: CableEvents): Cable => {
+    open = events;
+    const write = (text: string): void => {
+      if (open === events && !isHung) grbl.receive(Buffer.from(text, "latin1"), now());
+    };
+    return {
+      write,
+      urgent: write,
+      pulseReset: () => Promise.resolve(),
+      close: () => {
+        if (open === events) open = undefined;
+        return Promise.resolve();
+      },
+    };
+  };
+  return Promise.resolve({
+    driver: (ports) =>
+      makeGrblDriver(
+        { ...LIMITS, cable: { kind: "sim", query: "" }, baud: 115_200, firmware: "grbl" },
+        { ...ports, openCable: (events) => Promise.resolve(cableOf(events)) },
+      ),
+    begins: () => executed.filter((line) => line === "M3S1000").length,
+    isUnderWay: () => executed.includes("G1X59Y77F3000"), // the tenth cut
+    isHalted: () => grbl.state === "Alarm",
+    finish() {
+      isFinishing = true;
+    },
+    disconnect() {
+      const events = open;
+      open = undefined;
+      events?.onClosed("unplugged");
+    },
+    hang(hangs) {
+      isHung = hangs;
+    },
+    garble: () => say("\u0007{]<<<not what you think>>>"),
+    failPrint: () => grbl.trip(),
+    restart() {
+      grbl = make();
+    },
+    repeatItself() {
+      say("[MSG:Pgm End]");
+      say("[MSG:Pgm End]");
+    },
+    loseNextAnswer: () => grbl.loseOks(1),
+    refuseNext: () => grbl.refuse(1),
     close() {
       clearInterval(timer);
       return Promise.resolve();

@@ -106,6 +106,7 @@ function examinee(
       restart: "interrupted",
       crash: "done",
       refuse: "failed",
+      lostAnswer: "done",
     },
     secrets: [key],
     async open(): Promise<ExamDevice> {

@@ -57,6 +57,8 @@ export interface Rig extends AsyncDisposable {
   fault(control: Control): Promise<MarlinStatus>;
   /** Commands that the firmware executed, numbered ones of the job only. */
   executed(): readonly string[];
+  /** All commands that it executed, without their numbers. */
+  all(): readonly string[];
 }
 
 /** `options` as in `sim:?speed=20`. The bridge is started. */
@@ -109,6 +111,13 @@ export function makeRig(options: string): Rig {
     },
     fault: (control) => controlSimulator(files.control, control),
     executed: () => executedIn(files.log),
+    all: () =>
+      existsSync(files.log)
+        ? readFileSync(files.log, "utf8")
+            .split("\n")
+            .filter((line) => line !== "")
+            .map((line) => line.slice(line.indexOf(" ") + 1))
+        : [],
     async [Symbol.asyncDispose]() {
       for (const agent of agents) agent.close();
       await endProcess(child);

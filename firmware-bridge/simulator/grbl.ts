@@ -33,6 +33,8 @@ export interface SimulatedGrbl {
   takeExecuted(): string[];
   /** So many next answers are swallowed. */
   loseOks(count: number): void;
+  /** So many next lines are refused. */
+  refuse(count: number): void;
   /** A limit switch is hit. */
   trip(): void;
   /** Nothing is read or answered. */
@@ -81,13 +83,16 @@ export function makeSimulatedGrbl(options: GrblOptions, nowMs: number): Simulate
   let executed: string[] = [];
   let dropped = 0;
   let lost = 0;
+  let refused = 0;
   let isFrozen = false;
 
   const say = (text: string): void => wireOut.push(encoder.encode(`${text}\r\n`), clockMs);
   say("Grbl 1.1h ['$' for help]");
   say("[MSG:Simulated by Gantry]");
 
-  function answer(command: string, code: number): void {
+  function answer(command: string, given: number): void {
+    const code = refused > 0 ? 20 : given;
+    if (refused > 0) refused -= 1;
     if (code === 0) executed.push(command); // SG3
     if (lost > 0) lost -= 1;
     else say(code === 0 ? "ok" : `error:${code}`);
@@ -100,12 +105,13 @@ export function makeSimulatedGrbl(options: GrblOptions, nowMs: number): Simulate
   }
 
   function reset(): void {
-    const wasMoving = moves.length > 0 || state === "Home";
+    const wasMoving = (moves.length > 0 && state !== "Hold") || state === "Home";
     [rx, line, pending, moves, busyUntilMs] = [[], "", undefined, [], 0];
-    if (wasMoving) alarm(state === "Home" ? 6 : 3);
+    if (wasMoving) alarm(state === "Home" ? 6 : 3); // held first, it knows where it is
     else if (state !== "Alarm") state = "Idle";
     overrides = { feed: 100, rapid: 100, spindle: 100 };
     say("Grbl 1.1h ['$' for help]");
+    say("[MSG:Simulated by Gantry]");
     if (state === "Alarm") say("[MSG:'$H'|'$X' to unlock]");
   }
 
@@ -303,6 +309,9 @@ export function makeSimulatedGrbl(options: GrblOptions, nowMs: number): Simulate
     },
     loseOks(count) {
       lost = count;
+    },
+    refuse(count) {
+      refused = count;
     },
     trip: () => alarm(1),
     freeze() {

@@ -12,6 +12,7 @@ import { createServer, type Server } from "node:net";
 import { z } from "zod";
 import { MARLIN_OPTIONS } from "./board.ts";
 import { isAlive, simulatorFiles, type SimulatorFiles } from "./files.ts";
+import { GRBL_OPTIONS, makeSimulatedGrbl, type SimulatedGrbl } from "./grbl.ts";
 import { makeSimulatedMarlin, type SimulatedMarlin } from "./marlin.ts";
 import { parseSimulatorOptions, type SimulatorOptions } from "./options.ts";
 import { openPty, type Pty } from "./pty.ts";
@@ -45,7 +46,10 @@ export function runSimulator(dir: string, name: string, query: string): void {
   if (isAlive(files.pid)) throw new Error(`${files.pid} belongs to a running simulator`);
   const pty = openPty();
   const now = (): number => performance.now() * options.speed;
-  const marlin = makeSimulatedMarlin(marlinOptions(options), now());
+  const marlin =
+    options.machine === "grbl"
+      ? makeGrblMachine(options, now)
+      : makeSimulatedMarlin(marlinOptions(options), now());
   marlin.fault({ noisePpm: options.noise });
   writeFileSync(files.pid, `${process.pid}\n`);
   rmSync(files.tty, { force: true });
@@ -60,6 +64,37 @@ export function runSimulator(dir: string, name: string, query: string): void {
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
   live({ pty, marlin, now, options, files, dir, end });
+}
+
+/** A mill where the rest of this file expects a printer: what only a printer has does nothing. */
+function makeGrblMachine({ baud, seed }: SimulatorOptions, now: () => number): SimulatedMarlin {
+  const make = (): SimulatedGrbl => makeSimulatedGrbl({ ...GRBL_OPTIONS, baud, seed }, now());
+  let grbl = make();
+  let count = 0;
+  return {
+    receive: (bytes, nowMs) => grbl.receive(bytes, nowMs),
+    advance: (nowMs) => grbl.advance(nowMs),
+    reset() {
+      grbl = make();
+    },
+    fault({ loseOks, isFrozen }) {
+      if (loseOks !== undefined) grbl.loseOks(loseOks);
+      if (isFrozen === true) grbl.freeze();
+    },
+    takeExecuted() {
+      const lines = grbl.takeExecuted();
+      count += lines.length;
+      return lines.map((line) => `- ${line}`);
+    },
+    status: () => ({
+      phase: grbl.state === "Alarm" ? "killed" : "running",
+      nozzleC: 0,
+      nozzleTargetC: 0,
+      bedTargetC: 0,
+      executed: count,
+      dropped: grbl.dropped,
+    }),
+  };
 }
 
 interface Life {

@@ -22,6 +22,8 @@ const optionsSchema = z.strictObject({
   seed: z.coerce.number().int().default(1),
   /** Opening the port resets the board, as DTR does on most. */
   dtr: yesNo.default(true),
+  /** A printer with Marlin, or a mill with Grbl. */
+  machine: z.enum(["marlin", "grbl"]).default("marlin"),
   /** Seconds without an open port until it ends by itself; 0 for never. */
   exitWhenIdleS: z.coerce.number().min(0).default(0),
 });

@@ -11,6 +11,7 @@ export interface BeatingPrinter {
   readonly id: string;
   readonly path: string;
   readonly baud: number;
+  readonly firmware?: "grbl";
   readonly printer: () => Printer;
 }
 
@@ -37,10 +38,11 @@ export function makeHeartbeat(
 
   function beat(): void {
     count += 1;
-    const rows = printers.map(({ id, path: port, baud, printer }) => {
+    const rows = printers.map(({ id, path: port, baud, firmware, printer }) => {
       const isHot = isHotNow(printer(), hot.get(id) ?? false);
       hot.set(id, isHot);
-      return { id, path: port, baud, isHot } satisfies Beat["printers"][number];
+      const kind = firmware === undefined ? {} : { firmware };
+      return { id, path: port, baud, isHot, ...kind } satisfies Beat["printers"][number];
     });
     const wasWritten = isWritten;
     isWritten = file.write({ pid: process.pid, count, printers: rows });

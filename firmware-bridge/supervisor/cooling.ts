@@ -3,11 +3,14 @@
 // CO1. Opening resets most boards, which is enough for them; the words go out all the same, at once
 //      and again, for a board that was not reset, or swallowed them in the middle of a half line.
 // CO2. Cold is what the printer itself reports: targets of 0 in an answer to M105.
+// CO4. A mill or a laser is reset (0x18), which stops it and switches its tool off: its welcome proves it.
 // CO3. One that does not report it within PLEAD_MS gets its reset line pulled.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { OpenCable } from "../ports.ts";
+import { makeGrblDecoder } from "../protocols/grbl-codec.ts";
+import { REALTIME } from "../protocols/grbl-realtime.ts";
 import { makeMarlinDecoder, type Reading } from "../protocols/marlin-codec.ts";
 
 const PLEAD_MS = 1_500;
@@ -22,15 +25,22 @@ export async function coolDown(
   openCable: OpenCable,
   clock: Clock,
   signal: AbortSignal,
+  firmware?: "grbl",
 ): Promise<void> {
   const decoder = makeMarlinDecoder();
+  const grbl = makeGrblDecoder();
   let isCold = false;
+  let hasSaid = false;
   let closed: string | undefined;
   const whyClosed = (): string | undefined => closed;
   const isProven = (): boolean => isCold;
   const cable = await openCable(
     {
       onBytes(bytes) {
+        if (firmware === "grbl") {
+          isCold ||= hasSaid && grbl.push(bytes).some(({ kind }) => kind === "welcome"); // CO4
+          return;
+        }
         for (const event of decoder.push(bytes)) {
           if (event.kind === "ok" && event.reading !== undefined) isCold = isOff(event.reading); // CO2
         }
@@ -55,7 +65,8 @@ export async function coolDown(
       }
       if (nowMs - saidMs >= REPEAT_MS) {
         saidMs = nowMs;
-        cable.write(WORDS); // CO1
+        hasSaid = true;
+        cable.write(firmware === "grbl" ? REALTIME.reset : WORDS); // CO1
       }
       await clock.sleep(TICK_MS, signal);
     }

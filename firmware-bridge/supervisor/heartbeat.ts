@@ -19,7 +19,10 @@ const beatSchema = z.object({
         id: z.string().max(64),
         path: z.string().max(4_096),
         baud: z.number().int().positive(),
+        /** Hot, or with a tool that runs. */
         isHot: z.boolean(),
+        /** Marlin where it is absent. */
+        firmware: z.literal("grbl").optional(),
       }),
     )
     .max(PRINTERS_MAX),

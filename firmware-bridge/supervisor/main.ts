@@ -52,14 +52,14 @@ export async function main(): Promise<void> {
 }
 
 async function rescue(
-  { id, path, baud }: HotPrinter,
+  { id, path, baud, firmware }: HotPrinter,
   config: SupervisorConfig,
   log: Logger,
   signal: AbortSignal,
 ): Promise<boolean> {
   log.error({ printer: id, path }, "the bridge is silent and a heater may be on; taking the port");
   try {
-    await coolDown((events) => openSerial(path, baud, events), clock, signal);
+    await coolDown((events) => openSerial(path, baud, events), clock, signal, firmware);
     log.warn({ printer: id }, "heaters are off");
     return true;
   } catch (error) {

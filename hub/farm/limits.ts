@@ -12,6 +12,7 @@ export function limitsOfFarm(printers: readonly Printer[]): FarmLimits {
   const limits: FarmLimits = {};
   for (const { driver, sizeMm, nozzleMaxC, bedMaxC } of printers) {
     const dialect = dialectOf(driver);
+    if (dialect === "grbl") continue; // no printer: what is for a mill or a laser names it
     const before = limits[dialect];
     limits[dialect] = {
       sizeMm: {

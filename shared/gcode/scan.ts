@@ -9,6 +9,7 @@ import { GantryError } from "../base/errors.ts";
 import { type CommandProfile, whyForbidden } from "./allowed.ts";
 import { type Command, invalidLine, parseCommand, withoutComment } from "./command.ts";
 import { fault, HINTS, judge, temperatureIn, tooHot } from "./faults.ts";
+import { makeGrblScanner } from "./grbl.ts";
 import { type FilamentFacts, filamentFacts } from "./filament.ts";
 import { readKlipper } from "./klipper.ts";
 import type { LayerFacts } from "./layers.ts";
@@ -27,13 +28,13 @@ export interface GcodeLimits extends CommandProfile {
   readonly chamberMaxC?: number;
   /** How far x and y may leave the volume, for printers that purge beside the bed. 0 by default. */
   readonly marginMm?: number;
-  /** `klipper` takes the macros of klipper.ts too: only for files that go to Moonraker. */
-  readonly dialect?: "marlin" | "klipper";
+  /** `klipper` takes the macros of klipper.ts too: only for files that go to Moonraker. `grbl`: grbl.ts. */
+  readonly dialect?: "marlin" | "klipper" | "grbl";
 }
 
 /** How files for a printer of this driver are read; whoever scans one asks here. */
 export const dialectOf = (driver: string): NonNullable<GcodeLimits["dialect"]> =>
-  driver === "moonraker" ? "klipper" : "marlin";
+  driver === "moonraker" ? "klipper" : driver === "grbl" ? "grbl" : "marlin";
 
 /** What the file says and does, besides what decides whether it may run. */
 export interface GcodeAnalysis {
@@ -93,6 +94,7 @@ export function scanGcode(text: string | Uint8Array, limits: GcodeLimits): Gcode
 
 /** For files of any size, in pieces of any size. Slow enough to scan in small pieces where others wait. */
 export function makeScanner(limits: GcodeLimits): GcodeScanner {
+  if (limits.dialect === "grbl") return makeGrblScanner(limits);
   const splitter = makeLineSplitter();
   const path = makePath(limits.sizeMm, limits.marginMm ?? 0);
   const notes = makeSlicerNotes();
