@@ -64,6 +64,8 @@ export function runView(rows: Rows, row: RunRow): RunView {
     ...runSummary(row),
     fidelity: row.fidelity,
     inputs: { ...row.state.inputs },
+    ...(row.budget === undefined ? {} : { budget: { ...row.budget } }),
+    ...(row.spent === undefined ? {} : { spent: { ...row.spent } }),
     nodes: nodesOf(plan, row.state).map(nodeView),
     edges: plan.graph.edges.map(({ from, to, on }) => ({
       from,

@@ -4,7 +4,7 @@ import { isSha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Reply } from "@gantry/shared/contract/commands.ts";
 import type { RunCommandBody, RunDraft } from "@gantry/shared/contract/run-commands.ts";
-import type { TicketRow } from "@gantry/shared/contract/run-rows.ts";
+import type { RunBudget, TicketRow } from "@gantry/shared/contract/run-rows.ts";
 import type { ApprovalView, RunStart, RunView } from "@gantry/shared/contract/schemas/runs.ts";
 import { patchRules } from "../hands/patch-rules.ts";
 import { act, newId, propose, refusal } from "../hub.ts";
@@ -27,9 +27,9 @@ export async function runStarted(
   request: DeskRequest,
   { signal }: DeskCallOptions,
 ): Promise<unknown> {
-  const { graph, ...start } = request.body as RunStart;
+  const { graph, budget, ...start } = request.body as RunStart;
   const workflow = start.workflow ?? (await keepGraph(parts, request, graph, signal));
-  return startRun(parts, request, { ...start, workflow }, signal);
+  return startRun(parts, request, { ...start, workflow, budget: budgetOf(budget) }, signal);
 }
 
 /** Proposes the start; gives the run's id and state. */
@@ -55,6 +55,9 @@ const definedOf = <T extends object>(draft: T): { [K in keyof T]: Exclude<T[K], 
   Object.fromEntries(Object.entries(draft).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]: Exclude<T[K], undefined>;
   };
+
+const budgetOf = (budget: RunStart["budget"]): RunBudget | undefined =>
+  budget === undefined ? undefined : definedOf(budget);
 
 /** A graph without a name, kept once however often it is started. */
 async function keepGraph(
@@ -83,9 +86,9 @@ export async function runsStarted(
 ): Promise<unknown> {
   const { runs } = request.body as { runs: readonly (RunStart & { workflow: string })[] };
   const { role } = actorOf(request);
-  const drafts = runs.map(({ workflow, inputs, fidelity }) => ({
+  const drafts = runs.map(({ workflow, inputs, fidelity, budget }) => ({
     run: newId(hub, "run"),
-    ...definedOf({ workflow, inputs, fidelity }),
+    ...definedOf({ workflow, inputs, fidelity, budget: budgetOf(budget) }),
   }));
   const body = { type: "runsStarted" as const, role, runs: drafts };
   const { results } = (await act(hub, body, byOf(request), signal)) as {

@@ -54,7 +54,10 @@ export function targetOf(
   if (target.type === "run") {
     const { workflow, inputs } = target;
     checkWorkflow(parts, workflow);
-    return { type: "run", workflow, inputs };
+    const { budget } = target;
+    const bounds = Object.entries(budget ?? {}).filter(([, bound]) => bound !== undefined);
+    const own = bounds.length === 0 ? {} : { budget: Object.fromEntries(bounds) };
+    return { type: "run", workflow, inputs, ...own };
   }
   const { job } = target;
   const base = { class: job.class, attemptsMax: 3, timeoutMs: TIMEOUT.commandMs };
@@ -102,6 +105,7 @@ export function policyOf(fields: PolicyFields): SchedulePolicy {
     lateMs: Math.round(lateS * 1_000),
     ...(endsAt === null ? {} : { endsAtMs: Date.parse(endsAt) }),
     ...(runsPerDayMax === null ? {} : { runsPerDayMax }),
+    ...(fields.workload === "scheduled" ? {} : { workload: fields.workload }),
     ...(costPerDayMaxUsd === null
       ? {}
       : { costPerDayMaxMicroUsd: Math.round(costPerDayMaxUsd * 1_000_000) }),
@@ -118,6 +122,7 @@ export function fieldsOf(policy: SchedulePolicy): PolicyFields {
     lateS: policy.lateMs / 1_000,
     endsAt: endsAtMs === undefined ? null : isoTime(endsAtMs),
     runsPerDayMax: policy.runsPerDayMax ?? null,
+    workload: policy.workload ?? "scheduled",
     costPerDayMaxUsd:
       costPerDayMaxMicroUsd === undefined ? null : costPerDayMaxMicroUsd / 1_000_000,
   };

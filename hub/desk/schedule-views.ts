@@ -43,6 +43,7 @@ export function scheduleView(
     ...(costPerDayMaxMicroUsd === undefined
       ? {}
       : { costPerDayMaxUsd: costPerDayMaxMicroUsd / MICRO }),
+    workload: policy.workload ?? "scheduled",
     revision,
     createdAt: isoTime(row.createdAtMs),
     ...(nextMs === undefined
@@ -52,7 +53,8 @@ export function scheduleView(
     ...(row.queuedMs === undefined ? {} : { queuedAt: isoTime(row.queuedMs) }),
     ...(row.last === undefined ? {} : { last: startedView(rows, row.last) }),
     runsToday: row.today?.day === day ? row.today.runs : 0,
-    costTodayUsd: target.type === "question" ? costOfDay(rows, id, day) / MICRO : 0,
+    costTodayUsd:
+      target.type === "question" || target.type === "run" ? costOfDay(rows, id, day) / MICRO : 0,
     counts: { ...counts },
   };
 }

@@ -14,6 +14,7 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { planOf } from "../ledger/domains/plans.ts";
+import { timeIsUpMs } from "../ledger/domains/run-budget.ts";
 import type { RunRow } from "../ledger/run-row.ts";
 import { makeDueHeap } from "../schedules/due-heap.ts";
 import type { Effect } from "../workflow/engine-types.ts";
@@ -114,6 +115,11 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       const key = keyOf(effect);
       const attempt = "attempt" in effect ? effect.attempt : 0;
       if (!isUnderWay(key, attempt)) begin(row, effect, key, attempt, isNew);
+    }
+    const overMs = isReplay || row.state.state === "undoing" ? undefined : timeIsUpMs(row);
+    if (overMs !== undefined) {
+      due ??= new Map();
+      due.set("", overMs); // of no place: the run's own
     }
     setTimers(row.id, due, isReplay);
   }

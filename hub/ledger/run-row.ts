@@ -1,9 +1,16 @@
 // A run as the ledger keeps it: what the engine knows, and who asked for it.
 
 import type { Role } from "@gantry/shared/contract/roles.ts";
-import type { Fidelity, ReplayMode, RunUsage } from "@gantry/shared/contract/run-rows.ts";
+import type { Workload } from "@gantry/shared/contract/money.ts";
+import type {
+  Fidelity,
+  ReplayMode,
+  RunBudget,
+  RunUsage,
+} from "@gantry/shared/contract/run-rows.ts";
 import type { Fault, RunState, Vote } from "../workflow/engine-types.ts";
 import type { Json } from "../workflow/json-value.ts";
+import type { RunSpent } from "./domains/run-budget.ts";
 
 export interface RunRow {
   readonly id: string;
@@ -20,6 +27,13 @@ export interface RunRow {
   /** Its place among all starts; none for a run below another. */
   readonly number?: number;
   readonly usage?: RunUsage;
+  readonly budget?: RunBudget;
+  /** Of its budget; there if it has one. */
+  readonly spent?: RunSpent;
+  /** Bounds of which 80 % were told. */
+  readonly alerted?: readonly string[];
+  /** Of a run that a schedule has started: whose budget it spends. */
+  readonly workload?: Workload;
   /** The log position of its start. */
   readonly position?: number;
   /** 0 for one that a person started. */

@@ -190,6 +190,8 @@ export type Fact =
   /** `dueMs` is that of the effect: a timer that was set anew since is stale. */
   | { readonly kind: "timerFired"; readonly place: string; readonly dueMs: number }
   | { readonly kind: "cancelled"; readonly reason: string }
+  /** It may take no more: it fails with this, and what was done is undone. */
+  | { readonly kind: "exhausted"; readonly fault: Fault }
   | { readonly kind: "paused" }
   | { readonly kind: "resumed" }
   | { readonly kind: "continued" }

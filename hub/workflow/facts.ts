@@ -45,6 +45,8 @@ export function applyFact(
       return resolved(work, fact.place, fact.outcome);
     case "cancelled":
       return cancelled(work, fact.reason);
+    case "exhausted":
+      return exhausted(work, fact.fault);
     case "paused":
       return paused(work);
     case "resumed":
@@ -182,6 +184,16 @@ function cancelled(work: Work, reason: string): Stale | undefined {
   }
   cancelCell(work, root);
   failRun(work, "cancelled", { code: "cancelled", message: reason });
+  return undefined;
+}
+
+/** A run that is over its budget while it is paused undoes what it has done all the same. */
+function exhausted(work: Work, fault: Fault): Stale | undefined {
+  const { run, root } = work;
+  if (run.state === "undoing") return "run_undoing";
+  cancelCell(work, root);
+  failRun(work, "failed", fault);
+  run.state = "undoing";
   return undefined;
 }
 

@@ -267,9 +267,9 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
   run: {
     summary: "start, watch and mend runs of workflows",
     usage: [
-      "start FILE|NAME[@TAG] [--inputs FILE|JSON] [-f]",
+      "start FILE|NAME[@TAG] [--inputs FILE|JSON] [--budget JSON] [-f]",
       "list [--state STATE] [--workflow NAME] [--by PERSON] [--from TIME] [--to TIME] [--text WORDS] [--sort time|cost]",
-      "show RUN",
+      "show|result RUN",
       "restore RUN",
       "cancel RUN [--reason TEXT]",
       "pause|resume RUN",
@@ -285,6 +285,7 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       "start",
       "list",
       "show",
+      "result",
       "cancel",
       "pause",
       "resume",
@@ -300,6 +301,10 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     wordsMin: 1,
     wordsMax: 4,
     options: {
+      budget: text(
+        "JSON",
+        'what it may take: {"costUsd": 1, "tokens": 1e5, "timeMs": 6e5, "tasks": 50}',
+      ),
       inputs: text("FILE|JSON", "what the workflow is given; default {}"),
       follow: { ...bool("stay until the run has ended"), short: "f" },
       limit,
@@ -452,6 +457,8 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       jitter: text("SECONDS", "start up to so much later"),
       until: text("TIME", "not after this"),
       "runs-per-day": text("N", "at most so many"),
+      "cost-per-day": text("USD", "its runs of a day may spend so much"),
+      workload: text("NAME", "whose budget: scheduled (default) or exploration"),
       count: text("N", "how many next times, 1 to 100; default 10"),
       limit,
     },

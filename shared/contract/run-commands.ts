@@ -1,6 +1,7 @@
 // Commands of workflows and runs. What the engine computes is no command: only what came from outside.
 
-import type { Fidelity, ReplayMode, RunUsage } from "./run-rows.ts";
+import type { Workload } from "./money.ts";
+import type { Fidelity, ReplayMode, RunBudget, RunUsage } from "./run-rows.ts";
 import type { Role } from "./roles.ts";
 import type { Graph } from "./workflow.ts";
 
@@ -12,6 +13,10 @@ export interface RunDraft {
   readonly inputs: Readonly<Record<string, unknown>>;
   /** Left out: the workflow's own; `full` for one without a name. */
   readonly fidelity?: Fidelity;
+  /** Besides that of the workflow: the narrower bound counts. */
+  readonly budget?: RunBudget;
+  /** Whose money it spends; left out: that of who starts it. */
+  readonly workload?: Workload;
   /**
    * Nothing of it reaches the world: what it would do is taken from the run it repeats; but `live`. With
    * `from` it begins at these nodes of that run's graph, and workflow and inputs are that run's.

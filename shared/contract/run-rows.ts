@@ -91,6 +91,17 @@ export interface TimelineItem {
 }
 
 /** What models took for a run. */
+/** What a run may take, with those below it. Left out: as much as it likes. */
+export interface RunBudget {
+  readonly costUsd?: number | undefined;
+  /** Of models, in and out. */
+  readonly tokens?: number | undefined;
+  /** From its start to its end. */
+  readonly timeMs?: number | undefined;
+  /** Calls, turns, jobs, documents and subworkflows that it begins. */
+  readonly tasks?: number | undefined;
+}
+
 export interface RunUsage {
   readonly promptTokens: number;
   readonly completionTokens: number;

@@ -5,6 +5,7 @@
 import type { ErrorRecord } from "../base/errors.ts";
 import type { JobDraft } from "./commands.ts";
 import type { HazardClass, Role } from "./roles.ts";
+import type { RunBudget } from "./run-rows.ts";
 
 export type ScheduleWhen =
   | {
@@ -42,6 +43,8 @@ export interface SchedulePolicy {
   /** Days are UTC, as those of the costs. */
   readonly runsPerDayMax?: number;
   readonly costPerDayMaxMicroUsd?: number;
+  /** Whose budget (`workload:NAME`) its runs spend, with other schedules; left out: scheduled. */
+  readonly workload?: "scheduled" | "exploration";
 }
 
 /** Queued work without its id, with the hazard that its command had when the schedule was made. */
@@ -65,6 +68,7 @@ export type ScheduleTarget =
       readonly type: "run";
       readonly workflow: string;
       readonly inputs: Readonly<Record<string, unknown>>;
+      readonly budget?: RunBudget;
     }
   | { readonly type: "event"; readonly name: string; readonly data: unknown };
 export type TargetType = ScheduleTarget["type"];

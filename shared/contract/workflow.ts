@@ -15,6 +15,7 @@ import { z } from "zod";
 import { DOCUMENT_FORMATS } from "./documents.ts";
 import { JOB_CLASSES } from "./rows.ts";
 import { PERSON_ROLES } from "./roles.ts";
+import type { RunBudget } from "./run-rows.ts";
 
 /** 1 to 64 letters, digits, `.` `_` `-`; the first is a letter or a digit. */
 export const nodeIdSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/);
@@ -236,6 +237,16 @@ export interface LoopNode extends Common {
 export type WorkflowNode = Simple | MapNode | LoopNode;
 export type NodeType = WorkflowNode["type"];
 
+export const runBudgetSchema = z
+  .strictObject({
+    costUsd: z.number().positive().max(1_000_000),
+    tokens: z.int().min(1),
+    timeMs: durationMs,
+    tasks: z.int().min(1).max(1_000_000),
+  })
+  .partial()
+  .refine((budget) => Object.keys(budget).length > 0, "name one bound at least");
+
 /** What a run is given. `required` unless it has a default. */
 const inputSchema = z.strictObject({
   title: z.string().max(200).optional(),
@@ -248,6 +259,8 @@ export type InputRule = z.infer<typeof inputSchema>;
 export interface Graph {
   /** Left out: any inputs will do. */
   readonly inputs?: Readonly<Record<string, InputRule>> | undefined;
+  /** Of each run; a start may narrow it. Of a body it means nothing. */
+  readonly budget?: RunBudget | undefined;
   readonly nodes: Readonly<Record<string, WorkflowNode>>;
   readonly edges: readonly Edge[];
   /** What the graph gives; left out: an object with the output of each node that no edge leaves. */
@@ -295,6 +308,7 @@ const nodeSchema: z.ZodType<WorkflowNode> = z.discriminatedUnion("type", [
 export const graphSchema: z.ZodType<Graph> = z.lazy(() =>
   z.strictObject({
     inputs: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), inputSchema).optional(),
+    budget: runBudgetSchema.optional(),
     nodes: z.record(nodeIdSchema, nodeSchema),
     edges: z.array(edgeSchema).max(100_000).default([]),
     output: z.json().optional(),

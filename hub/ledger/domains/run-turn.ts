@@ -29,6 +29,14 @@ import { makePostings } from "../postings.ts";
 import { OF_RESULTS, type PlaceUsage, type RunRow } from "../run-row.ts";
 import { keepValues } from "./artifacts.ts";
 import { planOf, refsIn } from "./plans.ts";
+import {
+  addSpent,
+  narrowest,
+  newAlerts,
+  NOTHING_SPENT,
+  passedBound,
+  workloadFault,
+} from "./run-budget.ts";
 import { indexEnd, indexStart, unindexEnd } from "./run-index.ts";
 import { addUsage, FREE_RUN, makeRunSums } from "./run-sums.ts";
 import { closeTicket, syncTickets } from "./ticket-rows.ts";
@@ -37,7 +45,7 @@ import { resolveWorkflow } from "./workflows.ts";
 type EffectOf<K extends Effect["kind"]> = Extract<Effect, { kind: K }>;
 
 /** Who a new run belongs to. */
-export interface RunOrigin {
+export interface RunOrigin extends Pick<RunRow, "budget" | "workload"> {
   readonly id: string;
   readonly workflow: string;
   readonly by: string;
@@ -81,8 +89,13 @@ export function makeTurn(context: Context): Turn {
         .filter((ref) => !ref.startsWith("sha256:"))
         .map((ref) => [ref, resolveWorkflow(context, ref).sha256]),
     );
+    const budget = allRead(context, OF_RESULTS)
+      ? narrowest(origin.budget, plan.graph.budget)
+      : undefined;
+    const { budget: _, ...rest } = origin;
     const row: RunRow = {
-      ...origin,
+      ...rest,
+      ...(budget === undefined ? {} : { budget, spent: NOTHING_SPENT }),
       definition,
       createdAtMs: nowMs,
       changedAtMs: nowMs,
@@ -97,7 +110,9 @@ export function makeTurn(context: Context): Turn {
   }
 
   function begin({ row, advanced }: Prepared): void {
-    take(indexStart(context, postings, row), advanced, { what: "started" }, true);
+    const begun = indexStart(context, postings, row);
+    take(begun, advanced, { what: "started" }, true);
+    charge(begun, undefined, advanced.effects);
   }
 
   function stepOne(id: string, fact: Fact, by?: string, usage?: PlaceUsage): Stale | undefined {
@@ -111,7 +126,37 @@ export function makeTurn(context: Context): Turn {
         : { ...before, usage: addUsage(before.usage ?? FREE_RUN, usage) };
     if (row.fidelity === "full" && row.replayOf === undefined) record(row.id, fact, usage);
     take(row, advanced, itemOf(fact, by), false);
+    charge(row, usage, fact.kind === "resumed" ? NONE : advanced.effects);
     return undefined;
+  }
+
+  /** RB1 to RB3 of run-budget.ts. A replay takes nothing. */
+  function charge(row: RunRow, usage: PlaceUsage | undefined, effects: readonly Effect[]): void {
+    if (row.replayOf !== undefined || row.state.state === "undoing") return;
+    if (row.budget === undefined && row.parent === undefined && row.workload === undefined) return;
+    const tasks = effects.filter(isTask).length;
+    if (tasks === 0 && usage === undefined) return;
+    for (let id: string | undefined = row.id; id !== undefined;) {
+      const at = rows.hot("run").get(id);
+      if (at !== undefined) chargeOne(at, usage, tasks);
+      id = id === row.id ? row.parent?.run : at?.parent?.run;
+    }
+  }
+
+  function chargeOne(row: RunRow, usage: PlaceUsage | undefined, tasks: number): void {
+    let why = usage === undefined ? undefined : workloadFault(context, row);
+    if (row.budget !== undefined) {
+      const spent = addSpent(row.spent ?? NOTHING_SPENT, usage, tasks);
+      const alerts = newAlerts(row, spent);
+      const alerted = [...(row.alerted ?? []), ...alerts];
+      rows.put("run", row.id, { ...row, spent, ...(alerted.length === 0 ? {} : { alerted }) });
+      for (const what of alerts)
+        context.emit("budget.alert", row.id, { run: row.id, what, max: row.budget[what], spent });
+      why ??= passedBound(row, spent);
+    }
+    if (why === undefined) return;
+    const fault = { code: "budget_exceeded", message: why };
+    queue.push({ run: row.id, fact: { kind: "exhausted", fault } }); // RB2
   }
 
   /** What a replay gives again instead of asking the world. */
@@ -303,6 +348,10 @@ export function makeTurn(context: Context): Turn {
   };
 }
 
+const NONE: readonly Effect[] = [];
+/** Nodes that undo are not counted (RB2). */
+const isTask = (effect: Effect): boolean =>
+  effect.kind === "child" || (effect.kind === "dispatch" && !effect.isUndo);
 const isOfTickets = ({ kind }: Effect): boolean => kind === "ticket" || kind === "stop";
 
 function isEmpty(record: Readonly<Record<string, unknown>>): boolean {
@@ -348,6 +397,8 @@ function itemOf(fact: Fact, by: string | undefined): TimelineItem {
     case "timerFired":
     case "resolved":
       return { what, place: fact.place, ...note };
+    case "exhausted":
+      return { what, note: `${fact.fault.code}: ${fact.fault.message}` };
     case "cancelled":
       return { what, note: fact.reason };
     case "retriedFrom":

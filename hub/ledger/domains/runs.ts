@@ -17,6 +17,7 @@ import type { Json, JsonObject } from "../../workflow/json-value.ts";
 import { type Context, rowOf } from "../context.ts";
 import type { RunRow } from "../run-row.ts";
 import { makeTurn, type Prepared, type Turn } from "./run-turn.ts";
+import { timeIsUpMs } from "./run-budget.ts";
 import { prepareFork } from "./run-forks.ts";
 import { patchApproved } from "./run-patches.ts";
 import { checkMayDecide, closeTicket } from "./ticket-rows.ts";
@@ -96,6 +97,8 @@ function prepare(
     depth: 0,
     root: draft.run,
     ...(replayOf === undefined ? {} : { replayOf }),
+    ...(draft.budget === undefined ? {} : { budget: draft.budget }),
+    ...(draft.workload === undefined ? {} : { workload: draft.workload }),
   };
   return turn.prepare(origin, found.sha256, draft.inputs as JsonObject); // JSON from the log
 }
@@ -110,9 +113,21 @@ export function runsAdvanced(context: Context, command: CommandOf<"runsAdvanced"
   let stale = 0;
   for (const fact of command.facts) {
     const usage = fact[1] === "done" ? fact[5] : undefined;
-    if (turn.step(fact[0], factOf(fact), undefined, usage) !== undefined) stale += 1;
+    const said = isOfBudget(fact) ? timeOver(context, fact[0]) : factOf(fact);
+    if (said === undefined || turn.step(fact[0], said, undefined, usage) !== undefined) stale += 1;
   }
   return { stale, touched: turn.end() };
+}
+
+/** `due` of no place: the time of the run itself. */
+const isOfBudget = (fact: RunFact): boolean => fact[1] === "due" && fact[2] === "";
+
+function timeOver({ rows, nowMs }: Context, run: string): Fact | undefined {
+  const row = rows.hot("run").get(run);
+  const dueMs = row === undefined ? undefined : timeIsUpMs(row);
+  if (row === undefined || dueMs === undefined || nowMs < dueMs) return undefined;
+  const message = `timeMs: ${nowMs - row.createdAtMs} of ${row.budget?.timeMs}`;
+  return { kind: "exhausted", fault: { code: "budget_exceeded", message } };
 }
 
 function factOf(fact: RunFact): Fact {

@@ -8,13 +8,15 @@ import type {
   ScheduleStart,
   StartedThing,
 } from "@gantry/shared/contract/schedules.ts";
-import type { Context } from "../context.ts";
+import { allRead, type Context } from "../context.ts";
+import { OF_RESULTS } from "../run-row.ts";
 import type { Rows } from "../rows.ts";
 import { questionAsked } from "./asking.ts";
 import { isOpen as isOpenJob } from "./job-cancel.ts";
 import { jobAdded, jobCancelled } from "./jobs.ts";
 import { bestRoleOf } from "./people.ts";
 import { runCancelled, runStarted } from "./runs.ts";
+import { runBudgetOf } from "./schedule-budget.ts";
 
 export function isOpen(rows: Rows, { type, id }: StartedThing): boolean {
   switch (type) {
@@ -55,7 +57,12 @@ export function startTarget(
   }
   if (start.type === "run" && target.type === "run") {
     const { workflow, inputs } = target;
-    const begun = { type: "runStarted", role, run: start.run, workflow, inputs } as const;
+    const budget = runBudgetOf(context, row, target.budget);
+    const workload = row.policy.workload ?? "scheduled";
+    const own = allRead(context, OF_RESULTS)
+      ? { workload, ...(budget === undefined ? {} : { budget }) }
+      : {};
+    const begun = { type: "runStarted", role, run: start.run, workflow, inputs, ...own } as const;
     runStarted(context, asCommand(context, row, begun));
     return { type: "run", id: start.run };
   }

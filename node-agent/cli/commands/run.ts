@@ -2,7 +2,7 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
-import { REPLAY_MODES, RUN_PHASES } from "@gantry/shared/contract/run-rows.ts";
+import { REPLAY_MODES, RUN_PHASES, type RunBudget } from "@gantry/shared/contract/run-rows.ts";
 import type { ReplyOf } from "@gantry/shared/contract/schemas/table.ts";
 import type { RunSummary, RunView } from "@gantry/shared/contract/schemas/runs.ts";
 import { badUsage, intOption, isOn, textOption } from "../args.ts";
@@ -31,6 +31,10 @@ export const run: Command = async (context) => {
     case "show": {
       const view = await client.run({ id: id(), signal });
       return show(context, view, (look) => describe(look, view));
+    }
+    case "result": {
+      const result = await client.runResult({ id: id(), query: { limit: 500 }, signal });
+      return show(context, result, (look) => describeResult(look, result));
     }
     case "cancel": {
       const reason = textOption(context.options, "reason") ?? "";
@@ -130,7 +134,9 @@ async function start(context: Context, client: Client): Promise<number | undefin
   const given = textOption(context.options, "inputs");
   const inputs = (given === undefined ? {} : readJson(context, given)) as Record<string, never>; // the hub checks it
   const source = isFile(context, what) ? { graph: graphIn(context, what) } : { workflow: what };
-  const reply = await client.runStarted({ body: { ...source, inputs }, signal });
+  const bounds = textOption(context.options, "budget");
+  const budget = bounds === undefined ? {} : { budget: readJson(context, bounds) as RunBudget }; // the hub checks it
+  const reply = await client.runStarted({ body: { ...source, inputs, ...budget }, signal });
   const { id } = reply.run;
   if (!isOn(context.options, "follow")) {
     show(context, reply, () => `${id} is ${reply.run.state}`);
@@ -242,6 +248,40 @@ function describe(look: Look, view: RunView): string {
   );
   if (view.result === undefined) return `${facts}\n\n${nodes}`;
   return `${facts}\n\n${nodes}\n\n${clean(JSON.stringify(view.result, null, 2))}`;
+}
+
+function describeResult(look: Look, result: ReplyOf<"runResult">): string {
+  const agents = [...result.agentResults, ...result.synthesisResults];
+  const facts = renderFacts(look, [
+    ["run", result.taskId],
+    ["state", result.status],
+    ["took", `${result.executionTimeMs} ms`],
+    ["tokens", `${result.totalPromptTokens} in, ${result.totalCompletionTokens} out`],
+    ["cost", `${result.totalCostUsd.toFixed(4)} USD`],
+  ]);
+  const table = renderTable(
+    look,
+    [
+      { title: "AGENT", value: (row) => cleanLine(row.title) },
+      { title: "PLACE", value: (row) => row.place },
+      { title: "STATE", value: (row) => row.status },
+      { title: "MS", value: (row) => String(row.tookMs ?? ""), align: "right" },
+      {
+        title: "TOKENS",
+        value: (row) => String(row.promptTokens + row.completionTokens),
+        align: "right",
+      },
+    ],
+    agents,
+    "No agent has ended in it.",
+  );
+  const files = [...result.generatedDocuments, ...result.artifacts].map(
+    ({ id, name }) => `${cleanLine(name)}: gantry documents download ${id}`,
+  );
+  const said = result.finalSynthesis;
+  const text = typeof said === "string" ? said : JSON.stringify(said, null, 2);
+  const parts = [facts, table, ...files, ...(said === undefined ? [] : [clean(text)])];
+  return parts.join("\n\n");
 }
 
 function noteOf({ approvals }: RunView, node: RunView["nodes"][number]): string {

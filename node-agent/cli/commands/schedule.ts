@@ -126,6 +126,8 @@ function wanted(context: Context): Wanted {
   const overlap = among("overlap", OVERLAPS);
   const jitterS = intOption(options, "jitter", { min: 0, max: 86_400 });
   const runsPerDayMax = intOption(options, "runs-per-day", { min: 1, max: 100_000 });
+  const costPerDayMaxUsd = numberOption(context, "cost-per-day");
+  const workload = among("workload", ["scheduled", "exploration"] as const);
   const endsAt = textOption(options, "until");
   return {
     name: wordAt(context, 1, "The name"),
@@ -135,8 +137,18 @@ function wanted(context: Context): Wanted {
     ...(overlap === undefined ? {} : { overlap }),
     ...(jitterS === undefined ? {} : { jitterS }),
     ...(runsPerDayMax === undefined ? {} : { runsPerDayMax }),
+    ...(costPerDayMaxUsd === undefined ? {} : { costPerDayMaxUsd }),
+    ...(workload === undefined ? {} : { workload }),
     ...(endsAt === undefined ? {} : { endsAt }),
   };
+}
+
+function numberOption(context: Context, name: string): number | undefined {
+  const text = textOption(context.options, name);
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (Number.isFinite(number) && number > 0) return number;
+  throw badUsage(context.name, context.spec, `--${name} takes an amount above 0`);
 }
 
 /** The one of these options that is given. */

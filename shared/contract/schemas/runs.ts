@@ -3,6 +3,7 @@
 import { z } from "zod";
 import { ROLES } from "../roles.ts";
 import { FIDELITIES, REPLAY_MODES, RUN_PHASES, TICKET_STATES } from "../run-rows.ts";
+import { runBudgetSchema } from "../workflow.ts";
 import { documentSchema, idSchema, pageOf, pageQuerySchema, type SomeRoutes } from "./common.ts";
 import { differenceSchema, patchFaultSchema } from "./differences.ts";
 
@@ -69,6 +70,11 @@ export const runViewSchema = z.object({
   ...summary,
   fidelity: z.enum(FIDELITIES),
   inputs: documentSchema,
+  budget: runBudgetSchema.optional(),
+  /** Of its budget, those below it included. */
+  spent: z
+    .object({ costUsd: z.number(), tokens: z.number().int(), tasks: z.number().int() })
+    .optional(),
   nodes: z.array(runNodeSchema),
   edges: z.array(z.object({ from: z.string(), to: z.string(), on: z.string().optional() })),
   /** Open approvals by place. */
@@ -119,6 +125,8 @@ export const runStartSchema = z.strictObject({
   graph: z.unknown().optional(),
   inputs: z.record(z.string().max(200), z.json()).default({}),
   fidelity: z.enum(FIDELITIES).optional(),
+  /** Besides that of the workflow: the narrower bound counts. */
+  budget: runBudgetSchema.optional(),
 });
 export type RunStart = z.infer<typeof runStartSchema>;
 

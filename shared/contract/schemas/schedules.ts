@@ -4,6 +4,7 @@ import { z } from "zod";
 import { LIMIT } from "../../base/policy.ts";
 import { JOB_CLASSES } from "../rows.ts";
 import { CATCH_UPS, FIRING_WHYS, OVERLAPS } from "../schedules.ts";
+import { runBudgetSchema } from "../workflow.ts";
 import {
   errorSchema,
   idSchema,
@@ -63,6 +64,8 @@ const targetSchema = z.discriminatedUnion("type", [
     /** `NAME`, `NAME@TAG` or `sha256:HEX`; read anew at each start. */
     workflow: z.string().min(1).max(200),
     inputs: z.record(z.string(), z.unknown()).default({}),
+    /** Of each run, besides that of the workflow. */
+    budget: runBudgetSchema.optional(),
   }),
   z.strictObject({
     type: z.literal("event"),
@@ -80,6 +83,8 @@ const policyShape = {
   endsAt: timeSchema.nullable(),
   runsPerDayMax: z.number().int().min(1).max(100_000).nullable(),
   costPerDayMaxUsd: z.number().positive().max(1_000_000).nullable(),
+  /** Whose budget its runs spend, with other schedules. */
+  workload: z.enum(["scheduled", "exploration"]),
 };
 
 export const scheduleAddSchema = z.strictObject({
@@ -94,6 +99,7 @@ export const scheduleAddSchema = z.strictObject({
   endsAt: policyShape.endsAt.default(null),
   runsPerDayMax: policyShape.runsPerDayMax.default(null),
   costPerDayMaxUsd: policyShape.costPerDayMaxUsd.default(null),
+  workload: policyShape.workload.default("scheduled"),
 });
 export type ScheduleAdd = z.output<typeof scheduleAddSchema>;
 
@@ -125,6 +131,7 @@ export const scheduleViewSchema = z.object({
   endsAt: z.string().optional(),
   runsPerDayMax: z.number().optional(),
   costPerDayMaxUsd: z.number().optional(),
+  workload: z.string(),
   revision: z.number(),
   createdAt: z.string(),
   nextAt: z.string().optional(),
