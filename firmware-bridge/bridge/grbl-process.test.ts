@@ -8,6 +8,8 @@ import { coolDown } from "../supervisor/cooling.ts";
 import { makeRig, PRINTER, until } from "./rig.ts";
 
 const CUTS = Array.from({ length: 120 }, (_, n) => `G1 X${n % 60} Y${n % 37} F3000`);
+/** Each takes a second and a half. */
+const LONG_CUTS = Array.from({ length: 8 }, (_, n) => `G1 X${(n % 2) * 150} F3000`);
 const JOB = ["G21", "G90", "M3 S1000", ...CUTS, "M5"];
 
 describe("a mill on a pty", { timeout: 60_000 }, () => {
@@ -45,7 +47,7 @@ describe("a mill on a pty", { timeout: 60_000 }, () => {
     await using rig = makeRig("machine=grbl&speed=2&dtr=0");
     const agent = await rig.connect();
     await agent.phase("idle");
-    await agent.ask(rig.order("cut", JOB));
+    await agent.ask(rig.order("cut", ["G21", "M3 S1000", ...LONG_CUTS]));
     await agent.phase("printing");
     const ended = once(rig.bridge(), "exit");
     rig.bridge().kill("SIGKILL");
