@@ -17,6 +17,7 @@ import { makeScope } from "@gantry/shared/flow/scope.ts";
 import type { OpenAgentLink } from "./adapters/agent-link.ts";
 import { openBlobFiles } from "./adapters/blob-files.ts";
 import { openDataDir } from "./adapters/data-dir.ts";
+import { NO_PROVIDERS, readProviders } from "./adapters/provider-file.ts";
 import { factsOf } from "./cluster/describe.ts";
 import { makeServing } from "./cluster/serving.ts";
 import { stepDown } from "./cluster/step-down.ts";
@@ -45,7 +46,8 @@ async function main(): Promise<void> {
   const manager = openServiceManager(process.env);
   const config = readConfig(process.env);
   const log = makeLogger(config.logLevel, { hub: config.hubId });
-  for (const secret of [config.token, config.clusterSecret, config.clusterCode]) {
+  const { token, clusterSecret, clusterCode, openaiApiKey, anthropicApiKey } = config;
+  for (const secret of [token, clusterSecret, clusterCode, openaiApiKey, anthropicApiKey]) {
     if (secret !== undefined) registerSecret(secret);
   }
   const board = makeHealthBoard(version, clock);
@@ -103,6 +105,19 @@ async function main(): Promise<void> {
     link: theLink,
     egressAllow: config.egressAllow,
     exam,
+    mcpServers: readServers(config.mcpServers),
+    providers:
+      config.providers === undefined
+        ? NO_PROVIDERS
+        : readProviders(
+            resolve(config.providers),
+            {
+              openai: config.openaiApiKey,
+              anthropic: config.anthropicApiKey,
+              folder: process.env["CREDENTIALS_DIRECTORY"],
+            },
+            clock,
+          ),
     signal: never,
   });
   const { handler } = hands;

@@ -18,7 +18,8 @@ import { TIER_STEPS, type TierStep } from "@gantry/shared/contract/route.ts";
 import type { MessageRow, QuestionRow, Routing, Usage } from "@gantry/shared/contract/rows.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { parseIntent } from "../asking/intents.ts";
-import { parsePrefix } from "../asking/prefix.ts";
+import { parseTranslation, translationInstruction } from "../asking/instructions.ts";
+import { parsePrefix, type Prefixed } from "../asking/prefix.ts";
 import { act, type By, newId } from "../hub.ts";
 import { readWord } from "./by-word.ts";
 import { type CacheCounts, cacheUntilMs } from "./model-answer.ts";
@@ -68,7 +69,7 @@ export function makeAsk(parts: AskParts): Ask {
     const id = await recordQuestion(asking, prefixed, signal);
     const question = hub.rows.hot("question").get(id);
     if (question === undefined || open.has(id)) return open.get(id) ?? closedAnswer(id); // Q4
-    const plan = { ...asking, question, prefixed, startMs };
+    const plan = { ...asking, ...textOf(prefixed), question, startMs };
     return answer(stopping === undefined ? plan : { ...plan, stopping }, signal);
   }
 
@@ -110,7 +111,7 @@ export function makeAsk(parts: AskParts): Ask {
     const plan = {
       ...terms,
       question,
-      prefixed: parsePrefix(question.text),
+      ...textOf(parsePrefix(question.text)),
       startMs: hub.clock.monotonic(),
       isFresh: false,
       mayAct: true,
@@ -325,6 +326,18 @@ function orAborted(answering: Promise<unknown>, signal: AbortSignal): Promise<vo
 }
 
 const never = new AbortController().signal;
+/** What is to be translated is a text by itself, whatever it says. */
+function textOf(prefixed: Prefixed): Pick<Plan, "prefixed" | "instruction" | "isAlone"> {
+  const translation = parseTranslation(prefixed.text);
+  if (translation === undefined) return { prefixed };
+  const { text, to, from } = translation;
+  return {
+    prefixed: { ...prefixed, text },
+    instruction: translationInstruction(to, from),
+    isAlone: true,
+  };
+}
+
 const isAfterResearch = (step: TierStep): boolean =>
   ["loaded", "otherAgent", "mustLoad", "cloud"].includes(step);
 const byOf = ({ person: actor, requestId }: QuestionRow): By => ({ actor, requestId });

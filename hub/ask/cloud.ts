@@ -59,6 +59,8 @@ export interface Cloud {
   facts(
     question: Pick<CloudQuestion, "messages" | "pictures" | "sampling">,
   ): readonly ProviderFact[];
+  /** For people: nothing secret is in it. */
+  views(): readonly ProviderView[];
   /**
    * One call. Its price is reserved and, unless the answer is given, settled. Throws what the provider
    * or the budget failed with.
@@ -70,6 +72,13 @@ export interface Cloud {
     by: By,
     signal: AbortSignal,
   ): Promise<Bought>;
+}
+
+export interface ProviderView {
+  readonly name: string;
+  readonly hasKey: boolean;
+  readonly isUp: boolean;
+  readonly models: readonly CloudModel[];
 }
 
 const TRIES_MAX = 2;
@@ -130,6 +139,13 @@ export function makeCloud(parts: CloudParts): Cloud {
         })),
       );
     },
+    views: () =>
+      providers.map((provider) => ({
+        name: provider.name,
+        hasKey: provider.hasKey(),
+        isUp: !targets.isLeftAlone(targetOf(provider.name)),
+        models: provider.models,
+      })),
     async buy(place, question, onText, by, signal) {
       const [provider, model] = find(place.provider, place.model);
       const { messages, pictures, sampling, person, workload } = question;

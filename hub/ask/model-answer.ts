@@ -60,10 +60,12 @@ const askedOf = ({ provider, model }: QuestionRow): string | undefined =>
 
 /** With what the model is told beside the question in front. */
 export const instructed = (
-  { instruction }: Plan,
+  { instruction, hint }: Plan,
   messages: readonly CompletionMessage[],
-): readonly CompletionMessage[] =>
-  instruction === undefined ? messages : [{ role: "system", content: instruction }, ...messages];
+): readonly CompletionMessage[] => {
+  const told = [instruction, hint].filter((one) => one !== undefined).join("\n");
+  return told === "" ? messages : [{ role: "system", content: told }, ...messages];
+};
 
 /** Half of the smallest context that may answer; the other half is for the answer. */
 function historyTokens(models: Models, wanted: string | undefined): number {

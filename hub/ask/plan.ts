@@ -50,7 +50,9 @@ export interface Terms {
   readonly pictures?: readonly Picture[];
   /** Whose budget it is; default: interactive. */
   readonly workload?: Workload;
-  /** What a model is told beside the question. */
+  /** What a model is told beside the question; other tiers answer without it. */
+  readonly hint?: string;
+  /** What only a model can do with the text. */
   readonly instruction?: string;
   /** True: what was said before has nothing to do with it. */
   readonly isAlone?: boolean;

@@ -18,6 +18,8 @@ import type {
   QueryRequest,
 } from "@gantry/shared/contract/schemas/asking.ts";
 import type { ConfirmationView } from "@gantry/shared/contract/schemas/confirmations.ts";
+import type { BodyOf, ReplyOf } from "@gantry/shared/contract/schemas/table.ts";
+import { VERBOSITY_DEFAULT, verbosityInstruction } from "../asking/instructions.ts";
 import { act, newId } from "../hub.ts";
 import { messageId } from "../ledger/domains/conversation-rows.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
@@ -34,6 +36,8 @@ export async function query(
 ): Promise<QueryReply> {
   const { hub, ask } = parts;
   const body = request.body as QueryRequest;
+  const { dataClass, confidence, verbosity, deadlineMs, pictures } = body;
+  const hint = verbosityInstruction(verbosity);
   const message = await ask.ask(
     {
       actor: actorOf(request),
@@ -47,13 +51,51 @@ export async function query(
       sampling: {},
       onText,
       ...(onPlace === undefined ? {} : { onPlace }),
+      ...(dataClass === undefined ? {} : { dataClass }),
+      ...(confidence === undefined ? {} : { confidence }),
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      ...(pictures === undefined ? {} : { pictures }),
+      ...(hint === undefined ? {} : { hint }),
     },
     signal,
   );
-  return queryReply(parts, message);
+  return queryReply(parts, message, verbosity);
 }
 
-function queryReply({ hub }: DeskParts, message: MessageRow): QueryReply {
+/** By a machine of the house or by a provider, as any question. */
+export async function translated(
+  { hub, ask }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<ReplyOf<"translated">> {
+  const { text, to, from, provider, model, dataClass } = request.body as BodyOf<"translated">;
+  const message = await ask.ask(
+    {
+      actor: actorOf(request),
+      by: byOf(request),
+      conversation: newId(hub, "cnv"),
+      text: `translate ${from === undefined ? "" : `from ${from} `}to ${to}: ${text}`,
+      ...(provider === undefined ? {} : { provider }),
+      ...(model === undefined ? {} : { model }),
+      ...(dataClass === undefined ? {} : { dataClass }),
+      isFresh: false,
+      mayAct: false,
+      sampling: {},
+      onText: nothing,
+    },
+    signal,
+  );
+  const { routing, usage, requestId } = message;
+  if (routing === undefined || usage === undefined)
+    throw new GantryError("internal", "An answer has no routing");
+  return { requestId, text: message.text.trim(), routing, usage };
+}
+
+function queryReply(
+  { hub }: DeskParts,
+  message: MessageRow,
+  verbosity = VERBOSITY_DEFAULT,
+): QueryReply {
   const { routing, usage, conversation, requestId, id, text } = message;
   if (routing === undefined || usage === undefined)
     throw new GantryError("internal", "An answer has no routing");
@@ -68,7 +110,7 @@ function queryReply({ hub }: DeskParts, message: MessageRow): QueryReply {
     requestId,
     conversationId: conversation,
     messageId: id,
-    result: { output: text, verbosity: 3 },
+    result: { output: text, verbosity },
     routing,
     usage,
     requiresConfirmation: waits,
@@ -224,6 +266,7 @@ export async function chatCompletions(
       ...(model === undefined || model === RULES_MODEL ? {} : { model }),
       isFresh: false,
       mayAct: true,
+      workload: "api",
       messages,
       sampling,
       onText,

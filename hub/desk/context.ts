@@ -4,6 +4,7 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts";
 import type { Ask } from "../ask/ask.ts";
+import type { Cloud } from "../ask/cloud.ts";
 import type { AgentTurns } from "../hands/agent-turns.ts";
 import type { Calls } from "../hands/calls.ts";
 import type { Clockwork } from "../hands/clockwork.ts";
@@ -72,6 +73,10 @@ export interface DeskParts {
   readonly calls: Calls;
   readonly stop: PressStop;
   /** Left out: no agents work, and tools are not offered. */
+  /** Left out: no provider is configured. */
+  readonly cloud?: Cloud;
+  /** Left out: no other MCP servers are used. */
+  readonly foreign?: ForeignServers;
   readonly agents?: AgentTurns;
   /** Outputs of runs that are too large for their rows. */
   readonly blobs?: Pick<BlobStore, "read" | "size">;

@@ -9,6 +9,7 @@ import * as analytics from "./analytics.ts";
 import { modelMachines } from "./model-machines.ts";
 import * as asking from "./asking.ts";
 import * as artifacts from "./artifacts.ts";
+import { budgetUseCases } from "./budgets.ts";
 import * as cad from "./cad.ts";
 import * as clients from "./clients.ts";
 import * as cluster from "./cluster.ts";
@@ -38,6 +39,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   metrics: records.metrics,
   query: asking.query,
   conversations: asking.conversations,
+  translated: asking.translated,
   conversation: asking.conversation,
   modelMachines,
   cacheList: asking.cacheList,
@@ -157,6 +159,7 @@ export function makeDesk(parts: DeskParts): Desk {
       const nowMs = Math.max(hub.clock.now(), ledgerTimeMs(hub.rows)); // never back in time
       for (const row of hub.rows.hot("token").values()) {
         if (row.secretSha256 !== secretSha256) continue;
+    ...budgetUseCases(parts.cloud),
         const isValid = row.revokedAtMs === undefined && (row.expiresAtMs ?? Infinity) > nowMs;
         return Promise.resolve(
           isValid ? { person: row.person, role: row.role, token: row.id } : undefined,

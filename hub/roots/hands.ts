@@ -5,6 +5,7 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, RETRY } from "@gantry/shared/base/policy.ts";
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
 import { makeEgress } from "../adapters/egress.ts";
+import type { Providers } from "../adapters/provider-file.ts";
 import { makeDocumentWriter } from "../adapters/document-writer.ts";
 import { makeOutbound } from "../adapters/outbound.ts";
 import { makeWebhookSecret, signWebhook } from "../adapters/webhook-signature.ts";
@@ -12,6 +13,8 @@ import { makeCronCalendar } from "../adapters/cron-calendar.ts";
 import { type DataDir, FORMAT } from "../adapters/data-dir.ts";
 import { makeJoinKeys } from "../adapters/peer-keys.ts";
 import { type Ask, makeAsk } from "../ask/ask.ts";
+import { makeCloud } from "../ask/cloud.ts";
+import { type CloudMoney, makeCloudMoney } from "../ask/cloud-money.ts";
 import { limitsOf, makeLibrary } from "../ask/library.ts";
 import { scanStored } from "../ask/scan-stored.ts";
 import { makeBackups } from "../backup/make-backup.ts";
@@ -64,6 +67,10 @@ export interface HandsParts {
   readonly egressAllow: readonly string[];
   readonly exam: ExamParts;
   readonly signal: AbortSignal;
+  /** GANTRY_MCP_SERVERS. */
+  readonly mcpServers: readonly ServerConfig[];
+  /** Of GANTRY_PROVIDERS. */
+  readonly providers: Providers;
 }
 
 export interface Hands {
@@ -75,6 +82,7 @@ export interface Hands {
   readonly webhooks: Webhooks;
   readonly queues: Queues;
   readonly workers: Workers;
+  readonly money: CloudMoney;
   readonly runs: RunHands;
   readonly runHistory: RunHistory;
   readonly agents: AgentTurns;
@@ -158,9 +166,12 @@ export function makeHands(parts: HandsParts): Hands {
       return facts;
     },
   };
+  const money = makeCloudMoney(hub, () => hub.replica.status().term);
+  const cloud = makeCloud({ hub, ...parts.providers, money, targets });
   const ask = makeAsk({
     hub,
     models,
+    cloud,
     stop,
     library,
     make: (prompt, by, asked) => generate({ hub, models, makes: makeHands }, by, { prompt }, asked),
@@ -218,6 +229,7 @@ export function makeHands(parts: HandsParts): Hands {
     blobs: blobs.store,
     makes: makeHands,
     egressAllow: parts.egressAllow,
+    cloud,
     link,
     ledgerStore: core.ledgerStore,
     health: () => board.report(),
@@ -264,6 +276,7 @@ export function makeHands(parts: HandsParts): Hands {
     agents,
     patchLibrary: makeLibraryHands(hub),
     registry,
+    money,
     blobs,
     handler,
   };

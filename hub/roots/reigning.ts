@@ -45,6 +45,7 @@ export function makeReigning(parts: ReigningParts): Reigning {
     duties: (signal) => hands.duties.run(signal),
     schedules: (signal) => hands.clockwork.run(signal),
     webhooks: (signal) => hands.webhooks.run(term, signal),
+    "settle prices": (signal) => hands.money.run(signal), // before questions are asked again
     runs: (signal) => hands.runs.run(signal),
     "versions of patches": (signal) => hands.patchLibrary.run(signal),
     "pack ended runs": (signal) => hands.runHistory.run(signal),

@@ -76,6 +76,7 @@ export const ROUTES = {
     ...post("/api/query", "viewer", "Ask, order or confirm in words"),
     stream: "maybe",
   },
+  translated: post("/api/translate", "viewer", "A text in another language"),
   conversations: get("/api/conversations", "viewer", "Your conversations, the newest first"),
   conversation: get("/api/conversations/:id", "viewer", "One conversation with its messages"),
   modelMachines: get("/api/models", "viewer", "Models of each machine: memory, speed, who waits"),
@@ -399,6 +400,10 @@ export const ROUTES = {
   analyticsSummary: get("/api/analytics/summary", "viewer", "Runs: how many, how well; from=, to="),
   analyticsWorkflows: get("/api/analytics/workflows", "viewer", "The same for each workflow"),
   costs: get("/api/analytics/costs", "viewer", "Answers, runs, tokens and money; from=, to="),
+  budgets: get("/api/budgets", "viewer", "Budgets for cloud providers, and what is spent of them"),
+  budgetSet: put("/api/budgets/:budget", "admin", "Set a budget for the day or the month"),
+  budgetDropped: del("/api/budgets/:budget", "admin", "Drop a budget"),
+  providers: get("/api/providers", "viewer", "Cloud providers, their models and prices"),
   events: {
     ...get("/api/events", "viewer", "Live events; Last-Event-ID is a log position"),
     stream: "sse",

@@ -395,3 +395,10 @@ export const VARIABLES = {
 } as const satisfies Readonly<Record<`GANTRY_${string}`, Variable>>;
 
 export type VariableName = keyof typeof VARIABLES;
+  GANTRY_PROVIDERS: {
+    field: "providers",
+    kind: "path",
+    otherwise: "no provider is asked",
+    readBy: ["hub"],
+    meaning: "JSON file of cloud providers, their models and prices (docs/providers.md)",
+  },

@@ -11,6 +11,7 @@ const MARGIN_MS = 5_000;
 
 const DEADLINES_MS: Partial<Record<RouteName, number>> = {
   query: TIMEOUT.answerMs,
+  translated: TIMEOUT.answerMs,
   chatCompletions: TIMEOUT.answerMs,
   transcribed: TIMEOUT.answerMs,
   spoken: TIMEOUT.answerMs,

@@ -1,11 +1,12 @@
 // POST /api/query: one reply, or a stream of it.
 
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
-import type { QueryRequest } from "@gantry/shared/contract/schemas/asking.ts";
+import type { QueryReply, QueryRequest } from "@gantry/shared/contract/schemas/asking.ts";
 import { answerStream } from "../answer-stream.ts";
 import { within } from "../deadline.ts";
 import type { DoorDeps, Handler } from "../door.ts";
 import { readRequest } from "../input.ts";
+import { ROUTE_HEADER, routeHeader } from "../route-header.ts";
 import { problemOf } from "../problem.ts";
 import { sseEvent, wantsEventStream } from "../sse.ts";
 import { deadlineMsOf, jsonReply } from "./plain.ts";
@@ -21,7 +22,10 @@ export const query =
       const reply = await within(clock, deadlineMs, c.req.raw.signal, (signal) =>
         desk.call("query", request, { signal }),
       );
-      return jsonReply(reply, 200);
+      const { routing, usage } = reply as QueryReply; // what the desk gives for this route
+      const response = jsonReply(reply, 200);
+      response.headers.set(ROUTE_HEADER, routeHeader(routing, usage));
+      return response;
     }
     return answerStream(
       {

@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { LIMIT } from "../../base/policy.ts";
 import { HAZARD_CLASSES } from "../roles.ts";
-import { STEP_OUTCOMES, TIER_STEPS } from "../route.ts";
+import { DATA_CLASSES, STEP_OUTCOMES, TIER_STEPS } from "../route.ts";
 import { PRINT_STATES, TIERS } from "../rows.ts";
 import {
   errorSchema,
@@ -28,6 +28,24 @@ export const querySchema = z.strictObject({
   /** off: rules and the model only talk; auto and on: words may also start acts (with a confirmation). */
   toolMode: z.enum(["auto", "on", "off"]).optional(),
   stream: z.boolean().optional(),
+  /** Whether a cloud provider may see it; left out: what this house has decided. */
+  dataClass: z.enum(DATA_CLASSES).optional(),
+  /** An answer that is less sure is not taken while somebody may be surer. */
+  confidence: z.number().min(0).max(1).optional(),
+  /** 1: the bare answer, 5: everything; left out: as the model likes, which counts as 3. */
+  verbosity: z.number().int().min(1).max(5).optional(),
+  /** From now until the answer should be there. */
+  deadlineMs: z.number().int().min(1).max(600_000).optional(),
+  /** To be looked at, by a model that can. */
+  pictures: z
+    .array(
+      z.strictObject({
+        mediaType: z.enum(["image/png", "image/jpeg", "image/webp", "image/gif"]),
+        base64: z.base64().max(1_000_000),
+      }),
+    )
+    .max(8)
+    .optional(),
 });
 export type QueryRequest = z.infer<typeof querySchema>;
 

@@ -19,6 +19,7 @@ import { FARM_SCHEMAS } from "./farm.ts";
 import { JOB_SCHEMAS } from "./jobs.ts";
 import { LOCK_SCHEMAS } from "./locks.ts";
 import { MODEL_SCHEMAS } from "./models.ts";
+import { MONEY_SCHEMAS } from "./money.ts";
 import { PRINT_SCHEMAS } from "./prints.ts";
 import { QUEUE_SCHEMAS } from "./queues.ts";
 import { RECORD_SCHEMAS } from "./records.ts";

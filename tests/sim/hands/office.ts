@@ -6,6 +6,7 @@ import type { HubFacts } from "@gantry/shared/contract/rows.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { OpenAgentLink } from "../../../hub/adapters/agent-link.ts";
+import { NO_PROVIDERS } from "../../../hub/adapters/provider-file.ts";
 import { LOG_FORMAT } from "../../../hub/cluster/formats.ts";
 import type { Members } from "../../../hub/cluster/members.ts";
 import { makeServing, type Serving } from "../../../hub/cluster/serving.ts";
@@ -125,6 +126,7 @@ export function startOffice(life: Life, parts: OfficeParts): LifeHooks {
       board,
       link: theLink,
       egressAllow: [],
+      providers: NO_PROVIDERS,
       exam,
       signal: never,
     });
