@@ -75,6 +75,8 @@ const NEW_COMMANDS: NewCommands = {
   spendReserved: 4,
   spendSettled: 4,
   documentKept: 4,
+  responseKept: 4,
+  responseDropped: 4,
   artifactDropped: 4,
   answerLearnt: 4,
   cacheDropped: 4,

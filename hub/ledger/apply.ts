@@ -44,6 +44,7 @@ import * as schedules from "./domains/schedules.ts";
 import * as runHistory from "./domains/run-history.ts";
 import * as runPatches from "./domains/run-patches.ts";
 import * as runs from "./domains/runs.ts";
+import * as responses from "./domains/responses.ts";
 import * as sessions from "./domains/sessions.ts";
 import * as spend from "./domains/spend.ts";
 import * as work from "./domains/work.ts";
@@ -72,6 +73,8 @@ const HANDLERS: Handlers = {
   budgetDropped: budgets.budgetDropped,
   spendReserved: spend.spendReserved,
   spendSettled: spend.spendSettled,
+  responseKept: responses.responseKept,
+  responseDropped: responses.responseDropped,
   cacheCleared: asking.cacheCleared,
   answerLearnt: cache.answerLearnt,
   cacheDropped: cache.cacheDropped,

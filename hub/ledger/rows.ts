@@ -53,6 +53,7 @@ import type {
   KnowledgeRow,
   MemoryRow,
 } from "@gantry/shared/contract/memory.ts";
+import type { ResponseRow } from "@gantry/shared/contract/responses.ts";
 import type { QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { DeadLetterRow, WebhookRow } from "@gantry/shared/contract/webhooks.ts";
@@ -108,6 +109,7 @@ export interface Tables {
   readonly message: MessageRow;
   readonly replay: ReplayRow;
   readonly cache: CacheRow;
+  readonly response: ResponseRow;
   /** By a digest of two questions that are not alike whatever their vectors say. */
   readonly cacheBar: CacheBarRow;
   readonly memory: MemoryRow;

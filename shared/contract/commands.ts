@@ -25,6 +25,7 @@ import type { QueuePolicy, WorkDraft, WorkEnd } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
 import type { ScheduleCommand } from "./schedules.ts";
 import type { CacheFacts, MemoryCommand, MemoryDraft } from "./memory.ts";
+import type { ResponseCommand } from "./responses.ts";
 import type { RunCommandBody } from "./run-commands.ts";
 import type { SessionStamp } from "./sessions.ts";
 import type { WebhookCommand } from "./webhooks.ts";
@@ -348,6 +349,8 @@ export type CommandBody =
   | {
       readonly type: "answerLearnt";
       readonly answer: Omit<Extract<CommandBody, { type: "answerGiven" }>, "type" | "cache">;
+      /** Of an answer that was paid for, as of answerBought. */
+      readonly reservation?: string;
       readonly memories: readonly MemoryDraft[];
       readonly cache?: CacheFacts;
       /** The answer that was given again. */
@@ -359,6 +362,7 @@ export type CommandBody =
   | ScheduleCommand
   | AgentCommand
   | ArtifactCommand
+  | ResponseCommand
   | WebhookCommand
   // workflows and runs
   | RunCommandBody;

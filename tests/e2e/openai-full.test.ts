@@ -26,6 +26,9 @@ const HEAT: OpenAI.Chat.ChatCompletionTool = {
   },
 };
 
+const { name, parameters = {} } = HEAT.function;
+const HEAT_OF_RESPONSES = { name, parameters };
+
 describe.skipIf(!existsSync(PATH))(
   "the openai client, in full",
   { timeout: 2 * PATIENCE_MS },
@@ -49,7 +52,9 @@ describe.skipIf(!existsSync(PATH))(
       const { celsius } = JSON.parse(call.function.arguments) as { celsius: number };
       expect([call.function.name, celsius >= 0 && celsius <= 300]).toEqual(["heat", true]);
 
-      const streamed = await openai.chat.completions.stream(asked).finalMessage();
+      const streamed = await openai.chat.completions
+        .stream({ ...asked, stream: true })
+        .finalMessage();
       const [again] = streamed.tool_calls ?? [];
       expect(again?.type === "function" && again.function.arguments).toBe(call.function.arguments);
 
@@ -182,6 +187,65 @@ describe.skipIf(!existsSync(PATH))(
       );
     });
 
+    it("goes on from responses that are kept, streams their events, and forgets them", async () => {
+      const first = await openai.responses.create({
+        model: MODEL,
+        input: "warm up",
+        instructions: "be brief",
+        max_output_tokens: 6,
+      });
+      expect(first.status).toBe("incomplete");
+      expect(first.output_text.length).toBeGreaterThan(0);
+      expect((await openai.responses.retrieve(first.id)).output_text).toBe(first.output_text);
+      const tool = { type: "function" as const, strict: true, ...HEAT_OF_RESPONSES };
+      const types: string[] = [];
+      const stream = await openai.responses.create({
+        model: MODEL,
+        previous_response_id: first.id,
+        input: "and now?",
+        tools: [tool],
+        tool_choice: "required",
+        parallel_tool_calls: false,
+        temperature: 1,
+        stream: true,
+      });
+      let second: OpenAI.Responses.Response | undefined;
+      for await (const event of stream) {
+        types.push(event.type);
+        if (event.type === "response.completed") second = event.response;
+      }
+      expect(types.slice(0, 3)).toEqual([
+        "response.created",
+        "response.in_progress",
+        "response.output_item.added",
+      ]);
+      expect(types).toContain("response.function_call_arguments.delta");
+      const [call] = second?.output ?? [];
+      if (call?.type !== "function_call") throw new Error("it calls no function");
+      expect(Number.isInteger((JSON.parse(call.arguments) as { celsius: number }).celsius)).toBe(
+        true,
+      );
+      const third = await openai.responses.create({
+        model: MODEL,
+        previous_response_id: second?.id ?? "",
+        input: [{ type: "function_call_output", call_id: call.call_id, output: "done" }],
+        max_output_tokens: 4,
+      });
+      // All that was said before is in front of the model: each prompt is longer than the one before.
+      const prompts = [first, second, third].map((response) => response?.usage?.input_tokens ?? 0);
+      expect(prompts).toEqual(prompts.toSorted((x, y) => x - y));
+      const items = await Array.fromAsync(openai.responses.inputItems.list(third.id));
+      expect(items.map(({ type }) => type)).toEqual(["function_call_output"]);
+      await openai.responses.delete(first.id);
+      await expect(openai.responses.retrieve(first.id)).rejects.toMatchObject({ status: 404 });
+      const lost = openai.responses.create({
+        model: MODEL,
+        previous_response_id: first.id,
+        input: "x",
+      });
+      await expect(lost).rejects.toMatchObject({ status: 400, param: "previous_response_id" });
+    });
+
     it("shortens embeddings to the dimensions asked for", async () => {
       const list = await Array.fromAsync(openai.models.list());
       const model = list.find(({ id }) => id !== MODEL && id !== "gantry")?.id ?? "";
@@ -254,7 +318,7 @@ const say = (more: Partial<Params> = {}): Params => ({
   ...more,
 });
 
-const format = (of: Record<string, unknown>): Params["response_format"] => ({
+const format = (of: Record<string, unknown>): NonNullable<Params["response_format"]> => ({
   type: "json_schema",
   json_schema: { name: "thing", strict: true, schema: of },
 });

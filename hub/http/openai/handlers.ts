@@ -18,6 +18,7 @@ import { completions } from "./completions.ts";
 import { embeddings } from "./embeddings.ts";
 import { model, models } from "./models.ts";
 import { makeRates, rated } from "./rates.ts";
+import { response, responseDropped, responseItems, responses } from "./responses.ts";
 
 export function clientHandlers(deps: DoorDeps): Partial<Record<RouteName, Handler>> {
   const rates = makeRates(deps.clock);
@@ -29,6 +30,10 @@ export function clientHandlers(deps: DoorDeps): Partial<Record<RouteName, Handle
     embeddings: counted(embeddings(door)),
     models: models(deps),
     model: model(deps),
+    responseMade: counted(responses(door)),
+    response: response(deps),
+    responseItems: responseItems(deps),
+    responseDropped: responseDropped(deps),
     messageMade: counted(messages(door)),
     tokensCounted: counted(countTokens(door)),
     ollamaTags: ollamaTags(deps),
