@@ -12,6 +12,7 @@ import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
 import { openServiceManager } from "@gantry/shared/adapters/service-manager.ts";
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { HubFacts } from "@gantry/shared/contract/rows.ts";
+import { readServers } from "./mcp/servers-config.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import type { OpenAgentLink } from "./adapters/agent-link.ts";

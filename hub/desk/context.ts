@@ -18,7 +18,15 @@ import type { By, Hub } from "../hub.ts";
 import type { RegistryLoop } from "../registry/loop.ts";
 import type { RegistryWatches } from "../registry/watching.ts";
 import type { Calendar } from "../schedules/calendar.ts";
-import type { AgentLink, BlobStore, DeskCallOptions, DeskRequest, OrderedStore } from "../ports.ts";
+import type {
+  AgentLink,
+  BlobStore,
+  DeskCallOptions,
+  DeskRequest,
+  OrderedStore,
+  Speech,
+} from "../ports.ts";
+import type { ForeignServers } from "../mcp/foreign-servers.ts";
 import type { Operations } from "../cluster/operate.ts";
 import type { PreparedBackup } from "../backup/make-backup.ts";
 import type { ClusterState } from "../cluster/state.ts";

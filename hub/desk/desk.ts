@@ -17,6 +17,7 @@ import type { DeskParts, UseCase } from "./context.ts";
 import { FARM_USE_CASES } from "./farm.ts";
 import * as library from "./library.ts";
 import * as making from "./making.ts";
+import { MCP_USE_CASES } from "./mcp.ts";
 import { QUEUE_USE_CASES } from "./queues.ts";
 import * as records from "./records.ts";
 import { registryUseCases } from "./registry.ts";
@@ -81,6 +82,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   jobs: making.jobs,
   jobAdded: making.jobAdded,
   deadJobs: making.deadJobs,
+  ...MCP_USE_CASES,
   job: making.job,
   jobCancelled: making.jobCancelled,
   jobRequeued: making.jobRequeued,

@@ -8,6 +8,7 @@ import { makeEgress } from "../adapters/egress.ts";
 import type { Providers } from "../adapters/provider-file.ts";
 import { makeDocumentWriter } from "../adapters/document-writer.ts";
 import { makeOutbound } from "../adapters/outbound.ts";
+import { makePinnedFetch } from "../adapters/pinned-fetch.ts";
 import { makeWebhookSecret, signWebhook } from "../adapters/webhook-signature.ts";
 import { makeCronCalendar } from "../adapters/cron-calendar.ts";
 import { type DataDir, FORMAT } from "../adapters/data-dir.ts";
@@ -48,6 +49,8 @@ import { makeRunHistory, type RunHistory } from "../hands/run-history.ts";
 import { makeRunHands, type RunHands } from "../hands/runs.ts";
 import { makeStop } from "../hands/stop.ts";
 import { makeWebhooks, type Webhooks } from "../hands/webhooks.ts";
+import { type ForeignServers, makeForeignServers } from "../mcp/foreign-servers.ts";
+import type { ServerConfig } from "../mcp/servers-config.ts";
 import type { HealthBoard } from "../health.ts";
 import type { AgentLinkHandler, BlobStore, Desk } from "../ports.ts";
 import { makeRegistryLoop, type RegistryLoop } from "../registry/loop.ts";
@@ -91,6 +94,7 @@ export interface Hands {
   readonly registry: RegistryLoop;
   readonly blobs: ClusterBlobs;
   /** What nodes and registry clients are answered with. */
+  readonly foreign: ForeignServers;
   readonly handler: AgentLinkHandler;
 }
 
@@ -100,9 +104,6 @@ function* metricsOf(queues: Queues): Generator<readonly [string, Record<string, 
     yield [name, { ...states }, lagMs / 1_000];
   }
 }
-
-const noForeign = (name: string): Promise<unknown> =>
-  Promise.reject(new GantryError("not_found", `There is no tool ${name}`));
 
 export function makeHands(parts: HandsParts): Hands {
   const { core, paths, board, link, exam, signal } = parts;
@@ -217,7 +218,13 @@ export function makeHands(parts: HandsParts): Hands {
       link().send(lease.node, [{ type: "cancelJob", job, token: lease.token }]);
     },
   });
-  const tools: AgentTools = makeAgentTools(() => desk, { offered: () => [], call: noForeign });
+  const foreign = makeForeignServers({
+    hub,
+    servers: parts.mcpServers,
+    fetch: makePinnedFetch(egress, LIMIT.mcpStreamBytes.max),
+    version: exam.version,
+  });
+  const tools: AgentTools = makeAgentTools(() => desk, foreign);
   const agents = makeAgentTurns({ hub, tools, model: makeAgentModel(models) });
   const desk: Desk = makeDesk({
     hub,
@@ -236,6 +243,7 @@ export function makeHands(parts: HandsParts): Hands {
     registry: { watches, keepAlive },
     queues: { queues, workers },
     documents,
+    foreign,
     webhooks: {
       checkUrl: (url) => egress.checkUrl(url),
       makeSecret: () => makeWebhookSecret(hub.random),
@@ -281,3 +289,4 @@ export function makeHands(parts: HandsParts): Hands {
     handler,
   };
 }
+    foreign,

@@ -50,6 +50,7 @@ export function makeReigning(parts: ReigningParts): Reigning {
     "versions of patches": (signal) => hands.patchLibrary.run(signal),
     "pack ended runs": (signal) => hands.runHistory.run(signal),
     async agents(signal) {
+    "other MCP servers": (signal) => hands.foreign.run(signal),
       if (hub.rows.hot("agentTurn").size > 0) await untilNodesBack(hub, link, signal);
       await hands.agents.run(signal);
     },

@@ -82,6 +82,10 @@ export const TIMEOUT = {
   nodeRemovedMs: 72 * hour,
   /** How long a node that flaps is held in `suspect`, the first time; doubled each time after. */
   nodeHoldFirstMs: 30 * second,
+  /** For another MCP server to answer a greeting or say what it offers. */
+  mcpConnectMs: 15 * second,
+  /** For a tool of it. */
+  mcpCallMs: minute,
   nodeHoldMaxMs: 15 * minute,
   /** Losses of a node this close together are one flapping. */
   nodeFlapWindowMs: 5 * minute,
@@ -362,6 +366,8 @@ export const LIMIT = {
   /** The most that an asker gets; the model's context and answerMs bound it as well. */
   answerTokensAsked: { max: 32_768, whenFull: "finish_reason is length" },
   /** Of one request (`n`). */
+  /** Of one answer or stream of another MCP server. */
+  mcpStreamBytes: { max: 16_777_216, whenFull: "the stream is broken off, and begun anew" },
   choices: { max: 16, whenFull: "400 bad_request" },
   /** Answers of models under way for one token, by one door: x-ratelimit-limit-requests. */
   modelCalls: { max: 256, whenFull: "429 busy" },

@@ -83,6 +83,13 @@ export const VARIABLES = {
     meaning:
       "where workflows may send HTTP requests: HOST, *.HOST, ADDRESS or ADDRESS/BITS, with :PORT or without",
   },
+  GANTRY_MCP_SERVERS: {
+    field: "mcpServers",
+    kind: "secret",
+    otherwise: "no other MCP server is used",
+    readBy: ["hub"],
+    meaning: "JSON of the MCP servers whose tools agents may use: see docs/agents.md",
+  },
   GANTRY_HTTP_WORKERS: {
     field: "httpWorkers",
     kind: "int",

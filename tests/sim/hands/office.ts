@@ -126,6 +126,7 @@ export function startOffice(life: Life, parts: OfficeParts): LifeHooks {
       board,
       link: theLink,
       egressAllow: [],
+    mcpServers: [],
       providers: NO_PROVIDERS,
       exam,
       signal: never,
