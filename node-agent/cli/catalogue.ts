@@ -62,6 +62,9 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: {
       conversation: text("ID", "go on with this conversation"),
       new: bool("begin a new conversation"),
+      class: text("CLASS", "local-only or may-leave: whether a cloud provider may see it"),
+      verbosity: text("1-5", "1: the bare answer, 5: everything"),
+      trace: bool("say why the answer came this way"),
       yes,
     },
     load: async () => (await import("./commands/ask.ts")).ask,
@@ -301,6 +304,8 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     wordsMin: 1,
     wordsMax: 4,
     options: {
+      "ended-from": text("TIME", "of lists: ended at or after"),
+      "ended-to": text("TIME", "of lists: ended before"),
       budget: text(
         "JSON",
         'what it may take: {"costUsd": 1, "tokens": 1e5, "timeMs": 6e5, "tasks": 50}',
@@ -537,6 +542,17 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     options: { limit, after: text("CURSOR", "the page after this cursor") },
     load: async () => (await import("./commands/records.ts")).audit,
   },
+  budget: {
+    summary: "money that may be spent on cloud providers",
+    usage: ["[list]", "set appliance|person:NAME|workload:NAME --day USD", "drop BUDGET"],
+    words: ["list", "set", "drop"],
+    wordsMax: 2,
+    options: {
+      day: text("USD", "dollars for a day, UTC"),
+      month: text("USD", "dollars for a month"),
+    },
+    load: async () => (await import("./commands/budget.ts")).budget,
+  },
   costs: {
     summary: "answers, tokens and money",
     usage: [""],
@@ -623,6 +639,33 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
       dir: text("FOLDER", "of the models of this machine; default DATA_DIR/models"),
     },
     load: async () => (await import("./commands/models.ts")).models,
+  },
+  voice: {
+    summary: "listen and answer on this machine; learn a wake phrase; serve Wyoming",
+    usage: [
+      "[run] [--open] [--microphone SPEC] [--bind HOST:PORT]",
+      "serve [--bind HOST:PORT]",
+      "enrol NAME [FILE.wav...]",
+      "devices",
+      "test FILE.wav",
+    ],
+    words: ["run", "serve", "enrol", "devices", "test"],
+    options: {
+      open: bool("answer all speech, without a wake phrase"),
+      microphone: text("SPEC", "default GANTRY_VOICE_MICROPHONE"),
+      bind: text("HOST:PORT", "serve Wyoming there; default GANTRY_WYOMING_BIND"),
+    },
+    load: async () => (await import("./commands/voice.ts")).voice,
+  },
+  say: {
+    summary: "speak a text on this machine",
+    usage: ["TEXT... [--out FILE.wav] [--voice NAME]"],
+    wordsMin: 1,
+    options: {
+      out: text("FILE.wav", "write it there instead"),
+      voice: text("NAME", "default GANTRY_VOICE_VOICE"),
+    },
+    load: async () => (await import("./commands/say.ts")).say,
   },
   doctor: {
     summary: "check the stored data of a stopped hub, or compare all running ones",

@@ -41,6 +41,7 @@ export function makeVoiceHub(parts: HubClientParts): VoiceHub {
     const known = conversation === undefined ? {} : { conversationId: conversation.id };
     let streamed = "";
     for await (const piece of client.stream({ prompt: text, ...known }, { signal })) {
+      if (piece.kind === "queued") continue;
       if (piece.kind === "token") {
         streamed += piece.text;
         onText(piece.text);

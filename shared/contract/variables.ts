@@ -377,7 +377,93 @@ export const VARIABLES = {
     readBy: ["bridge"],
     meaning: "program that the supervisor starts with a printer's id to cut its power",
   },
+  // ── voice on this machine ──
+  GANTRY_VOICE_MICROPHONE: {
+    field: "voiceMicrophone",
+    kind: "text",
+    default: "arecord",
+    readBy: ["agent", "client"],
+    meaning: "arecord, arecord:DEVICE, pw-record, file:PATH.wav or pipe:PATH (raw, 16 kHz, 16 bit)",
+  },
+  GANTRY_VOICE_SPEAKER: {
+    field: "voiceSpeaker",
+    kind: "text",
+    default: "aplay",
+    readBy: ["agent", "client"],
+    meaning: "aplay, aplay:DEVICE, pw-play, file:PATH.wav or none",
+  },
+  GANTRY_VOICE_NAME: {
+    field: "voiceName",
+    kind: "text",
+    otherwise: "the machine's host name",
+    readBy: ["agent", "client"],
+    meaning: "name of this satellite",
+  },
+  GANTRY_VOICE_ROOM: {
+    field: "voiceRoom",
+    kind: "text",
+    default: "workshop",
+    readBy: ["agent", "client"],
+    meaning: "satellites of one room hear the same person; the loudest answers",
+  },
+  GANTRY_VOICE_MODELS: {
+    field: "voiceModels",
+    kind: "path",
+    otherwise: "DATA_DIR/models",
+    readBy: ["agent", "client"],
+    meaning: "folder with Silero's detector and openWakeWord's front-end",
+  },
+  GANTRY_VOICE_STT: {
+    field: "voiceStt",
+    kind: "text",
+    default: "auto",
+    readBy: ["agent", "client"],
+    meaning: "speech to text: auto, pocketsphinx, wyoming:HOST:PORT or sherpa:FOLDER",
+  },
+  GANTRY_VOICE_TTS: {
+    field: "voiceTts",
+    kind: "text",
+    default: "auto",
+    readBy: ["agent", "client"],
+    meaning: "text to speech: auto, espeak, wyoming:HOST:PORT or sherpa:FOLDER",
+  },
+  GANTRY_VOICE_VOICE: {
+    field: "voiceVoice",
+    kind: "text",
+    default: "en-us",
+    readBy: ["agent", "client"],
+    meaning: "voice of the text to speech, as its engine names it",
+  },
+  GANTRY_VOICE_LANGUAGE: {
+    field: "voiceLanguage",
+    kind: "text",
+    default: "en",
+    readBy: ["agent", "client"],
+    meaning: "language that a speech service is asked for",
+  },
+  GANTRY_VOICE_ECHO_CANCELLED: {
+    field: "voiceEchoCancelled",
+    kind: "bool",
+    default: "0",
+    readBy: ["client"],
+    meaning: "the microphone does not hear the loudspeaker: speech interrupts speech",
+  },
+  GANTRY_WYOMING_BIND: {
+    field: "wyomingBind",
+    kind: "text",
+    otherwise: "Wyoming is off",
+    readBy: ["client"],
+    meaning:
+      "HOST:PORT on which `gantry voice` serves Wyoming; it has no passwords: best 127.0.0.1",
+  },
   // ── the cloud ──
+  GANTRY_PROVIDERS: {
+    field: "providers",
+    kind: "path",
+    otherwise: "no provider is asked",
+    readBy: ["hub"],
+    meaning: "JSON file of cloud providers, their models and prices (docs/providers.md)",
+  },
   GANTRY_OPENAI_API_KEY: {
     field: "openaiApiKey",
     kind: "secret",
@@ -402,10 +488,3 @@ export const VARIABLES = {
 } as const satisfies Readonly<Record<`GANTRY_${string}`, Variable>>;
 
 export type VariableName = keyof typeof VARIABLES;
-  GANTRY_PROVIDERS: {
-    field: "providers",
-    kind: "path",
-    otherwise: "no provider is asked",
-    readBy: ["hub"],
-    meaning: "JSON file of cloud providers, their models and prices (docs/providers.md)",
-  },

@@ -38,25 +38,25 @@ export interface Grammar {
 export function commandGrammar(vocabulary: Vocabulary): Grammar {
   const printers = spokenNames(vocabulary.printers);
   const files = spokenNames(vocabulary.files);
-  const on = printers.size === 0 ? "<nothing>" : "on [the] [printer] <printer>";
+  const on = printers.size === 0 ? "" : "[on [the] [printer] <printer>]";
   const rules = [
     "<the> = the | my | all [the]",
     "<what> = [the] print | [the] job | printing | it",
     `<status> = [show] [the] [system] status | how are you | how are things | what is going on | help | help me | what can you do`,
     `<lists> = [(list | show) [me]] [<the>] (devices | printers | machines | jobs | print queue | prints | parts) | which printers are online | what is in the queue | what is printing | what can you make`,
-    `<wish> = (pause | resume | continue | cancel) [<what>] [${on}]`,
-    `<bed> = [the] (bed | plate) is (clear | cleared | empty) | bed cleared [${on}] | [i] [have] cleared the bed [${on}]${printers.size === 0 ? "" : " | [the] bed of [printer] <printer> is (clear | cleared | empty)"}`,
+    `<wish> = (pause | resume | continue | cancel) [<what>] ${on}`,
+    `<bed> = [the] (bed | plate) is (clear | cleared | empty) | bed cleared ${on} | [i] [have] cleared the bed ${on}${printers.size === 0 ? "" : " | [the] bed of [printer] <printer> is (clear | cleared | empty)"}`,
     `<halt> = ${LOCAL_PHRASES.join(" | ")}${printers.size === 0 ? "" : " | stop [the] printer <printer>"}`,
     `<amount> = ${AMOUNTS.join(" | ")}`,
     "<size> = <amount> by <amount> [by <amount>] [millimeters]",
     "<make> = (make | create | design) (a | the) ((box | tray | plate | bracket | hook | spacer | washer | knob) [<size>] [with [a] lid] | (washer | spacer) for m (three | four | five | six | eight))",
     ...(files.size === 0
-      ? ["<print> = <nothing>"]
-      : [`<print> = print [the file] <file> [${on}]`, `<file> = ${alternatives(files)}`]),
+      ? []
+      : [`<print> = print [the file] <file> ${on}`, `<file> = ${alternatives(files)}`]),
     ...(printers.size === 0 ? [] : [`<printer> = ${alternatives(printers)}`]),
     `<confirm> = confirm (${CONFIRM_WORDS.join(" | ")})`,
     "<order> = <status> | <lists> | <act>",
-    "<act> = <wish> | <bed> | <halt> | <make> | <print>",
+    `<act> = <wish> | <bed> | <halt> | <make>${files.size === 0 ? "" : " | <print>"}`,
     "<before> = /0.9/ <NULL> | /0.001/ please | /0.001/ gantry | /0.001/ hey gantry | /0.001/ could you | /0.001/ can you",
     "<after> = /0.9/ <NULL> | /0.001/ please",
     "<other> = what | what is | what are | how | when | why | who | where | tell me",
@@ -101,7 +101,6 @@ function build(
     `grammar ${name};`,
     `public <top> = ${top} | <junk>;`,
     ...rules.map((rule) => `${rule};`),
-    "<nothing> = <VOID>;",
     "<junk> = <phone> <phone> <phone>+;",
     `<phone> = ${junk};`, // GR1
     "",
