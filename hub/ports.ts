@@ -16,6 +16,12 @@ import type {
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { FarmWish } from "@gantry/shared/contract/schemas/farm.ts";
 import type { GcodeFacts } from "@gantry/shared/contract/rows.ts";
+import type {
+  SpeakRequest,
+  SpokenAudio,
+  TranscribeRequest,
+  Transcript,
+} from "@gantry/shared/contract/speech.ts";
 import type { SessionStamp } from "@gantry/shared/contract/sessions.ts";
 import type { Place } from "./asking/waiting.ts";
 import type {
@@ -99,6 +105,12 @@ export interface PrintUpload {
   readonly isKept?: true;
   /** Where `printer` is `any`: what it needs, and for which printers it was read. */
   readonly farm?: FarmWish & { readonly dialect: "marlin" | "klipper" };
+}
+
+/** Hearing and speaking, by whichever machine offers it. Throws no_speech while none does. */
+export interface Speech {
+  transcribe(request: TranscribeRequest, signal: AbortSignal): Promise<Transcript>;
+  speak(request: SpeakRequest, signal: AbortSignal): Promise<SpokenAudio>;
 }
 
 /** Blobs by sha256. A blob is on disk, fsynced, with its directory, before `put` resolves. */

@@ -5,8 +5,14 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CompletionRequest } from "@gantry/shared/contract/completions.ts";
 import type { ResponseCommand, ResponseRow } from "@gantry/shared/contract/responses.ts";
+import type {
+  SpeakRequest,
+  SpokenAudio,
+  TranscribeRequest,
+  Transcript,
+} from "@gantry/shared/contract/speech.ts";
 import { plainMessages } from "../asking/tool-prompt.ts";
-import type { DeskCallOptions, DeskRequest } from "../ports.ts";
+import type { DeskCallOptions, DeskRequest, Speech } from "../ports.ts";
 import { act } from "../hub.ts";
 import { responseOf } from "../ledger/domains/responses.ts";
 import { actorOf, byOf, type DeskParts, paramOf } from "./context.ts";
@@ -76,4 +82,25 @@ export async function responseDropped(
 ): Promise<unknown> {
   const id = paramOf(request, "id");
   return act(hub, { type: "responseDropped", id }, byOf(request), signal);
+}
+
+export async function transcribed(
+  parts: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<Transcript> {
+  return speechOf(parts).transcribe(request.body as TranscribeRequest, signal); // as the door reads it
+}
+
+export async function spoken(
+  parts: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<SpokenAudio> {
+  return speechOf(parts).speak(request.body as SpeakRequest, signal); // as the door reads it
+}
+
+function speechOf({ speech }: DeskParts): Speech {
+  if (speech !== undefined) return speech;
+  throw new GantryError("no_speech", "No machine of this house offers speech");
 }

@@ -78,6 +78,8 @@ export interface DeskParts {
   readonly hub: Hub;
   readonly ask: Ask;
   readonly models: Models;
+  /** Left out: no machine hears or speaks. */
+  readonly speech?: Speech;
   readonly calls: Calls;
   readonly stop: PressStop;
   /** Left out: no agents work, and tools are not offered. */

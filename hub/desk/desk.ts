@@ -57,6 +57,8 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   response: clients.response,
   responseItems: clients.response,
   responseDropped: clients.responseDropped,
+  transcribed: clients.transcribed,
+  spoken: clients.spoken,
   devices: making.devices,
   device: making.device,
   bedCleared: making.bedCleared,

@@ -149,6 +149,13 @@ export const ERRORS = {
     "No local model is configured",
     "Run: npx gantry models pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF/qwen2.5-0.5b-instruct-q4_k_m.gguf",
   ),
+  no_speech: kind(
+    503,
+    69,
+    false,
+    "No machine offers speech",
+    "Run on a machine with a microphone or a speech service: gantry voice",
+  ),
   model_failed: kind(502, 69, true, "The model failed", "Try again; see the node's log."),
   model_invalid: kind(422, 65, false, "This is not a usable model file", "Pull it again."),
   out_of_memory: kind(507, 69, true, "The model needs more memory", "Choose a smaller model."),

@@ -67,6 +67,11 @@ export const BREAKER: BreakerPolicy = {
 };
 
 export const TIMEOUT = {
+  /** One look around for devices. */
+  discoverMs: 15 * second,
+  /** For one machine to say how its printers are; the others do not wait for it. */
+  fleetMachineMs: 5 * second,
+  pictureMs: 5 * second,
   firstTokenMs: 30 * second,
   answerMs: 5 * minute,
   fabricationCommandMs: minute,
@@ -77,15 +82,15 @@ export const TIMEOUT = {
   proposeMs: 10 * second,
   /** For the log to say that a read sees everything; an election takes less. */
   readConfirmMs: second,
+  /** For another MCP server to answer a greeting or say what it offers. */
+  mcpConnectMs: 15 * second,
+  /** For a tool of it. */
+  mcpCallMs: minute,
   heartbeatMs: second,
   leaseMs: 5 * second,
   nodeRemovedMs: 72 * hour,
   /** How long a node that flaps is held in `suspect`, the first time; doubled each time after. */
   nodeHoldFirstMs: 30 * second,
-  /** For another MCP server to answer a greeting or say what it offers. */
-  mcpConnectMs: 15 * second,
-  /** For a tool of it. */
-  mcpCallMs: minute,
   nodeHoldMaxMs: 15 * minute,
   /** Losses of a node this close together are one flapping. */
   nodeFlapWindowMs: 5 * minute,
@@ -135,6 +140,8 @@ export const LIFE = {
   /** What somebody said in passing; what was said to be remembered stays. */
   memoryMs: 365 * 24 * hour,
   idempotencyMs: 24 * hour,
+  /** An event stream that carries nothing; its reader comes back with the last id it has. */
+  streamIdleMs: hour,
   /** A client session without a request. */
   clientSessionMs: 10 * minute,
   lockMs: 30 * second,
@@ -222,6 +229,12 @@ export const LIMIT = {
   farmLabels: { max: 32, whenFull: "400 bad_request" },
   /** Waiting prints that the farm's board tells the reasons of. */
   farmBoard: { max: 500, whenFull: "those that come later are counted, not listed" },
+  /** That one look around may find. */
+  foundDevices: { max: 200, whenFull: "further ones are left out" },
+  /** Looks at all printers that are kept: a week of one every 4 h. */
+  fleetChecks: { max: 42, whenFull: "the oldest is dropped" },
+  /** Of a camera, one picture. */
+  pictureBytes: { max: 2_097_152, whenFull: "413 too_large" },
   webhooks: { max: 200, whenFull: "429 busy" },
   /** Of one webhook. */
   deadLetters: { max: 200, whenFull: "the oldest dead letter is dropped" },
@@ -272,6 +285,8 @@ export const LIMIT = {
   runs: { max: 100_000, whenFull: "429 busy: so many are not over" },
   runStarts: { max: 10_000, whenFull: "413 too_large: send the rest in another request" },
   runInputBytes: { max: 65_536, whenFull: "413 too_large" },
+  /** Nodes that one step of a run begins, as its timeline tells them. */
+  timelineItems: { max: 200, whenFull: "the rest is in the timeline by its end alone" },
   runDepth: { max: 8, whenFull: "the subworkflow's node fails with spawn_limit" },
   /** Of one run, those of its children too. */
   runSpawns: { max: 1_000, whenFull: "the subworkflow's node fails with spawn_limit" },
@@ -296,6 +311,8 @@ export const LIMIT = {
     whenFull: "the oldest are dropped: 410 gone, the runs stay in lists and sums",
   },
   runCache: { max: 1_000, whenFull: "the oldest output of a pure node is forgotten" },
+  /** Agents of one run at a time, unless its workflow says another number. */
+  runAgents: { max: 10, whenFull: "the next one begins when one has ended" },
   runCalls: { max: 256, whenFull: "HTTP and agent nodes wait for one to end" },
   /** Of a document that is written, and of the Markdown that one is read from. */
   documentBlocks: { max: 10_000, whenFull: "413 too_large" },
@@ -349,6 +366,8 @@ export const LIMIT = {
   mcpSessions: { max: 200, whenFull: "the session used longest ago is closed" },
   /** Of one session, for streams that broke. */
   mcpEvents: { max: 1_000, whenFull: "the oldest is dropped; a stream resumes after what is left" },
+  /** Of one answer or stream of another MCP server. */
+  mcpStreamBytes: { max: 16_777_216, whenFull: "the stream is broken off, and begun anew" },
   mcpSubscriptions: { max: 200, whenFull: "the request is refused" },
   mcpServers: { max: 16, whenFull: "bad_config" },
   /** Of one server; and characters of one description with its schemas. */
@@ -366,8 +385,6 @@ export const LIMIT = {
   /** The most that an asker gets; the model's context and answerMs bound it as well. */
   answerTokensAsked: { max: 32_768, whenFull: "finish_reason is length" },
   /** Of one request (`n`). */
-  /** Of one answer or stream of another MCP server. */
-  mcpStreamBytes: { max: 16_777_216, whenFull: "the stream is broken off, and begun anew" },
   choices: { max: 16, whenFull: "400 bad_request" },
   /** Answers of models under way for one token, by one door: x-ratelimit-limit-requests. */
   modelCalls: { max: 256, whenFull: "429 busy" },
@@ -379,8 +396,8 @@ export const LIMIT = {
   responseBytes: { max: 524_288, whenFull: "413 too_large: send store: false" },
   /** Responses behind a previous_response_id. */
   responseChain: { max: 100, whenFull: "400 bad_request" },
-  /** Of one recording or spoken text. */
-  audioBytes: { max: 26_214_400, whenFull: "413 too_large" },
+  /** Of one recording; as text it still fits a frame between hubs and to an agent. */
+  audioBytes: { max: 3_000_000, whenFull: "413 too_large" },
 } as const;
 
 export type LimitName = keyof typeof LIMIT;

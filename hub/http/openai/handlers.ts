@@ -13,6 +13,7 @@ import {
   ollamaTags,
 } from "../ollama/models.ts";
 import { errorResponse } from "../problem.ts";
+import { spoken, transcribed } from "./audio.ts";
 import { chatCompletions } from "./chat.ts";
 import { completions } from "./completions.ts";
 import { embeddings } from "./embeddings.ts";
@@ -34,6 +35,8 @@ export function clientHandlers(deps: DoorDeps): Partial<Record<RouteName, Handle
     response: response(deps),
     responseItems: responseItems(deps),
     responseDropped: responseDropped(deps),
+    transcribed: counted(transcribed(door)),
+    spoken: counted(spoken(door)),
     messageMade: counted(messages(door)),
     tokensCounted: counted(countTokens(door)),
     ollamaTags: ollamaTags(deps),
