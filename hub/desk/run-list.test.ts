@@ -89,6 +89,8 @@ function all(ask: (query: object) => Asked, query: object): readonly string[] {
   }
 }
 
+const iso = (ms: number): string => new Date(ms).toISOString();
+
 describe("lists of runs", () => {
   const small = makeLedgerRig();
   const large = makeLedgerRig();
@@ -120,6 +122,39 @@ describe("lists of runs", () => {
     // Each probe of a binary search is two reads; 20,000 needs six more of them than 300, in three searches.
     expect(many.gets).toBeLessThanOrEqual(few.gets + 60);
     expect(many.gets).toBeLessThan(600);
+  });
+
+  it("[M55] that ended in the last day, or in any time, are those a scan gives, the last end first", () => {
+    const rig = makeLedgerRig();
+    const ended: { readonly id: string; readonly atMs: number }[] = [];
+    rig.act(kept(call, { name: "alpha" }));
+    for (let n = 0; n < 60; n += 1) {
+      const id = `run_${n}`;
+      const beginMs = START_MS + n * 1_000;
+      const atMs = START_MS + 100_000 + n * 3_600_000; // an hour apart, far from where it began
+      applyEntry(rig.ledger, [command(started({ run: id, workflow: "alpha" }), { atMs: beginMs })]);
+      ended.push({ id, atMs });
+    }
+    for (const { id, atMs } of ended)
+      applyEntry(rig.ledger, [
+        command({ type: "runsAdvanced", facts: [[id, "done", "call", 1, 1]] }, { atMs }),
+      ]);
+    applyEntry(rig.ledger, [command(started({ run: "run_live", workflow: "alpha" }))]);
+    const lastMs = ended.at(-1)?.atMs ?? 0;
+    const ask = asker(rig);
+    const scan = (fromMs: number, toMs: number): string[] =>
+      ended
+        .filter(({ atMs }) => atMs >= fromMs && atMs < toMs)
+        .map(({ id }) => id)
+        .toReversed();
+    const dayAgo = lastMs - 86_400_000;
+    expect(all(ask, { endedFrom: iso(dayAgo), limit: 7 })).toEqual(scan(dayAgo, Infinity));
+    expect(scan(dayAgo, Infinity)).toHaveLength(25);
+    expect(all(ask, { endedFrom: iso(dayAgo), endedTo: iso(lastMs), limit: 7 })).toEqual(
+      scan(dayAgo, lastMs),
+    );
+    expect(all(ask, { endedTo: iso(dayAgo), state: "done" })).toEqual(scan(0, dayAgo));
+    expect(all(ask, { endedFrom: iso(lastMs), workflow: "beta" })).toEqual([]);
   });
 
   it("[M48] [M52] [M53] [M77] any filter gives what a scan gives, page by page", () => {

@@ -1,6 +1,7 @@
 // Lists of runs, by the numbers that the ledger keeps for them (ledger/domains/run-index.ts).
 //
-//   failed, cancelled, or words      the list of ends that is shortest, the last end first
+//   failed, cancelled, words, or
+//   a time of ends                   the list of ends that is shortest, the last end first
 //   a state that is not over         the live runs, the last start first
 //   anything else                    the list of starts that is shortest, the last start first
 //
@@ -33,6 +34,8 @@ export interface RunsQuery {
   readonly by?: string;
   readonly from?: string;
   readonly to?: string;
+  readonly endedFrom?: string;
+  readonly endedTo?: string;
   readonly text?: string;
   readonly sort?: "time" | "cost";
   readonly parent?: string;
@@ -49,6 +52,8 @@ interface Wanted {
   readonly by: string | undefined;
   readonly fromMs: number;
   readonly toMs: number;
+  readonly endedFromMs: number;
+  readonly endedToMs: number;
   readonly words: readonly string[];
 }
 
@@ -70,7 +75,8 @@ export function runs({ hub }: DeskParts, request: DeskRequest): unknown {
   return { runs: entries.map(show), ...(next === undefined ? {} : { next: String(next) }) };
 }
 
-function readWanted({ state, workflow, by, from, to, text }: RunsQuery): Wanted {
+function readWanted(query: RunsQuery): Wanted {
+  const { state, workflow, by, from, to, endedFrom, endedTo, text } = query;
   const words = text === undefined ? [] : [...new Set(searchWords(text))];
   if (text !== undefined && words.length === 0)
     throw new GantryError("bad_request", "text: there is no word in it");
@@ -80,6 +86,8 @@ function readWanted({ state, workflow, by, from, to, text }: RunsQuery): Wanted 
     by,
     fromMs: from === undefined ? -Infinity : Date.parse(from),
     toMs: to === undefined ? Infinity : Date.parse(to),
+    endedFromMs: endedFrom === undefined ? -Infinity : Date.parse(endedFrom),
+    endedToMs: endedTo === undefined ? Infinity : Date.parse(endedTo),
     words,
   };
 }
@@ -101,8 +109,11 @@ interface Page {
 const isListed = (state: string | undefined): boolean =>
   state === "failed" || state === "cancelled";
 
+const isByEnd = ({ endedFromMs, endedToMs }: Wanted): boolean =>
+  endedFromMs > -Infinity || endedToMs < Infinity;
+
 function pageFor(rows: Rows, wanted: Wanted, after: number, limit: number): Page {
-  if (isListed(wanted.state) || wanted.words.length > 0)
+  if (isListed(wanted.state) || wanted.words.length > 0 || isByEnd(wanted))
     return endedPage(rows, wanted, after, limit);
   if (wanted.state !== undefined && wanted.state !== "done")
     return livePage(rows, wanted, after, limit);
@@ -154,7 +165,10 @@ function endedPage(rows: Rows, wanted: Wanted, after: number, limit: number): Pa
     if (workflow !== undefined) lists.push(`runs/${state}/of/${workflow}`);
     if (by !== undefined) lists.push(`runs/${state}/by/${by}`);
   }
-  const numbers = numbersIn(rows, shortest(rows, lists));
+  const numbers =
+    lists.length === 0
+      ? everyPlace(rows.get("count", "runs/ended") ?? 0)
+      : numbersIn(rows, shortest(rows, lists));
   let isPast = false; // what ended before `from` began before it, and so did all that ended earlier
   const page = walk(
     numbers,
@@ -164,7 +178,8 @@ function endedPage(rows: Rows, wanted: Wanted, after: number, limit: number): Pa
     (ended) => {
       const line = endedLine(rows, ended);
       if (line === undefined) return undefined;
-      isPast = line.endedMs < wanted.fromMs;
+      isPast = line.endedMs < Math.max(wanted.fromMs, wanted.endedFromMs);
+      if (line.parent !== undefined) return undefined; // RX2
       const entry: Entry = { kind: "over", line };
       return isLike(entry, wanted) ? entry : undefined;
     },
@@ -248,10 +263,14 @@ function isLike(entry: Entry, wanted: Wanted): boolean {
   if (wanted.workflow !== undefined && workflow !== wanted.workflow) return false;
   if (wanted.by !== undefined && by !== wanted.by) return false;
   if (createdAtMs < wanted.fromMs || createdAtMs >= wanted.toMs) return false;
+  if (isByEnd(wanted) && !endedIn(entry, wanted)) return false;
   if (wanted.words.length === 0) return true;
   const words = entry.kind === "over" ? (entry.line.words ?? []) : [];
   return wanted.words.every((word) => words.includes(word));
 }
+
+const endedIn = (entry: Entry, { endedFromMs, endedToMs }: Wanted): boolean =>
+  entry.kind === "over" && entry.line.endedMs >= endedFromMs && entry.line.endedMs < endedToMs;
 
 const everyPlace = (count: number): Numbers => ({ count, at: (place) => place });
 

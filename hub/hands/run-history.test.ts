@@ -166,6 +166,20 @@ describe("ended runs", () => {
     expect((await scene.get("run_7")).result).toBe("again bracket 7");
   });
 
+  it("[M11] are told of when they leave, and are read from the archive that the event names", async () => {
+    const scene = makeScene();
+    scene.end("run_1", "kept");
+    scene.end("run_2");
+    scene.clock.stall(LIFE.runHotMs);
+    expect(await scene.history.packDue(signal)).toBe(2);
+    const told = scene.rig.events.filter(({ type }) => type === "run.archived");
+    expect(told.map(({ data }) => data)).toMatchObject([{ runs: ["run_1", "run_2"] }]);
+    const { sha256: name } = told[0]?.data as { sha256: string };
+    expect(scene.blobs.has(name)).toBe(true);
+    expect((await scene.get("run_1")).result).toContain("kept");
+    expect(scene.rig.rows.get("run", "run_1")).toBeUndefined();
+  });
+
   it("[M2] leave early for want of room, the oldest first; what was dropped says so, and stays in lists and sums", async () => {
     const scene = makeScene({ rowBytes: 20_000, packBytes: 0 });
     for (let n = 0; n < 40; n += 1) scene.end(`run_${n}`);

@@ -8,10 +8,13 @@
 // RH1. Nothing is remembered but what is under way now. A new leader reads the same rows and finds the
 //      same duties; what the old one had under way is done again with the same idempotency key.
 // RH3. What is owed no more is stopped, wherever it is.
+// RH6. A run has so many dispatches under way as its workflow lets it, and ten agents where that says
+//      nothing. The rest is owed, and begins at the look after one of them has ended.
 // RH5. A place of a run that is owed since before this reign may have a job that has ended.
 // RH4. A replay never reaches the world: every branch here that does comes after the one for replays.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { planOf } from "../ledger/domains/plans.ts";
 import { timeIsUpMs } from "../ledger/domains/run-budget.ts";
@@ -50,6 +53,8 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   const flights = new Map<string, Map<string, Under>>();
   /** Not looked at yet in this reign (RH5). */
   const unread = new Set<string>();
+  /** With places that this reign has not begun yet (RH6), and one before may have. */
+  const heldBack = new Set<string>();
   const heap = makeDueHeap();
   const timers = new Map<string, Map<string, number>>();
   let wakeUp = new AbortController();
@@ -86,7 +91,8 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     const isNew = !unread.delete(id);
     looks += 1;
     looked = flights.get(id);
-    if (row !== undefined) lookAt(row, isNew);
+    if (row === undefined) heldBack.delete(id);
+    else lookAt(row, isNew);
     const mine = flights.get(id);
     if (mine === undefined) {
       if (row === undefined) setTimers(id, undefined, false);
@@ -104,6 +110,7 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   function lookAt(row: RunRow, isNew: boolean): void {
     const isReplay = row.replayOf !== undefined;
     let due: Map<string, number> | undefined;
+    const waiting: Waiting[] = [];
     for (const effect of owed(planOf(rows, row.state.graph), row.state, isUnderWay)) {
       if (effect.kind === "timer") {
         // Of a replay, how people or silence decided is told with the ticket.
@@ -114,14 +121,41 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       }
       const key = keyOf(effect);
       const attempt = "attempt" in effect ? effect.attempt : 0;
-      if (!isUnderWay(key, attempt)) begin(row, effect, key, attempt, isNew);
+      if (isUnderWay(key, attempt)) continue;
+      if (effect.kind === "dispatch" && !isReplay) waiting.push([effect, key, attempt]);
+      else begin(row, effect, key, attempt, isNew);
     }
+    beginSome(row, waiting, isNew);
     const overMs = isReplay || row.state.state === "undoing" ? undefined : timeIsUpMs(row);
     if (overMs !== undefined) {
       due ??= new Map();
       due.set("", overMs); // of no place: the run's own
     }
     setTimers(row.id, due, isReplay);
+  }
+
+  /** RH6. What is owed and under way was marked by the look that found these. */
+  function beginSome(row: RunRow, waiting: readonly Waiting[], isNew: boolean): void {
+    if (waiting.length === 0) return;
+    const { maxParallel } = planOf(rows, row.state.graph).graph;
+    let [all, agents] = [maxParallel ?? Infinity, maxParallel ?? LIMIT.runAgents.max];
+    for (const under of flights.get(row.id)?.values() ?? []) {
+      if (under.look !== looks || under.type === undefined) continue;
+      all -= 1;
+      if (under.type === "agent") agents -= 1;
+    }
+    const isEarly = isNew || heldBack.has(row.id); // RH5
+    heldBack.delete(row.id);
+    for (const [effect, key, attempt] of waiting) {
+      const isAgent = effect.node.type === "agent";
+      if (!effect.isUndo && (all <= 0 || (isAgent && agents <= 0))) {
+        if (isEarly) heldBack.add(row.id);
+        continue;
+      }
+      all -= 1;
+      if (isAgent) agents -= 1;
+      begin(row, effect, key, attempt, isEarly);
+    }
   }
 
   function setTimers(id: string, due: Map<string, number> | undefined, isReplay: boolean): void {
@@ -160,10 +194,12 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     if (before !== undefined) end(before.flight, UNWANTED); // an attempt of before
     if (effect.kind === "dispatch" && row.replayOf === undefined) {
       const flight = works?.begin(row, effect, isNew);
-      if (flight !== undefined) return void mine.set(key, { attempt, flight, look: looks });
+      const type = effect.node.type;
+      if (flight !== undefined) return void mine.set(key, { attempt, flight, look: looks, type });
     }
     const stop = new AbortController();
-    mine.set(key, { attempt, flight: stop, look: looks });
+    const type = effect.kind === "dispatch" ? effect.node.type : undefined;
+    mine.set(key, { attempt, flight: stop, look: looks, type });
     if (effect.kind === "continue") return outbox.push([row.id, "on"]);
     if (effect.kind !== "dispatch" && row.replayOf === undefined) return undefined; // rows are enough
     if (row.replayOf !== undefined) {
@@ -239,12 +275,20 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
   return { run };
 }
 
+type Waiting = readonly [
+  effect: Extract<Effect, { kind: "dispatch" }>,
+  key: string,
+  attempt: number,
+];
+
 type Flight = AbortController | Outing;
 
 /** Something that is under way or told. */
 interface Under {
   readonly attempt: number;
   readonly flight: Flight;
+  /** Of a dispatch. */
+  readonly type: string | undefined;
   /** The last look that wanted it. */
   look: number;
 }

@@ -37,6 +37,7 @@ export const EVENT_TYPES = [
   "run.changed",
   "run.node",
   "run.patched",
+  "run.archived",
   "approval.changed",
   "artifact.kept",
   "agent.changed",

@@ -80,6 +80,8 @@ export interface TimelineRow {
   readonly atMs: number;
   readonly by: string;
   readonly items: readonly TimelineItem[];
+  /** Patches that the graph had; left out: none. */
+  readonly revision?: number;
 }
 
 export interface TimelineItem {

@@ -261,6 +261,8 @@ export interface Graph {
   readonly inputs?: Readonly<Record<string, InputRule>> | undefined;
   /** Of each run; a start may narrow it. Of a body it means nothing. */
   readonly budget?: RunBudget | undefined;
+  /** Calls, turns, jobs and documents of a run at a time; left out: as many as may, agents ten. */
+  readonly maxParallel?: number | undefined;
   readonly nodes: Readonly<Record<string, WorkflowNode>>;
   readonly edges: readonly Edge[];
   /** What the graph gives; left out: an object with the output of each node that no edge leaves. */
@@ -309,6 +311,7 @@ export const graphSchema: z.ZodType<Graph> = z.lazy(() =>
   z.strictObject({
     inputs: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,63}$/), inputSchema).optional(),
     budget: runBudgetSchema.optional(),
+    maxParallel: z.int().min(1).max(1_000).optional(),
     nodes: z.record(nodeIdSchema, nodeSchema),
     edges: z.array(edgeSchema).max(100_000).default([]),
     output: z.json().optional(),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { LIFE, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { type Clock, systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope, type Scope } from "@gantry/shared/flow/scope.ts";
@@ -63,6 +63,32 @@ describe("a reader of the feed", () => {
     await eventually(() => feed.position === 1);
     beat();
     expect(await second).toBe("id: 1\n: ping\n\n");
+  });
+
+  it("[M14] ends after an hour in which it carried nothing, with the id from which its reader goes on; what was told since is then there", async () => {
+    const desk = makeFakeDesk();
+    const { clock, beat } = makeBeats();
+    await using scope = makeScope(() => undefined);
+    const feed = makeFeed(desk, clock, scope, () => undefined);
+    const next = await readerOf(feed, scope);
+    await next();
+    desk.emit({ type: "flag.changed", subject: "door", data: {} });
+    expect(await next()).toContain("flag.changed");
+    const beats = LIFE.streamIdleMs / TIMEOUT.sseHeartbeatMs;
+    for (let at = 1; at < beats; at += 1) {
+      const piece = next();
+      beat();
+      expect(await piece).toBe(": ping\n\n");
+    }
+    const last = next();
+    beat();
+    expect(await last).toBe("id: 1\n: idle\n\n");
+    expect(await next()).toBeUndefined();
+    desk.emit({ type: "flag.changed", subject: "lamp", data: {} });
+    await eventually(() => feed.position === 2);
+    const again = await readerOf(feed, scope, { since: 1 });
+    await again();
+    expect(await again()).toContain("lamp");
   });
 
   it("ends when its token no longer holds at a beat", async () => {

@@ -7,9 +7,12 @@
 //      with the positions it missed and the address to read them at, then goes on. Where the ring has
 //      nothing to go on from (a lapse), the log is asked first. A reader of one thing is never told of
 //      a gap that the log can fill: its pages are few.
+// RD4. A stream that has carried nothing for LIFE.streamIdleMs ends; the log stays, and whoever comes
+//      back with the last id goes on from there.
 // RD3. A token that no longer holds ends the stream: looked at on each token change and each beat.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { LIFE, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { problemOf } from "../problem.ts";
@@ -70,6 +73,7 @@ export function makeReader(options: ReaderOptions): Reader {
   let beats = feed.beats;
   let tokenChanges = feed.tokenChanges;
   let isGreeted = false;
+  let idleBeats = 0;
 
   function startOf(id: number): Phase {
     const seq = ring.seqAfter(id);
@@ -189,7 +193,12 @@ export function makeReader(options: ReaderOptions): Reader {
     }
     const text = phase.kind === "live" ? takeLive(phase.seq) : await takeHistory();
     const all = text + takeSoft();
-    return all === "" && isBeat ? ping() : all;
+    if (all !== "") idleBeats = 0;
+    if (all !== "" || !isBeat) return all;
+    idleBeats += 1;
+    if (idleBeats * TIMEOUT.sseHeartbeatMs < LIFE.streamIdleMs) return ping();
+    phase = { kind: "ended" }; // RD4
+    return `id: ${sentId}\n: idle\n\n`;
   }
 
   return async () => {

@@ -13,7 +13,8 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { CommandOf } from "@gantry/shared/contract/commands.ts";
 import type { PackedRun } from "@gantry/shared/contract/run-commands.ts";
 import type { RunLineRow } from "@gantry/shared/contract/run-rows.ts";
-import { appendOrder, type Context, rowOf } from "../context.ts";
+import { OF_RESULTS } from "../run-row.ts";
+import { allRead, appendOrder, type Context, rowOf } from "../context.ts";
 
 const PACKS = "runPacks";
 export const PACKS_DROPPED = "runPacks/dropped";
@@ -42,6 +43,11 @@ export function runsPacked(context: Context, command: CommandOf<"runsPacked">): 
     forget(context, line, command.runs[place]?.recorded ?? []);
     rows.cool("runLine", line.id, { ...line, pack: { number, place } });
   }
+  if (allRead(context, OF_RESULTS))
+    context.emit("run.archived", `pack/${number}`, {
+      sha256,
+      runs: packed.flatMap((line) => (line === undefined ? [] : [line.id])),
+    });
   context.audit("runs.packed", sha256, { runs: kept, sizeBytes });
   return { packed: kept, pack: number };
 }

@@ -188,7 +188,7 @@ export function makeTurn(context: Context): Turn {
     const mayClose = isAbout && !isEmpty(row.tickets);
     if (owesTickets || mayClose) next = syncTickets(context, next, planOf(rows, state.graph));
     next = stopChildren(next, effects, item);
-    if (next.fidelity === "full") next = tell(next, item, isOver);
+    if (next.fidelity === "full") next = tell(next, item, isOver, effects);
     if (isOver) endRun(next);
     else rows.put("run", next.id, next);
     const before = row.state;
@@ -198,13 +198,22 @@ export function makeTurn(context: Context): Turn {
     for (const effect of effects) if (effect.kind === "child") startChild(next.id, effect);
   }
 
-  function tell(row: RunRow, item: TimelineItem, isOver: boolean): RunRow {
-    const items = isOver ? [item, { what: row.state.state }] : [item];
+  function tell(
+    row: RunRow,
+    item: TimelineItem,
+    isOver: boolean,
+    effects: readonly Effect[],
+  ): RunRow {
+    const isNow = allRead(context, OF_RESULTS);
+    const begun = isNow && item.what !== "resumed" ? begunIn(effects) : [];
+    const items = [item, ...begun, ...(isOver ? [{ what: row.state.state }] : [])];
+    const { revision } = row.state;
     rows.cool("timeline", `${row.id}/${row.entries}`, {
       position: context.position,
       atMs: nowMs,
       by: command.actor,
       items,
+      ...(isNow && revision > 0 ? { revision } : {}),
     });
     if (item.place !== undefined) context.emit("run.node", row.id, { run: row.id, ...item });
     return { ...row, entries: row.entries + 1 };
@@ -352,6 +361,18 @@ const NONE: readonly Effect[] = [];
 /** Nodes that undo are not counted (RB2). */
 const isTask = (effect: Effect): boolean =>
   effect.kind === "child" || (effect.kind === "dispatch" && !effect.isUndo);
+/** What is handed out now; beyond LIMIT.timelineItems of one step, the rest is known by its end alone. */
+function begunIn(effects: readonly Effect[]): TimelineItem[] {
+  const begun: TimelineItem[] = [];
+  for (const effect of effects) {
+    if (begun.length >= LIMIT.timelineItems.max) break;
+    if (effect.kind === "dispatch" || effect.kind === "child")
+      begun.push({ what: "begun", place: effect.place, attempt: effect.attempt });
+    else if (effect.kind === "ticket") begun.push({ what: "asked", place: effect.place });
+  }
+  return begun;
+}
+
 const isOfTickets = ({ kind }: Effect): boolean => kind === "ticket" || kind === "stop";
 
 function isEmpty(record: Readonly<Record<string, unknown>>): boolean {

@@ -162,6 +162,8 @@ async function list(context: Context, client: Client): Promise<void> {
   const workflow = textOption(options, "workflow");
   const after = textOption(options, "after");
   const by = textOption(options, "by");
+  const endedFrom = timeOption(context, "ended-from");
+  const endedTo = timeOption(context, "ended-to");
   const from = timeOption(context, "from");
   const to = timeOption(context, "to");
   const text = textOption(options, "text");
@@ -173,6 +175,8 @@ async function list(context: Context, client: Client): Promise<void> {
       ...(workflow === undefined ? {} : { workflow }),
       ...(by === undefined ? {} : { by }),
       ...(from === undefined ? {} : { from }),
+      ...(endedFrom === undefined ? {} : { endedFrom }),
+      ...(endedTo === undefined ? {} : { endedTo }),
       ...(to === undefined ? {} : { to }),
       ...(text === undefined ? {} : { text }),
       ...(sort === undefined ? {} : { sort: oneOf(context, sort, ["time", "cost"] as const) }),
@@ -187,7 +191,10 @@ async function list(context: Context, client: Client): Promise<void> {
 }
 
 /** A day is its beginning in UTC. */
-function timeOption(context: Context, name: "from" | "to"): string | undefined {
+function timeOption(
+  context: Context,
+  name: "from" | "to" | "ended-from" | "ended-to",
+): string | undefined {
   const given = textOption(context.options, name);
   if (given === undefined) return undefined;
   const ms = Date.parse(given);

@@ -201,6 +201,9 @@ export const RUN_SCHEMAS = {
       /** Started at or after, and before. */
       from: z.iso.datetime({ offset: true }).optional(),
       to: z.iso.datetime({ offset: true }).optional(),
+      /** Ended at or after, and before: the last end first. */
+      endedFrom: z.iso.datetime({ offset: true }).optional(),
+      endedTo: z.iso.datetime({ offset: true }).optional(),
       /** Of runs that are over: all of these words are in name, inputs or fault. */
       text: z.string().max(200).optional(),
       /** `cost`: one page of those that are over, the dearest first, without a cursor. */
@@ -219,6 +222,8 @@ export const RUN_SCHEMAS = {
         position: z.number().int(),
         at: z.iso.datetime(),
         by: z.string(),
+        /** Patches that the graph had: this is what version BASE+N did. Left out: none. */
+        revision: z.number().int().optional(),
         items: z.array(
           z.object({
             what: z.string(),

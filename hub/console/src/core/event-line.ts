@@ -93,6 +93,7 @@ const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "run.changed": ["/api/runs?", "/api/runs/:id"],
   "run.node": ["/api/runs/:id"],
   "run.patched": ["/api/runs/:id"],
+  "run.archived": ["/api/runs?"],
   "approval.changed": ["/api/approvals"],
   "artifact.kept": ["/api/artifacts"],
   "stop.pressed": ["/api/devices", PRINTS],
