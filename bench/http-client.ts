@@ -16,6 +16,15 @@ export interface Streamed {
   readonly finishReason: string;
 }
 
+/** An answer of POST /api/chat, with what the model's process says of its own time. */
+export interface Chatted {
+  readonly firstTextMs: number;
+  readonly tookMs: number;
+  readonly modelFirstMs: number;
+  readonly modelMs: number;
+  readonly promptTokens: number;
+}
+
 export interface HttpClient extends Disposable {
   /** Throws unless the status is 200. A body makes it a POST. */
   json<T>(path: string, body?: unknown): Promise<TimedReply<T>>;
@@ -23,6 +32,8 @@ export interface HttpClient extends Disposable {
   text(path: string): Promise<string>;
   /** POST /v1/chat/completions, streamed to its end. */
   completion(body: Readonly<Record<string, unknown>>): Promise<Streamed>;
+  /** POST /api/chat, as Ollama's clients do. */
+  chat(body: Readonly<Record<string, unknown>>): Promise<Chatted>;
   /** The same, but the connection is cut at the first text; resolves with when that was. */
   abandon(body: Readonly<Record<string, unknown>>): Promise<{ readonly abandonedAtMs: number }>;
   /** GET of an event stream, until it is cut; `onText` gets each piece as it comes. */
@@ -80,6 +91,27 @@ export function makeHttpClient(url: string, token: string, connections: number):
     return { firstTextMs, tookMs, completionTokens, finishReason };
   }
 
+  async function chat(body: Readonly<Record<string, unknown>>): Promise<Chatted> {
+    const fromMs = performance.now();
+    const reply = await send("/api/chat", body, agent);
+    let firstTextMs = Number.NaN;
+    const text = await textOf(reply, (piece) => {
+      if (Number.isNaN(firstTextMs) && hasText(piece)) firstTextMs = performance.now() - fromMs;
+    });
+    const tookMs = performance.now() - fromMs;
+    if (reply.statusCode !== 200) throw new Error(`/api/chat: ${reply.statusCode} ${text}`);
+    const last = JSON.parse(text.trim().split("\n").at(-1) ?? "") as Record<string, number>;
+    const ms = (field: string): number => (last[field] ?? Number.NaN) / 1e6;
+    const modelFirstMs = ms("prompt_eval_duration");
+    return {
+      firstTextMs,
+      tookMs,
+      modelFirstMs,
+      modelMs: modelFirstMs + ms("eval_duration"),
+      promptTokens: last["prompt_eval_count"] ?? Number.NaN,
+    };
+  }
+
   async function abandon(
     body: Readonly<Record<string, unknown>>,
   ): Promise<{ readonly abandonedAtMs: number }> {
@@ -104,7 +136,7 @@ export function makeHttpClient(url: string, token: string, connections: number):
     agent.destroy();
     watching.destroy();
   }
-  return { json, text, completion, abandon, watch, [Symbol.dispose]: dispose };
+  return { json, text, completion, chat, abandon, watch, [Symbol.dispose]: dispose };
 }
 
 const streamedBody = (body: Readonly<Record<string, unknown>>): unknown => ({

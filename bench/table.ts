@@ -5,8 +5,15 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { type Figure, isMet, rounded } from "./measure.ts";
 import type { Results } from "./run.ts";
 
-const BEGIN = "<!-- bench:begin (written by bench/run.ts) -->";
-const END = "<!-- bench:end -->";
+export interface Block {
+  readonly begin: string;
+  readonly end: string;
+}
+
+const BENCH: Block = {
+  begin: "<!-- bench:begin (written by bench/run.ts) -->",
+  end: "<!-- bench:end -->",
+};
 const HEAD = ["what", "goal", "median", "p99", "floor", "ratio", "goal met"] as const;
 
 /** Aligned columns. */
@@ -26,12 +33,12 @@ export function textTable(figures: readonly Figure[]): string {
 }
 
 /** Fills the block between the markers; leaves a page without markers, or no page, alone. */
-export function writeBlock(path: string, results: Results): void {
+export function writeBlock(path: string, results: Results, block: Block = BENCH): void {
   if (!existsSync(path)) return;
   const page = readFileSync(path, "utf8");
-  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  const [begin, end] = [page.indexOf(block.begin), page.indexOf(block.end)];
   if (begin === -1 || end === -1) return;
-  const head = page.slice(0, begin + BEGIN.length);
+  const head = page.slice(0, begin + block.begin.length);
   writeFileSync(path, `${head}\n\n${markdown(results)}\n${page.slice(end)}`);
 }
 

@@ -63,7 +63,7 @@ async function measureRates(): Promise<readonly Figure[]> {
 }
 
 /** With as many answers at once as there are clients. */
-async function tokensPerS(client: HttpClient, clients: number): Promise<number> {
+export async function tokensPerS(client: HttpClient, clients: number): Promise<number> {
   const fromMs = performance.now();
   const answers = await manyTimes(clients, clients, () => client.completion(story(TOKENS_EACH)));
   const tookMs = performance.now() - fromMs;
@@ -75,7 +75,7 @@ async function tokensPerS(client: HttpClient, clients: number): Promise<number> 
   return (1_000 * tokens) / tookMs;
 }
 
-async function measureAbort(): Promise<readonly Figure[]> {
+export async function measureAbort(): Promise<readonly Figure[]> {
   await using appliance = await startWithModel(1);
   using client = makeHttpClient(appliance.url, appliance.token, 2);
   await untilOffered(client);
