@@ -17,8 +17,8 @@ import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import type { OpenAgentLink } from "./adapters/agent-link.ts";
 import { openBlobFiles } from "./adapters/blob-files.ts";
-import { openDataDir } from "./adapters/data-dir.ts";
 import { NO_PROVIDERS, readProviders } from "./adapters/provider-file.ts";
+import { openDataDir } from "./adapters/data-dir.ts";
 import { factsOf } from "./cluster/describe.ts";
 import { makeServing } from "./cluster/serving.ts";
 import { stepDown } from "./cluster/step-down.ts";
@@ -105,7 +105,7 @@ async function main(): Promise<void> {
     board,
     link: theLink,
     egressAllow: config.egressAllow,
-    exam,
+    knowledge: [...config.knowledgeFolders, join(paths.root, "knowledge")],
     mcpServers: readServers(config.mcpServers),
     providers:
       config.providers === undefined
@@ -119,6 +119,7 @@ async function main(): Promise<void> {
             },
             clock,
           ),
+    exam,
     signal: never,
   });
   const { handler } = hands;

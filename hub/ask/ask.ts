@@ -40,11 +40,20 @@ export interface Ask {
   readonly cache: Readonly<CacheCounts>;
 }
 
+export type Learning = Pick<
+  Extract<CommandBody, { type: "answerLearnt" }>,
+  "memories" | "cache" | "hit"
+>;
+
 export interface AskParts extends Omit<OwnTierParts, "cache"> {
   /** Tiers of other rooms, each by its place; one that is left out is passed over. */
   readonly tiers?: Partial<Record<TierStep, AnswerTier>>;
   /** What the memory adds to a question before a model gets it. */
   readonly recall?: Recall;
+  /** What else the entry of an answer says: what is remembered, what may be given again. */
+  readonly learn?: (turn: Turn, decision: Decision, latencyMs: number) => Learning;
+  /** The question is over, with this answer or without one. */
+  readonly onEnded?: (turn: Turn, decision: Decision | undefined) => void;
   /** Told of each answer once it is on record; never waited for. */
   readonly onAnswered?: (turn: Turn, decision: Decision, message: MessageRow) => void;
 }
@@ -123,18 +132,22 @@ export function makeAsk(parts: AskParts): Ask {
 
   async function answerOnce(plan: Plan, signal: AbortSignal): Promise<MessageRow> {
     const { question, startMs } = plan;
+    let turn: Turn | undefined;
+    let given: Decision | undefined;
     try {
       if (await confirmedByWord(question)) return closedAnswer(question.id);
       await turnInConversation(plan, signal);
-      const turn = makeTurn(hub, models, plan, parts.recall);
+      turn = makeTurn(hub, models, plan, parts.recall);
       const answered = await decide(turn, signal);
-      const message = await record(plan, answered);
+      const message = await record(turn, answered);
+      given = answered.decision;
       parts.onAnswered?.(turn, answered.decision, message);
       return message;
     } catch (error) {
       await recordFailure(question, error);
       throw error;
     } finally {
+      if (turn !== undefined) parts.onEnded?.(turn, given);
       hub.metrics.answerSeconds.observe({ tier: "any" }, (hub.clock.monotonic() - startMs) / 1_000);
     }
   }
@@ -194,8 +207,8 @@ export function makeAsk(parts: AskParts): Ask {
   }
 
   /** Q2. */
-  async function record(plan: Plan, { decision, steps }: Answered): Promise<MessageRow> {
-    const { question, startMs } = plan;
+  async function record(turn: Turn, { decision, steps }: Answered): Promise<MessageRow> {
+    const { question, startMs } = turn.plan;
     const {
       text,
       tier,
@@ -219,9 +232,10 @@ export function makeAsk(parts: AskParts): Ask {
       metadata,
       ...route,
     };
+    const learnt = parts.learn?.(turn, decision, latencyMs);
     const key = decision.cacheKey;
     const kept =
-      key === undefined
+      key === undefined || learnt !== undefined
         ? {}
         : { cache: { key, prompt: question.text, expiresAtMs: cacheUntilMs(hub) } };
     const body = {
@@ -233,7 +247,7 @@ export function makeAsk(parts: AskParts): Ask {
       effects,
       ...kept,
     };
-    await closePaid(question, body, decision.held);
+    await closePaid(question, body, decision.held, learnt);
     hub.metrics.answers.inc({ tier, cached: String(cached), result: "ok" });
     hub.metrics.costMicroUsd.inc(usage.costMicroUsd);
     return closedAnswer(question.id);
@@ -244,11 +258,20 @@ export function makeAsk(parts: AskParts): Ask {
     question: QuestionRow,
     body: Omit<Extract<CommandBody, { type: "answerGiven" }>, "type">,
     held: Decision["held"],
+    learnt: Learning | undefined,
   ): Promise<void> {
-    if (held === undefined) return close(question, { type: "answerGiven", ...body });
+    const { cache: _, ...answer } = body;
+    const entry = (reservation?: string): CommandBody => {
+      const paid = reservation === undefined ? {} : { reservation };
+      if (learnt !== undefined && isSomething(learnt))
+        return { type: "answerLearnt", answer, ...learnt, ...paid };
+      if (reservation !== undefined) return { type: "answerBought", ...body, reservation };
+      return { type: "answerGiven", ...body };
+    };
+    if (held === undefined) return close(question, entry());
     const { reservation } = held;
     try {
-      await close(question, { type: "answerBought", ...body, reservation });
+      await close(question, entry(reservation));
       held.handedOver();
     } catch (error) {
       // What it cost is known, whatever became of the answer.
@@ -341,3 +364,6 @@ function textOf(prefixed: Prefixed): Pick<Plan, "prefixed" | "instruction" | "is
 const isAfterResearch = (step: TierStep): boolean =>
   ["loaded", "otherAgent", "mustLoad", "cloud"].includes(step);
 const byOf = ({ person: actor, requestId }: QuestionRow): By => ({ actor, requestId });
+
+const isSomething = ({ memories, cache, hit }: Learning): boolean =>
+  memories.length > 0 || cache !== undefined || hit !== undefined;

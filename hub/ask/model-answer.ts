@@ -3,6 +3,7 @@
 import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
 import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
 import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
+import type { Role } from "@gantry/shared/contract/roles.ts";
 import type { MessageRow, QuestionRow } from "@gantry/shared/contract/rows.ts";
 import { isKeepable, keyOptions, modelOptions } from "../asking/model-options.ts";
 import { buildMessages, cacheKey } from "../asking/prompt.ts";
@@ -10,6 +11,7 @@ import { plainMessages } from "../asking/tool-prompt.ts";
 import type { Asker, Models } from "../hands/models.ts";
 import type { Hub } from "../hub.ts";
 import { messageId } from "../ledger/domains/conversation-rows.ts";
+import { isUsable } from "./kept-answers.ts";
 import type { Decision, Plan, Sampling } from "./plan.ts";
 import type { Recalled } from "./turn.ts";
 
@@ -113,10 +115,15 @@ export interface CacheCounts {
   misses: number;
 }
 
-export function answerFromCache(hub: Hub, key: string, counts: CacheCounts): Decision | undefined {
+export function answerFromCache(
+  hub: Hub,
+  key: string,
+  counts: CacheCounts,
+  role: Role,
+): Decision | undefined {
   const row = hub.rows.get("cache", key);
   const nowMs = hub.stampMs();
-  if (row === undefined || row.expiresAtMs <= nowMs) {
+  if (row === undefined || !isUsable(hub.rows, row, role, nowMs)) {
     counts.misses += 1;
     hub.metrics.cacheLookups.inc({ result: "miss" });
     return undefined;
@@ -133,7 +140,7 @@ export function answerFromCache(hub: Hub, key: string, counts: CacheCounts): Dec
     confidence,
     cached: true,
     reason,
-    metadata: { ...metadata, ageS },
+    metadata: { ...metadata, cache: "exact", ageS, cacheKey: key },
   };
 }
 

@@ -37,10 +37,11 @@ export function makeOwnTiers(parts: OwnTierParts): Partial<Record<TierStep, Answ
 
   async function byCache({ plan, asked, say }: Turn): Promise<Outcome> {
     if (plan.isFresh) return passed("a fresh answer is asked for");
+    if (plan.useAgent === true) return passed("the agent loop is asked for");
     if (plan.pictures !== undefined && plan.pictures.length > 0)
       return passed("there are pictures to look at");
     if (asked.key === undefined) return passed("a repeat may differ (temperature)");
-    const hit = answerFromCache(hub, asked.key, cache);
+    const hit = answerFromCache(hub, asked.key, cache, plan.question.role);
     if (hit === undefined) return passed("the same question was not answered lately");
     say(hit.text);
     return taken(hit);

@@ -1,7 +1,6 @@
 // Use cases: asking, conversations, confirmations, OpenAI completions.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type {
   CompletionReply,
   CompletionRequest,
@@ -48,6 +47,7 @@ export async function query(
       ...(body.model === undefined ? {} : { model: body.model }),
       isFresh: body.freshnessRequired ?? false,
       mayAct: body.toolMode !== "off",
+      ...(body.useAgent === true ? { useAgent: true } : {}),
       sampling: {},
       onText,
       ...(onPlace === undefined ? {} : { onPlace }),
@@ -155,24 +155,6 @@ function ownConversation({ hub }: DeskParts, request: DeskRequest, id: string): 
     throw new GantryError("not_found", `There is no conversation ${id}`);
   }
   return row;
-}
-
-export function cacheList({ hub, ask }: DeskParts): unknown {
-  const made = hub.rows.get("count", "cache") ?? 0;
-  return {
-    size: Math.min(made, LIMIT.cacheRows.max),
-    hits: ask.cache.hits,
-    misses: ask.cache.misses,
-  };
-}
-
-export async function cacheCleared(
-  { hub }: DeskParts,
-  request: DeskRequest,
-  { signal }: DeskCallOptions,
-): Promise<unknown> {
-  await act(hub, { type: "cacheCleared" }, byOf(request), signal);
-  return { ok: true };
 }
 
 // ── confirmations ───────────────────────────────────────────────────────────────────────────────

@@ -6,11 +6,15 @@ import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts"
 import type { Ask } from "../ask/ask.ts";
 import type { Cloud } from "../ask/cloud.ts";
 import type { AgentTurns } from "../hands/agent-turns.ts";
+import type { Fleet } from "../hands/fleet.ts";
 import type { Calls } from "../hands/calls.ts";
 import type { Clockwork } from "../hands/clockwork.ts";
 import type { DocumentHands } from "../hands/documents.ts";
 import type { LiveStep } from "../hands/makes.ts";
+import type { AnswerCache } from "../hands/cache.ts";
+import type { Knowledge } from "../hands/knowledge.ts";
 import type { Models } from "../hands/models.ts";
+import type { RecallHands } from "../hands/recall.ts";
 import type { Queues } from "../hands/queues.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { Workers } from "../hands/workers.ts";
@@ -82,11 +86,13 @@ export interface DeskParts {
   readonly speech?: Speech;
   readonly calls: Calls;
   readonly stop: PressStop;
-  /** Left out: no agents work, and tools are not offered. */
+  /** Left out: nothing is looked for, and nobody looks at all printers. */
+  readonly fleet?: Fleet;
   /** Left out: no provider is configured. */
   readonly cloud?: Cloud;
   /** Left out: no other MCP servers are used. */
   readonly foreign?: ForeignServers;
+  /** Left out: no agents work, and tools are not offered. */
   readonly agents?: AgentTurns;
   /** Outputs of runs that are too large for their rows. */
   readonly blobs?: Pick<BlobStore, "read" | "size">;
@@ -105,6 +111,12 @@ export interface DeskParts {
   readonly queues?: QueueHands;
   /** Left out: the desk knows no schedules. */
   readonly schedules?: ScheduleHands;
+  /** Left out: nothing is remembered, and no answer is given again by likeness. */
+  readonly mind?: {
+    readonly recall: RecallHands;
+    readonly knowledge: Knowledge;
+    readonly cache: AnswerCache;
+  };
   /** Left out: the desk knows no webhooks. */
   readonly webhooks?: WebhookHands;
   readonly cluster: ClusterHands;

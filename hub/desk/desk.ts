@@ -15,9 +15,10 @@ import * as clients from "./clients.ts";
 import * as cluster from "./cluster.ts";
 import type { DeskParts, UseCase } from "./context.ts";
 import { FARM_USE_CASES } from "./farm.ts";
+import { WORKSHOP_USE_CASES } from "./workshop.ts";
 import * as library from "./library.ts";
-import * as making from "./making.ts";
 import { MCP_USE_CASES } from "./mcp.ts";
+import * as making from "./making.ts";
 import { QUEUE_USE_CASES } from "./queues.ts";
 import * as records from "./records.ts";
 import { registryUseCases } from "./registry.ts";
@@ -31,6 +32,9 @@ import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
 import { voiceClaimed } from "./voice.ts";
 import { webhookUseCases } from "./webhooks.ts";
+import { cacheUseCases } from "./cache.ts";
+import { knowledgeUseCases } from "./knowledge.ts";
+import { memoryUseCases } from "./memory.ts";
 import * as workflows from "./workflows.ts";
 
 /** Routes that the door answers by itself are not here. */
@@ -39,12 +43,10 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   ready: records.health,
   metrics: records.metrics,
   query: asking.query,
-  conversations: asking.conversations,
   translated: asking.translated,
+  conversations: asking.conversations,
   conversation: asking.conversation,
   modelMachines,
-  cacheList: asking.cacheList,
-  cacheCleared: asking.cacheCleared,
   confirmations: asking.confirmations,
   confirmation: asking.confirmation,
   confirm: asking.confirm,
@@ -80,11 +82,12 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   cadFile: cad.cadFile,
   cadPrinted: cad.cadPrinted,
   ...AGENT_USE_CASES,
+  ...MCP_USE_CASES,
   ...FARM_USE_CASES,
+  ...WORKSHOP_USE_CASES,
   jobs: making.jobs,
   jobAdded: making.jobAdded,
   deadJobs: making.deadJobs,
-  ...MCP_USE_CASES,
   job: making.job,
   jobCancelled: making.jobCancelled,
   jobRequeued: making.jobRequeued,
@@ -161,13 +164,16 @@ export function makeDesk(parts: DeskParts): Desk {
     ...registryUseCases(parts),
     ...scheduleUseCases(parts),
     ...webhookUseCases(parts),
+    ...memoryUseCases(parts.mind?.recall),
+    ...knowledgeUseCases(parts.mind?.knowledge),
+    ...cacheUseCases(parts.mind?.cache),
+    ...budgetUseCases(parts.cloud),
   };
   return {
     authenticate(secretSha256) {
       const nowMs = Math.max(hub.clock.now(), ledgerTimeMs(hub.rows)); // never back in time
       for (const row of hub.rows.hot("token").values()) {
         if (row.secretSha256 !== secretSha256) continue;
-    ...budgetUseCases(parts.cloud),
         const isValid = row.revokedAtMs === undefined && (row.expiresAtMs ?? Infinity) > nowMs;
         return Promise.resolve(
           isValid ? { person: row.person, role: row.role, token: row.id } : undefined,

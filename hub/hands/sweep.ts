@@ -39,6 +39,7 @@ function namedBlobs({ rows }: Hub): ReadonlySet<string> {
     const sha256 = rows.get("order", `runBlobs/${place}`);
     if (sha256 !== undefined) named.add(sha256);
   }
+  for (const { text } of rows.hot("document").values()) named.add(text);
   const artifacts = rows.get("count", "artifacts") ?? 0;
   for (let number = rows.get("count", ARTIFACTS_DROPPED) ?? 0; number < artifacts; number += 1) {
     const id = rows.get("order", `artifacts/${number}`);

@@ -1,18 +1,18 @@
 // Makes what works behind the desk, and the desk itself: questions, duties, calls to nodes, the
 // registry, blobs and backups.
 
-import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, RETRY } from "@gantry/shared/base/policy.ts";
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
 import { makeEgress } from "../adapters/egress.ts";
-import type { Providers } from "../adapters/provider-file.ts";
 import { makeDocumentWriter } from "../adapters/document-writer.ts";
+import type { Providers } from "../adapters/provider-file.ts";
 import { makeOutbound } from "../adapters/outbound.ts";
-import { makePinnedFetch } from "../adapters/pinned-fetch.ts";
 import { makeWebhookSecret, signWebhook } from "../adapters/webhook-signature.ts";
+import { makePinnedFetch } from "../adapters/pinned-fetch.ts";
 import { makeCronCalendar } from "../adapters/cron-calendar.ts";
 import { type DataDir, FORMAT } from "../adapters/data-dir.ts";
 import { makeJoinKeys } from "../adapters/peer-keys.ts";
+import { makeAgentTier } from "../ask/agent-tier.ts";
 import { type Ask, makeAsk } from "../ask/ask.ts";
 import { makeCloud } from "../ask/cloud.ts";
 import { type CloudMoney, makeCloudMoney } from "../ask/cloud-money.ts";
@@ -47,6 +47,7 @@ import { makeWorkers, type Workers } from "../hands/workers.ts";
 import { type LibraryHands, makeLibraryHands } from "../hands/library.ts";
 import { makeRunHistory, type RunHistory } from "../hands/run-history.ts";
 import { makeRunHands, type RunHands } from "../hands/runs.ts";
+import { type Fleet, makeFleet } from "../hands/fleet.ts";
 import { makeStop } from "../hands/stop.ts";
 import { makeWebhooks, type Webhooks } from "../hands/webhooks.ts";
 import { type ForeignServers, makeForeignServers } from "../mcp/foreign-servers.ts";
@@ -57,6 +58,7 @@ import { makeRegistryLoop, type RegistryLoop } from "../registry/loop.ts";
 import { makeRegistryWatches } from "../registry/watching.ts";
 import { TICK_MS } from "../replica/options.ts";
 import type { HubCore } from "./core.ts";
+import { makeMind, type Mind } from "./mind.ts";
 
 export interface HandsParts {
   readonly core: HubCore;
@@ -68,33 +70,37 @@ export interface HandsParts {
   readonly link: () => OpenAgentLink;
   /** GANTRY_EGRESS_ALLOW. */
   readonly egressAllow: readonly string[];
-  readonly exam: ExamParts;
-  readonly signal: AbortSignal;
+  /** GANTRY_KNOWLEDGE: folders that may be read; left out: none. */
+  readonly knowledge?: readonly string[];
   /** GANTRY_MCP_SERVERS. */
   readonly mcpServers: readonly ServerConfig[];
   /** Of GANTRY_PROVIDERS. */
   readonly providers: Providers;
+  readonly exam: ExamParts;
+  readonly signal: AbortSignal;
 }
 
 export interface Hands {
   /** For the leader. */
   readonly desk: Desk;
   readonly ask: Ask;
+  readonly mind: Mind;
   readonly duties: Duties;
+  readonly fleet: Fleet;
   readonly clockwork: Clockwork;
   readonly webhooks: Webhooks;
+  readonly money: CloudMoney;
   readonly queues: Queues;
   readonly workers: Workers;
-  readonly money: CloudMoney;
   readonly runs: RunHands;
   readonly runHistory: RunHistory;
   readonly agents: AgentTurns;
+  readonly foreign: ForeignServers;
   /** Of patches of workflows. */
   readonly patchLibrary: LibraryHands;
   readonly registry: RegistryLoop;
   readonly blobs: ClusterBlobs;
   /** What nodes and registry clients are answered with. */
-  readonly foreign: ForeignServers;
   readonly handler: AgentLinkHandler;
 }
 
@@ -153,6 +159,7 @@ export function makeHands(parts: HandsParts): Hands {
     signal,
   );
   const stop = makeStop(hub, calls, link);
+  const fleet = makeFleet(hub, calls);
   const isReady = (node: string): boolean => link().heard().has(node) && !targets.isLeftAlone(node);
   const runtimes = makeModelRuntimes();
   const models = makeModels(hub, calls, isReady, runtimes);
@@ -169,7 +176,19 @@ export function makeHands(parts: HandsParts): Hands {
   };
   const money = makeCloudMoney(hub, () => hub.replica.status().term);
   const cloud = makeCloud({ hub, ...parts.providers, money, targets });
+  const mind = makeMind({ hub, models, blobs, folders: parts.knowledge ?? [], signal });
+  const egress = makeEgress(parts.egressAllow);
+  const foreign = makeForeignServers({
+    hub,
+    servers: parts.mcpServers,
+    fetch: makePinnedFetch(egress, LIMIT.mcpStreamBytes.max),
+    version: exam.version,
+  });
+  const tools: AgentTools = makeAgentTools(() => desk, foreign);
+  const agents = makeAgentTurns({ hub, tools, model: makeAgentModel(models) });
   const ask = makeAsk({
+    ...mind.askParts,
+    tiers: { ...mind.askParts.tiers, agent: makeAgentTier(hub, agents) },
     hub,
     models,
     cloud,
@@ -177,7 +196,6 @@ export function makeHands(parts: HandsParts): Hands {
     library,
     make: (prompt, by, asked) => generate({ hub, models, makes: makeHands }, by, { prompt }, asked),
   });
-  const egress = makeEgress(parts.egressAllow);
   const outbound = makeOutbound(egress, hub.clock);
   const webhooks = makeWebhooks({
     hub,
@@ -218,32 +236,26 @@ export function makeHands(parts: HandsParts): Hands {
       link().send(lease.node, [{ type: "cancelJob", job, token: lease.token }]);
     },
   });
-  const foreign = makeForeignServers({
-    hub,
-    servers: parts.mcpServers,
-    fetch: makePinnedFetch(egress, LIMIT.mcpStreamBytes.max),
-    version: exam.version,
-  });
-  const tools: AgentTools = makeAgentTools(() => desk, foreign);
-  const agents = makeAgentTurns({ hub, tools, model: makeAgentModel(models) });
   const desk: Desk = makeDesk({
     hub,
     ask,
+    mind,
     models,
+    cloud,
     calls,
     stop,
+    fleet,
     agents,
+    foreign,
     blobs: blobs.store,
     makes: makeHands,
     egressAllow: parts.egressAllow,
-    cloud,
     link,
     ledgerStore: core.ledgerStore,
     health: () => board.report(),
     registry: { watches, keepAlive },
     queues: { queues, workers },
     documents,
-    foreign,
     webhooks: {
       checkUrl: (url) => egress.checkUrl(url),
       makeSecret: () => makeWebhookSecret(hub.random),
@@ -274,19 +286,21 @@ export function makeHands(parts: HandsParts): Hands {
   return {
     desk,
     ask,
+    mind,
     duties,
+    fleet,
     clockwork,
     webhooks,
+    money,
     queues,
     workers,
     runs,
     runHistory,
     agents,
+    foreign,
     patchLibrary: makeLibraryHands(hub),
     registry,
-    money,
     blobs,
     handler,
   };
 }
-    foreign,

@@ -43,14 +43,16 @@ export function makeReigning(parts: ReigningParts): Reigning {
     registry: (signal) => hands.registry.run(term, signal),
     queues: (signal) => hands.queues.run(signal), // before the duties: they read its index
     duties: (signal) => hands.duties.run(signal),
+    "looks at the fleet": (signal) => hands.fleet.run(signal),
     schedules: (signal) => hands.clockwork.run(signal),
     webhooks: (signal) => hands.webhooks.run(term, signal),
+    ...hands.mind.tasks,
     "settle prices": (signal) => hands.money.run(signal), // before questions are asked again
     runs: (signal) => hands.runs.run(signal),
     "versions of patches": (signal) => hands.patchLibrary.run(signal),
     "pack ended runs": (signal) => hands.runHistory.run(signal),
-    async agents(signal) {
     "other MCP servers": (signal) => hands.foreign.run(signal),
+    async agents(signal) {
       if (hub.rows.hot("agentTurn").size > 0) await untilNodesBack(hub, link, signal);
       await hands.agents.run(signal);
     },

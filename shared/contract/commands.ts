@@ -20,6 +20,7 @@ import type {
 import type { AgentCommand } from "./agents.ts";
 import type { ArtifactCommand } from "./artifacts.ts";
 import type { FarmCommand } from "./farm.ts";
+import type { WorkshopCommand } from "./workshop.ts";
 import type { MoneyCommand } from "./money.ts";
 import type { QueuePolicy, WorkDraft, WorkEnd } from "./queues.ts";
 import type { HazardClass, Role } from "./roles.ts";
@@ -358,6 +359,7 @@ export type CommandBody =
     }
   | MemoryCommand
   | FarmCommand
+  | WorkshopCommand
   | MoneyCommand
   | ScheduleCommand
   | AgentCommand

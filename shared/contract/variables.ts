@@ -75,6 +75,13 @@ export const VARIABLES = {
     readBy: ["hub"],
     meaning: "more host names under which people reach the hub",
   },
+  GANTRY_KNOWLEDGE: {
+    field: "knowledgeFolders",
+    kind: "list",
+    default: "none",
+    readBy: ["hub"],
+    meaning: "folders whose documents the hub may be told to know, besides DATA_DIR/knowledge",
+  },
   GANTRY_EGRESS_ALLOW: {
     field: "egressAllow",
     kind: "list",

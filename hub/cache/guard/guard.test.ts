@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { adversarialPairs, REGISTRY } from "../testing/adversaries.ts";
-import { TRIED, UNSEEN } from "../testing/paraphrases.ts";
+import { SAME_QUESTIONS } from "../labelled.ts";
+import { UNSEEN } from "../testing/paraphrases.ts";
 import { type Difference, differenceOf } from "./guard.ts";
 import { readQuestion } from "./reading.ts";
 import { namesFrom } from "./tokens.ts";
@@ -63,7 +64,7 @@ const recallOf = (pairs: readonly (readonly [string, string])[]): number =>
 
 describe("what may", () => {
   it("lets most paraphrases through: 65 % of those it was tried on, 63 % of those it had not seen", () => {
-    expect(recallOf(TRIED)).toBeCloseTo(0.65, 2);
+    expect(recallOf(SAME_QUESTIONS)).toBeCloseTo(0.65, 2);
     expect(recallOf(UNSEEN)).toBeCloseTo(0.63, 2);
   });
 

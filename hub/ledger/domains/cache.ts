@@ -12,15 +12,19 @@ import type { CommandOf } from "@gantry/shared/contract/commands.ts";
 import type { CacheFacts } from "@gantry/shared/contract/memory.ts";
 import type { Routing, Usage } from "@gantry/shared/contract/rows.ts";
 import type { Context } from "../context.ts";
-import { answerGiven } from "./asking.ts";
+import { answerBought, answerGiven } from "./asking.ts";
 import { keepDrafts } from "./memory.ts";
 
 const LOOKS_MAX = 8;
 const WORTH_MAX = 6;
 
 export function answerLearnt(context: Context, command: CommandOf<"answerLearnt">): unknown {
-  const { answer, memories, cache, hit, atMs, actor, requestId } = command;
-  const reply = answerGiven(context, { ...answer, type: "answerGiven", atMs, actor, requestId });
+  const { answer, reservation, memories, cache, hit, atMs, actor, requestId } = command;
+  const body = { ...answer, atMs, actor, requestId };
+  const reply =
+    reservation === undefined
+      ? answerGiven(context, { ...body, type: "answerGiven" })
+      : answerBought(context, { ...body, type: "answerBought", reservation });
   const remembered = keepDrafts(context, memories, actor);
   if (cache !== undefined) keepEntry(context, cache, answer);
   if (hit !== undefined) noteHit(context, hit);

@@ -5,14 +5,7 @@ import { LIMIT } from "../../base/policy.ts";
 import { HAZARD_CLASSES } from "../roles.ts";
 import { DATA_CLASSES, STEP_OUTCOMES, TIER_STEPS } from "../route.ts";
 import { PRINT_STATES, TIERS } from "../rows.ts";
-import {
-  errorSchema,
-  idSchema,
-  okSchema,
-  pageOf,
-  pageQuerySchema,
-  type SomeRoutes,
-} from "./common.ts";
+import { errorSchema, idSchema, pageOf, pageQuerySchema, type SomeRoutes } from "./common.ts";
 import { confirmationViewSchema } from "./confirmations.ts";
 
 export const querySchema = z.strictObject({
@@ -136,9 +129,4 @@ export const ASKING_SCHEMAS = {
       next: z.string().optional(),
     }),
   },
-  cacheList: {
-    query: pageQuerySchema,
-    reply: z.object({ size: z.number(), hits: z.number(), misses: z.number() }),
-  },
-  cacheCleared: { reply: okSchema },
 } satisfies SomeRoutes;

@@ -20,6 +20,7 @@ import { JOB_SCHEMAS } from "./jobs.ts";
 import { LOCK_SCHEMAS } from "./locks.ts";
 import { MODEL_SCHEMAS } from "./models.ts";
 import { MONEY_SCHEMAS } from "./money.ts";
+import { MEMORY_SCHEMAS } from "./memory.ts";
 import { PRINT_SCHEMAS } from "./prints.ts";
 import { QUEUE_SCHEMAS } from "./queues.ts";
 import { RECORD_SCHEMAS } from "./records.ts";
@@ -29,6 +30,7 @@ import { SCHEDULE_SCHEMAS } from "./schedules.ts";
 import { SERVICE_SCHEMAS } from "./service.ts";
 import { SLICER_SCHEMAS } from "./slicers.ts";
 import { VOICE_SCHEMAS } from "./voice.ts";
+import { WORKSHOP_SCHEMAS } from "./workshop.ts";
 import { WORKFLOW_SCHEMAS } from "./workflows.ts";
 import { WEBHOOK_SCHEMAS } from "./webhooks.ts";
 
@@ -38,12 +40,14 @@ const TABLE = {
   ...ARTIFACT_SCHEMAS,
   ...ASKING_SCHEMAS,
   ...CLIENT_SCHEMAS,
+  ...MEMORY_SCHEMAS,
   ...CONFIRMATION_SCHEMAS,
   ...CAD_SCHEMAS,
   ...DEVICE_SCHEMAS,
   ...PRINT_SCHEMAS,
   ...SLICER_SCHEMAS,
   ...FARM_SCHEMAS,
+  ...WORKSHOP_SCHEMAS,
   ...JOB_SCHEMAS,
   ...QUEUE_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
@@ -56,6 +60,7 @@ const TABLE = {
   ...REGISTRY_SCHEMAS,
   ...LOCK_SCHEMAS,
   ...MODEL_SCHEMAS,
+  ...MONEY_SCHEMAS,
   ...CLUSTER_SCHEMAS,
   ...VOICE_SCHEMAS,
 } satisfies Readonly<Record<RouteName, RouteSchemas>>;
