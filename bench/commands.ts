@@ -9,6 +9,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openLevelStore } from "../hub/adapters/level-store.ts";
+import { openLogFolder } from "../hub/adapters/log-folder.ts";
 import { openTailMark } from "../hub/adapters/tail-mark.ts";
 import { openAlone } from "../tests/support/hub-parts.ts";
 import { openReplica, type Replica } from "../hub/replica/replica.ts";
@@ -42,7 +43,7 @@ const flagSet = (turn: number): Command => ({
 /** One replica with a fresh folder; `inFlight` proposers, each of which proposes again when answered. */
 export async function benchCommands(inFlight: number, runMs = RUN_MS): Promise<CommandsResult> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-commands-"));
-  const logDisk = await openLevelStore(join(folder, "log"), { createIfMissing: true });
+  const logDisk = await openLogFolder(join(folder, "log"), { createIfMissing: true });
   const ledgerStore = await openLevelStore(join(folder, "ledger"), { createIfMissing: true });
   const tail = await openTailMark(join(folder, "log.tail"));
   const replica = await openReplica({

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { writeFileDurably } from "@gantry/shared/adapters/durable-file.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 
-export const FORMAT = 1;
+/** 2: the log is in segments (log-folder.ts). A folder of format 1 is taken over as it is opened. */
+export const FORMAT = 2;
+const FORMATS_READ: readonly unknown[] = [1, FORMAT];
 
 export interface DataDir {
   readonly root: string;
@@ -45,7 +47,7 @@ export async function openDataDir(root: string): Promise<DataDir> {
     throw new GantryError("io_error", `The data folder ${root} cannot be made`, { cause });
   }
   const path = join(root, "format.json");
-  if ((await readFormat(root)) === undefined) {
+  if ((await readFormat(root)) !== FORMAT) {
     await writeFileDurably(path, `${JSON.stringify({ format: FORMAT })}\n`, 0o600);
   }
   return paths;
@@ -61,13 +63,13 @@ export async function readFormat(root: string): Promise<number | undefined> {
     return undefined;
   }
   const { format } = parse(path, text);
-  if (format !== FORMAT) {
+  if (!FORMATS_READ.includes(format)) {
     throw new GantryError(
       "data_dir_version",
-      `${root} has format ${String(format)}, this release reads ${FORMAT}; use the release that wrote it`,
+      `${root} has format ${String(format)}, this release reads ${FORMATS_READ.join(" and ")}; use the release that wrote it`,
     );
   }
-  return format;
+  return Number(format);
 }
 
 function parse(path: string, text: string): { format: unknown } {

@@ -117,7 +117,7 @@ function openError(directory: string, cause: unknown): GantryError {
   return writeError(directory, cause);
 }
 
-function writeError(directory: string, cause: unknown): GantryError {
+export function writeError(directory: string, cause: unknown): GantryError {
   const text = textOf(cause);
   if (/no space|ENOSPC|quota|file too large/i.test(text)) {
     return new GantryError("disk_full", `There is no room left for ${directory}`, { cause });

@@ -1,16 +1,17 @@
 // The log and its mark on real files, harmed as disks and power cuts harm them.
 
-import { cp, mkdtemp, open, readdir, rm, stat, truncate } from "node:fs/promises";
+import { cp, mkdtemp, open, readFile, rm, truncate } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import type { Entry } from "../consensus/types.ts";
 import type { LogStore } from "../ports.ts";
-import { openLevelStore } from "./level-store.ts";
+import { openLogFolder } from "./log-folder.ts";
 import { openRaftLog } from "./raft-log.ts";
+import { decodeHead, HEAD_BYTES, lookForRecord } from "./segment-format.ts";
 import { decodeMark, encodeMark, openTailMark } from "./tail-mark.ts";
 
-const SYNCED = 80; // of 1 kB each: more than two blocks (32 KiB) of LevelDB's write-ahead file
+const SYNCED = 80; // of 1 kB each
 const UNSYNCED = 20;
 const commandsAt = (index: number): Entry => ({
   index,
@@ -21,13 +22,13 @@ const commandsAt = (index: number): Entry => ({
 
 interface Home {
   readonly folder: string;
-  /** Of LevelDB's write-ahead file when the last synced write had resolved, and at the end. */
+  /** Of the records in the only segment when the last synced write had resolved, and at the end. */
   readonly syncedBytes: number;
   readonly totalBytes: number;
 }
 
 async function withLog<T>(folder: string, use: (log: LogStore) => Promise<T>): Promise<T> {
-  const store = await openLevelStore(join(folder, "log"), { createIfMissing: true });
+  const store = await openLogFolder(join(folder, "log"), { createIfMissing: true });
   const tail = await openTailMark(join(folder, "log.tail"));
   try {
     return await use(await openRaftLog(store, tail));
@@ -37,12 +38,18 @@ async function withLog<T>(folder: string, use: (log: LogStore) => Promise<T>): P
   }
 }
 
-const writeAheadIn = async (folder: string): Promise<string> => {
-  const names = await readdir(join(folder, "log"));
-  return join(folder, "log", names.findLast((name) => name.endsWith(".log")) ?? "");
-};
-const sizeOfLog = async (folder: string): Promise<number> =>
-  (await stat(await writeAheadIn(folder))).size;
+const segmentIn = (folder: string): string => join(folder, "log", "segments", "000000000001.seg");
+
+async function sizeOfLog(folder: string): Promise<number> {
+  const bytes = await readFile(segmentIn(folder));
+  const salt = decodeHead(bytes, 1)?.salt ?? new Uint8Array(8);
+  let at = HEAD_BYTES;
+  for (;;) {
+    const look = lookForRecord(bytes, at, salt);
+    if (look.kind !== "record") return at;
+    at += look.record.size;
+  }
+}
 
 /** A log as a process leaves it that was killed with some writes not synced. */
 async function withHome(use: (home: Home) => Promise<void>): Promise<void> {
@@ -69,11 +76,11 @@ async function withHome(use: (home: Home) => Promise<void>): Promise<void> {
 /** What an open of a harmed copy finds. */
 async function found(
   { folder }: Home,
-  harm: (writeAhead: string, copy: string) => Promise<void>,
+  harm: (segment: string, copy: string) => Promise<void>,
 ): Promise<{ damage: string | undefined; lastIndex: number }> {
   const copy = await mkdtemp(`${folder}-`);
   await cp(folder, copy, { recursive: true });
-  await harm(await writeAheadIn(copy), copy);
+  await harm(segmentIn(copy), copy);
   return withLog(copy, async ({ damage, restored, log }) => {
     const { lastIndex } = restored;
     const read = log.entries(1, Infinity, Infinity);
@@ -92,11 +99,11 @@ async function flip(path: string, at: number): Promise<void> {
   await file.write(new Uint8Array([(byte[0] ?? 0) ^ 0x10]), 0, 1, at);
 }
 
-const withoutLog = (_writeAhead: string, copy: string): Promise<void> =>
+const withoutLog = (_segment: string, copy: string): Promise<void> =>
   rm(join(copy, "log"), { recursive: true });
 
-describe("the log on LevelDB's files", () => {
-  it("is whole after a kill, unsynced writes and all", () =>
+describe("the log on its files", () => {
+  it("is whole after it was closed, unsynced writes and all", () =>
     withHome(async (home) => {
       expect(await found(home, async () => {})).toEqual({
         damage: undefined,
@@ -104,7 +111,7 @@ describe("the log on LevelDB's files", () => {
       });
     }));
 
-  it("is damaged when synced bytes of the write-ahead file were changed, at any place", () =>
+  it("is damaged when synced bytes of a segment were changed, at any place", () =>
     withHome(async (home) => {
       const { syncedBytes } = home;
       for (const part of [0.001, 0.1, 0.33, 0.5, 0.77, 0.95, 0.999]) {

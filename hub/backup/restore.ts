@@ -22,6 +22,7 @@ import { openBlobFiles } from "../adapters/blob-files.ts";
 import { openCluster } from "../adapters/cluster-file.ts";
 import { FORMAT, pathsIn } from "../adapters/data-dir.ts";
 import { openLevelStore } from "../adapters/level-store.ts";
+import { openLogFolder } from "../adapters/log-folder.ts";
 import { openRaftLog } from "../adapters/raft-log.ts";
 import { openTailMark } from "../adapters/tail-mark.ts";
 import { foundingMembership } from "../cluster/bootstrap.ts";
@@ -83,7 +84,7 @@ export async function restoreBackup(
   const value = new TextEncoder().encode(JSON.stringify(mark));
   await ledger.batch([{ type: "put", key: APPLIED_KEY, value }], { sync: true });
 
-  const logDisk = await openLevelStore(paths.log, { createIfMissing: true });
+  const logDisk = await openLogFolder(paths.log, { createIfMissing: true });
   stack.defer(() => logDisk.close());
   const tail = await openTailMark(paths.logTail);
   stack.defer(() => tail.close());

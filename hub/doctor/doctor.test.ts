@@ -10,6 +10,7 @@ import { command, NEVER, openAlone, openTestReplica } from "../../tests/support/
 import { openBlobFiles } from "../adapters/blob-files.ts";
 import { openDataDir, pathsIn } from "../adapters/data-dir.ts";
 import { openLevelStore } from "../adapters/level-store.ts";
+import { openLogFolder } from "../adapters/log-folder.ts";
 import { openTailMark } from "../adapters/tail-mark.ts";
 import { openSnapshotFiles } from "../replica/snapshot-files.ts";
 import type { JournalRow } from "../ledger/journal.ts";
@@ -67,7 +68,7 @@ async function withDataDir(
     const writer = await (await openBlobFiles(paths.blobs)).write();
     await writer.write(new TextEncoder().encode(GCODE));
     await writer.finish();
-    const log = await openLevelStore(paths.log, { createIfMissing: true });
+    const log = await openLogFolder(paths.log, { createIfMissing: true });
     const ledger = await openLevelStore(paths.ledger, { createIfMissing: true });
     const tail = await openTailMark(paths.logTail);
     const replica = await openTestReplica(log, ledger, {
@@ -100,7 +101,9 @@ async function tamper(
   change: (row: Record<string, unknown>) => unknown,
   store: "ledger" | "log" = "ledger",
 ): Promise<void> {
-  const db = await openLevelStore(pathsIn(root)[store], { createIfMissing: false });
+  const db = await (store === "log" ? openLogFolder : openLevelStore)(pathsIn(root)[store], {
+    createIfMissing: false,
+  });
   const value = db.getSync(key);
   if (value === undefined) throw new Error(`there is no ${key}`);
   const row = change(parseRow(value) as Record<string, unknown>);
@@ -215,7 +218,7 @@ describe("the doctor", () => {
 
   it("[M83] reads every log entry and says which one is damaged", () =>
     withDataDir(async (root) => {
-      const db = await openLevelStore(pathsIn(root).log, { createIfMissing: false });
+      const db = await openLogFolder(pathsIn(root).log, { createIfMissing: false });
       const key = "l/0000000000000004";
       const value = db.getSync(key)?.slice() ?? new Uint8Array();
       value[40] = (value[40] ?? 0) ^ 1;
@@ -228,7 +231,7 @@ describe("the doctor", () => {
 
   it("[M83] sees by the tail mark that the end of the log is gone", () =>
     withDataDir(async (root) => {
-      const db = await openLevelStore(pathsIn(root).log, { createIfMissing: false });
+      const db = await openLogFolder(pathsIn(root).log, { createIfMissing: false });
       const last = await Array.fromAsync(
         db.entries({ gte: "l/", lt: "l0", reverse: true, limit: 1 }),
       );
@@ -269,7 +272,7 @@ describe("the doctor", () => {
 
   it("does not examine what a running hub holds (DC2), nor what is no data folder", () =>
     withDataDir(async (root) => {
-      const held = await openLevelStore(pathsIn(root).log, { createIfMissing: false });
+      const held = await openLogFolder(pathsIn(root).log, { createIfMissing: false });
       await expect(examine(root, quiet)).rejects.toMatchObject({ code: "data_dir_locked" });
       await held.close();
       await expect(examine(join(root, "gcode"), quiet)).rejects.toMatchObject({

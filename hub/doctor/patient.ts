@@ -10,6 +10,7 @@ import { basename, join } from "node:path";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { type DataDir, pathsIn } from "../adapters/data-dir.ts";
 import { openLevelStore } from "../adapters/level-store.ts";
+import { openLogFolder } from "../adapters/log-folder.ts";
 import { openRaftLog } from "../adapters/raft-log.ts";
 import { readTailMark } from "../adapters/tail-mark.ts";
 import type { LogStore, OrderedStore } from "../ports.ts";
@@ -32,12 +33,13 @@ export async function openPatient(root: string): Promise<Patient> {
   await using stack = new AsyncDisposableStack();
   const scratch = await mkdtemp(join(tmpdir(), "gantry-doctor-"));
   stack.defer(() => rm(scratch, { recursive: true, force: true }));
-  const open = async (folder: string): Promise<OrderedStore> => {
-    const store = await openLevelStore(await copy(folder, scratch), { createIfMissing: false });
+  const open = async (folder: string, by: typeof openLevelStore): Promise<OrderedStore> => {
+    const store = await by(await copy(folder, scratch), { createIfMissing: false });
     stack.defer(() => store.close());
     return store;
   };
-  const [logDisk, ledger] = [await open(paths.log), await open(paths.ledger)];
+  const logDisk = await open(paths.log, openLogFolder);
+  const ledger = await open(paths.ledger, openLevelStore);
   const mark = await readTailMark(paths.logTail);
   let opened: Promise<LogStore> | undefined;
   const log = (): Promise<LogStore> =>

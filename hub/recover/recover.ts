@@ -17,6 +17,7 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { type DataDir, pathsIn, readFormat } from "../adapters/data-dir.ts";
 import { openLevelStore } from "../adapters/level-store.ts";
+import { openLogFolder } from "../adapters/log-folder.ts";
 import { randomClusterId } from "../adapters/peer-keys.ts";
 import { openRaftLog } from "../adapters/raft-log.ts";
 import { forceMembership } from "../adapters/raft-log-force.ts";
@@ -72,7 +73,7 @@ export async function openRecovery(root: string): Promise<Recovery> {
     const message = `${file.hub} is a witness and holds no state: recover a hub that does`;
     throw new GantryError("conflict", message);
   }
-  const logDisk = await openLevelStore(paths.log, { createIfMissing: false }).catch(inWords(root));
+  const logDisk = await openLogFolder(paths.log, { createIfMissing: false }).catch(inWords(root));
   const opened = { paths, file, logDisk };
   try {
     const outlook = await look(opened);

@@ -8,6 +8,7 @@ import type { DataDir } from "../adapters/data-dir.ts";
 import { openCluster } from "../adapters/cluster-file.ts";
 import { type DiskRoom, isRefusedWhenLow, openDiskRoom } from "../adapters/disk-room.ts";
 import { openLevelStore } from "../adapters/level-store.ts";
+import { openLogFolder } from "../adapters/log-folder.ts";
 import { openPeerLink } from "../adapters/peer-link.ts";
 import { openRaftLog } from "../adapters/raft-log.ts";
 import { makeStrongRandom } from "../adapters/strong-random.ts";
@@ -78,7 +79,7 @@ export async function openHubCore(
   const bootId = bootIdOf(random);
   const stopped = new AbortController();
   const pulse = takePulse();
-  const logDisk = await openLevelStore(paths.log, { createIfMissing: true });
+  const logDisk = await openLogFolder(paths.log, { createIfMissing: true });
   await pulse.feelDisk(logDisk);
   const hasLog = logDisk.getSync("h") !== undefined;
   const cluster = await openCluster(paths.root, config, hasLog);

@@ -4,13 +4,14 @@
 import { writeSync } from "node:fs";
 import { join } from "node:path";
 import { openLevelStore } from "../../hub/adapters/level-store.ts";
+import { openLogFolder } from "../../hub/adapters/log-folder.ts";
 import { openSnapshotFiles } from "../../hub/replica/snapshot-files.ts";
 import { NEVER, command, openTestReplica } from "../support/hub-parts.ts";
 
 const IN_FLIGHT = 40;
 const [folder = "", from = "0"] = process.argv.slice(2);
 
-const logDisk = await openLevelStore(join(folder, "log"), { createIfMissing: true });
+const logDisk = await openLogFolder(join(folder, "log"), { createIfMissing: true });
 const ledgerDisk = await openLevelStore(join(folder, "ledger"), { createIfMissing: true });
 const replica = await openTestReplica(logDisk, ledgerDisk, {
   checkpointMs: 5,

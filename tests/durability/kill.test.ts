@@ -10,6 +10,7 @@ import { createInterface } from "node:readline";
 import { expect, it } from "vitest";
 import { openSnapshotFiles } from "../../hub/replica/snapshot-files.ts";
 import { openLevelStore } from "../../hub/adapters/level-store.ts";
+import { openLogFolder } from "../../hub/adapters/log-folder.ts";
 import { EMPTY_META, findBrokenAudit, type JournalRow } from "../../hub/ledger/journal.ts";
 import { openTestReplica } from "../support/hub-parts.ts";
 import { ROOT } from "../support/appliance.ts";
@@ -47,7 +48,7 @@ it("[M32][K63][K85] kill -9 under load: every acknowledged command is there, non
       }
       from += 100_000;
     }
-    const logDisk = await openLevelStore(join(folder, "log"), { createIfMissing: false });
+    const logDisk = await openLogFolder(join(folder, "log"), { createIfMissing: false });
     const ledgerDisk = await openLevelStore(join(folder, "ledger"), { createIfMissing: false });
     const replica = await openTestReplica(logDisk, ledgerDisk, {
       checkpointMs: 3_600_000,

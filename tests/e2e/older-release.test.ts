@@ -4,6 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { pathsIn } from "../../hub/adapters/data-dir.ts";
 import { openLevelStore } from "../../hub/adapters/level-store.ts";
+import { openLogFolder } from "../../hub/adapters/log-folder.ts";
 import { openRaftLog } from "../../hub/adapters/raft-log.ts";
 import { openTailMark } from "../../hub/adapters/tail-mark.ts";
 import { rowAt } from "../../hub/doctor/table.ts";
@@ -15,7 +16,7 @@ import { startAppliance, until } from "../support/appliance.ts";
 /** What a newer hub would have written: one entry, in which one command is new. */
 async function writeNewer(dataDir: string): Promise<number> {
   const paths = pathsIn(dataDir);
-  const store = await openLevelStore(paths.log, { createIfMissing: false });
+  const store = await openLogFolder(paths.log, { createIfMissing: false });
   const tail = await openTailMark(paths.logTail);
   const log = await openRaftLog(store, tail);
   const { hardState, lastIndex, lastTerm } = log.restored;

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { openLevelStore } from "../../hub/adapters/level-store.ts";
+import { openLogFolder } from "../../hub/adapters/log-folder.ts";
 import type { OrderedStore } from "../../hub/ports.ts";
 import { makeForgetfulStore } from "../support/forgetful-store.ts";
 
@@ -12,19 +13,24 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (value: Uint8Array | undefined): string | undefined =>
   value === undefined ? undefined : new TextDecoder().decode(value);
 
-async function withLevel(use: (store: OrderedStore, directory: string) => Promise<void>) {
-  const directory = await mkdtemp(join(tmpdir(), "gantry-store-"));
-  const store = await openLevelStore(join(directory, "db"), { createIfMissing: true });
-  try {
-    await use(store, join(directory, "db"));
-  } finally {
-    await store.close();
-    await rm(directory, { recursive: true });
-  }
-}
+type Open = typeof openLevelStore;
+
+const withStore =
+  (open: Open) =>
+  async (use: (store: OrderedStore, directory: string) => Promise<void>): Promise<void> => {
+    const directory = await mkdtemp(join(tmpdir(), "gantry-store-"));
+    const store = await open(join(directory, "db"), { createIfMissing: true });
+    try {
+      await use(store, join(directory, "db"));
+    } finally {
+      await store.close();
+      await rm(directory, { recursive: true });
+    }
+  };
 
 const EXAMINED: Record<string, (use: (store: OrderedStore) => Promise<void>) => Promise<void>> = {
-  LevelDB: withLevel,
+  LevelDB: withStore(openLevelStore),
+  "the folder of a log": withStore(openLogFolder),
   "the forgetful store": (use) => use(makeForgetfulStore()),
 };
 
@@ -57,18 +63,21 @@ describe.each(Object.entries(EXAMINED))("OrderedStore: %s", (_name, withStore) =
     }));
 });
 
-describe("LevelDB alone", () => {
+describe.each<[string, Open]>([
+  ["LevelDB", openLevelStore],
+  ["the folder of a log", openLogFolder],
+])("%s on a disk", (_name, open) => {
   it("refuses a directory that another holder has open", () =>
-    withLevel(async (_store, directory) => {
-      await expect(openLevelStore(directory, { createIfMissing: false })).rejects.toMatchObject({
+    withStore(open)(async (_store, directory) => {
+      await expect(open(directory, { createIfMissing: false })).rejects.toMatchObject({
         code: "data_dir_locked",
       });
     }));
 
   it("does not make a directory for a reader", async () => {
-    await expect(
-      openLevelStore("/nonexistent/gantry", { createIfMissing: false }),
-    ).rejects.toMatchObject({ code: "not_found" });
+    await expect(open("/nonexistent/gantry", { createIfMissing: false })).rejects.toMatchObject({
+      code: "not_found",
+    });
   });
 });
 
