@@ -3,7 +3,7 @@
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { runCli } from "./run.ts";
-import type { LineReader, Output, World } from "./world.ts";
+import type { LineOptions, LineReader, Output, World } from "./world.ts";
 
 const EXIT_INTERRUPTED = 130; // 128 + SIGINT, as shells expect
 
@@ -43,7 +43,7 @@ const world: World = {
   runNode,
 };
 
-async function openLines(): Promise<LineReader> {
+async function openLines(options: LineOptions = {}): Promise<LineReader> {
   const { createInterface } = await import("node:readline/promises");
   const isTty = process.stdin.isTTY && process.stdout.isTTY;
   // Prompts go to stderr when only stdout is redirected, so that they are never in the data.
@@ -53,7 +53,11 @@ async function openLines(): Promise<LineReader> {
     output,
     terminal: isTty,
     historySize: 500,
+    removeHistoryDuplicates: true,
+    ...(options.history === undefined ? {} : { history: [...options.history] }),
+    ...(options.complete === undefined ? {} : { completer: options.complete }),
   });
+  if (isTty && options.onHistory !== undefined) lines.on("history", options.onHistory);
   const ended = new AbortController();
   const waiting: string[] = [];
   let onInterrupt = interrupt;

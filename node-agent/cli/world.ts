@@ -24,6 +24,15 @@ export interface LineReader {
   close(): void;
 }
 
+export interface LineOptions {
+  /** Lines of before, the newest first. */
+  readonly history?: readonly string[];
+  /** Told all lines, the newest first, when one was typed at a terminal. */
+  readonly onHistory?: (lines: readonly string[]) => void;
+  /** What may be typed here instead of the end of this line, and which end that is. */
+  readonly complete?: (line: string) => [string[], string];
+}
+
 export interface World {
   readonly env: Environment;
   readonly cwd: string;
@@ -34,7 +43,7 @@ export interface World {
   readonly random: Random;
   /** Aborted by the first Ctrl-C or SIGTERM. */
   readonly signal: AbortSignal;
-  readonly openLines: () => Promise<LineReader>;
+  readonly openLines: (options?: LineOptions) => Promise<LineReader>;
   /** Runs a Node program with this terminal; its exit code. */
   readonly runNode: (file: string, args: readonly string[]) => Promise<number>;
 }

@@ -6,6 +6,8 @@ import { isObject, parseObject, problemFrom, transportError } from "./problem.ts
 import { makeSseParser, type SseEvent } from "./sse.ts";
 
 export type AnswerPiece =
+  /** It waits for its turn at a model; `etaMs` only where one was measured. */
+  | { readonly kind: "queued"; readonly position: number; readonly etaMs?: number }
   | { readonly kind: "token"; readonly text: string }
   | { readonly kind: "reply"; readonly reply: QueryReply };
 
@@ -45,10 +47,17 @@ export async function* readEvents(
   }
 }
 
+function queuedOf(data: Readonly<Record<string, unknown>> | undefined): AnswerPiece | undefined {
+  const { position, etaMs } = data ?? {};
+  if (typeof position !== "number") return undefined;
+  return { kind: "queued", position, ...(typeof etaMs === "number" ? { etaMs } : {}) };
+}
+
 /** Undefined for an event that this release does not know. */
 function pieceOf(event: SseEvent): AnswerPiece | undefined {
   const data = parseObject(event.data);
   if (event.type === "error") throw problemFrom(data ?? {}, 500);
+  if (event.type === "queued") return queuedOf(data);
   if (event.type === "token") {
     const text = data?.["text"];
     return typeof text === "string" ? { kind: "token", text } : undefined;

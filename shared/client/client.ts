@@ -207,6 +207,10 @@ export function makeClient(options: ClientOptions): Client {
             yield piece;
             return piece.reply;
           }
+          if (piece.kind === "queued") {
+            yield piece;
+            continue;
+          }
           const text = given.fresh(piece.text);
           if (text === "") continue;
           breaks = 0;

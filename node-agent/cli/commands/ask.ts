@@ -3,12 +3,14 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Client } from "@gantry/shared/client/client.ts";
-import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
-import { showAnswer } from "../answering.ts";
-import { isOn, textOption } from "../args.ts";
+import { DATA_CLASSES } from "@gantry/shared/contract/route.ts";
+import type { QueryReply, QueryRequest } from "@gantry/shared/contract/schemas/asking.ts";
+import { renderRoute, showAnswer } from "../answering.ts";
+import { badUsage, intOption, isOn, textOption } from "../args.ts";
 import { settleConfirmation } from "../confirming.ts";
 import { type Command, type Context } from "../context.ts";
 import { openClient } from "../opening.ts";
+import { lookOf } from "../render/look.ts";
 import { openMemory } from "../state.ts";
 import type { Input } from "../world.ts";
 
@@ -31,16 +33,37 @@ async function askOnce(context: Context, client: Client, prompt: string): Promis
   const named = textOption(options, "conversation");
   const remembered = isOn(options, "new") ? undefined : memory.lastConversation(client.baseUrl);
   const conversationId = named ?? remembered;
-  const question = conversationId === undefined ? { prompt } : { prompt, conversationId };
+  const terms = termsOf(context);
+  const question = {
+    prompt,
+    ...terms,
+    ...(conversationId === undefined ? {} : { conversationId }),
+  };
   let reply: QueryReply;
   try {
     reply = await showAnswer(context, client, question, world.signal);
   } catch (error) {
     if (named !== undefined || conversationId === undefined || !isForgotten(error)) throw error;
-    reply = await showAnswer(context, client, { prompt }, world.signal);
+    reply = await showAnswer(context, client, { prompt, ...terms }, world.signal);
   }
   memory.remember(client.baseUrl, reply.conversationId);
+  if (isOn(options, "trace") && !context.isJson)
+    world.stderr.write(`${renderRoute(lookOf(world.stderr, world.env), reply)}\n`);
   return reply;
+}
+
+/** Throws bad_request for terms that are none. */
+function termsOf(context: Context): Pick<QueryRequest, "dataClass" | "verbosity"> {
+  const { options, name, spec } = context;
+  const verbosity = intOption(options, "verbosity", { min: 1, max: 5 });
+  const given = textOption(options, "class");
+  const dataClass = DATA_CLASSES.find((one) => one === given);
+  if (given !== undefined && dataClass === undefined)
+    throw badUsage(name, spec, `--class takes ${DATA_CLASSES.join(" or ")}`);
+  return {
+    ...(dataClass === undefined ? {} : { dataClass }),
+    ...(verbosity === undefined ? {} : { verbosity }),
+  };
 }
 
 const isForgotten = (error: unknown): boolean =>

@@ -1,41 +1,38 @@
 // gantry chat: a conversation line by line. Ctrl-C stops the answer; between answers it ends the chat.
 
 import { ERRORS, GantryError } from "@gantry/shared/base/errors.ts";
-import type { Client } from "@gantry/shared/client/client.ts";
-import { showAnswer } from "../answering.ts";
+import { showAnswer, renderRoute } from "../answering.ts";
 import { isOn, textOption } from "../args.ts";
+import { type Chat, type ChatState, completeLine, obey } from "../chat-commands.ts";
 import { type Command, type Context, outLook } from "../context.ts";
 import { openClient } from "../opening.ts";
-import { giveWord } from "../confirming.ts";
-import { paint } from "../render/look.ts";
-import { renderMarkdown } from "../render/markdown.ts";
-import { renderTable } from "../render/table.ts";
-import { clean, cleanLine } from "../render/text.ts";
-import { formatTime } from "../render/units.ts";
+import { clean } from "../render/text.ts";
 import { openMemory } from "../state.ts";
+import { openTypedLines } from "../text-file.ts";
+import type { LineReader } from "../world.ts";
 
-const HELP = `/new                  begin a new conversation
-/history              what was said in this one
-/conversations [ID]   list them, or go on with one
-/confirm PHRASE       give the word (or just type the phrase)
-/cancel               withdraw what waits for a word
-/stop [PRINTER]       EMERGENCY STOP
-/exit                 leave (or Ctrl-D)`;
-
-interface Chat {
-  readonly context: Context;
-  readonly client: Client;
-  readonly signal: AbortSignal;
-  conversation: string | undefined;
-}
+const PROMPT = "you> ";
+const MORE = "...> ";
+/** Of one text; more than a prompt may have, so that the hub says what is too long. */
+const LINES_MAX = 10_000;
 
 export const chat: Command = async (context) => {
   const { world, options } = context;
   const client = openClient(context);
   const memory = openMemory(world.env);
+  const typed = openTypedLines(world.env);
   const remembered = isOn(options, "new") ? undefined : memory.lastConversation(client.baseUrl);
-  let conversation = textOption(options, "conversation") ?? remembered;
-  const lines = await world.openLines();
+  const state: ChatState = {
+    conversation: textOption(options, "conversation") ?? remembered,
+    terms: {},
+    isTracing: false,
+    last: undefined,
+  };
+  const lines = await world.openLines({
+    history: typed.lines,
+    complete: completeLine,
+    onHistory: (all) => typed.keep(all),
+  });
   let answer: AbortController | undefined;
   const leave = new AbortController();
   lines.onInterrupt(() => {
@@ -47,38 +44,55 @@ export const chat: Command = async (context) => {
   if (world.stdin.isTty) world.stdout.write("/help lists what is possible here.\n");
   try {
     while (!left.aborted) {
-      const line = await lines.ask("you> ", left).catch(() => undefined);
-      if (line === undefined || /^\/(exit|quit)\b/.test(line)) break;
-      if (line.trim() === "") continue;
+      const text = await readText(lines, left).catch(() => undefined);
+      if (text === undefined || /^\/(exit|quit)\b/.test(text)) break;
+      if (text.trim() === "") continue;
       answer = new AbortController();
       const signal = AbortSignal.any([answer.signal, world.signal]);
-      const state: Chat = { context, client, signal, conversation };
-      await takeTurn(state, line);
+      await takeTurn({ context, client, signal, state }, text);
       answer = undefined;
-      conversation = state.conversation;
-      if (conversation !== undefined) memory.remember(client.baseUrl, conversation);
+      if (state.conversation !== undefined) memory.remember(client.baseUrl, state.conversation);
     }
   } finally {
     lines.close();
   }
 };
 
-/** One line of the person. What goes wrong is said, and the chat goes on. */
-async function takeTurn(state: Chat, line: string): Promise<void> {
-  const { context, client } = state;
+/** A line, or several: after a backslash at the end of one, and between lines of three quotes. */
+async function readText(lines: LineReader, signal: AbortSignal): Promise<string | undefined> {
+  const first = await lines.ask(PROMPT, signal);
+  if (first === undefined) return undefined;
+  const isBlock = first.trim() === '"""';
+  const text = isBlock ? [] : [first];
+  for (let count = 0; count < LINES_MAX; count += 1) {
+    const last = text.at(-1);
+    if (!isBlock && last?.endsWith("\\") !== true) break;
+    if (!isBlock && last !== undefined) text[text.length - 1] = last.slice(0, -1);
+    const next = await lines.ask(MORE, signal);
+    if (next === undefined || (isBlock && next.trim() === '"""')) break;
+    text.push(next);
+  }
+  return text.join("\n");
+}
+
+/** One text of the person. What goes wrong is said, and the chat goes on. */
+async function takeTurn(turn: Chat, text: string): Promise<void> {
+  const { context, client, state } = turn;
   try {
-    if (line.startsWith("/")) {
-      const [command, ...words] = line.trim().split(/\s+/);
-      await obey(state, command ?? "", words);
+    if (text.startsWith("/")) {
+      await obey(turn, text);
       return;
     }
     const conversation = state.conversation;
-    const question =
-      conversation === undefined
-        ? { prompt: line }
-        : { prompt: line, conversationId: conversation };
-    const reply = await showAnswer(context, client, question, state.signal);
+    const question = {
+      prompt: text,
+      ...state.terms,
+      ...(conversation === undefined ? {} : { conversationId: conversation }),
+    };
+    const reply = await showAnswer(context, client, question, turn.signal);
     state.conversation = reply.conversationId;
+    state.last = reply;
+    if (state.isTracing) trace(context, state);
   } catch (error) {
     if (!(error instanceof GantryError)) throw error;
     const { hint } = ERRORS[error.code];
@@ -86,71 +100,7 @@ async function takeTurn(state: Chat, line: string): Promise<void> {
   }
 }
 
-async function obey(state: Chat, command: string, words: readonly string[]): Promise<void> {
-  const { context, client, signal } = state;
-  const say = (text: string): void => context.world.stdout.write(`${text}\n`);
-  const [word] = words;
-  switch (command) {
-    case "/help":
-      return say(HELP);
-    case "/new":
-      state.conversation = undefined;
-      return say("A new conversation begins.");
-    case "/history":
-      return say(await history(state));
-    case "/conversations":
-      if (word !== undefined) state.conversation = word;
-      return say(
-        word === undefined ? await conversations(state) : `Going on with ${cleanLine(word)}.`,
-      );
-    case "/confirm":
-      await giveWord(context, client, await pendingOf(state), words.join(" "));
-      return;
-    case "/cancel":
-      await client.confirmationCancelled({ id: await pendingOf(state), signal });
-      return say("Withdrawn.");
-    case "/stop": {
-      const stopped = await client.stop({
-        body: word === undefined ? {} : { printer: word },
-        signal,
-      });
-      const missed = stopped.unreachable.map((id) => `NOT REACHED: ${id}`);
-      return say(
-        cleanLine([`Stopped: ${stopped.stopped.join(", ") || "none"}`, ...missed].join(". ")),
-      );
-    }
-    default:
-      return say(`There is no ${cleanLine(command)} here.\n${HELP}`);
-  }
-}
-
-/** The confirmation that this conversation waits for. Throws not_found. */
-async function pendingOf({ client, conversation, signal }: Chat): Promise<string> {
-  if (conversation === undefined) {
-    throw new GantryError("not_found", "This conversation has not begun: nothing waits for a word");
-  }
-  return (await client.confirmation({ id: conversation, signal })).id;
-}
-
-async function history({ context, client, conversation, signal }: Chat): Promise<string> {
-  if (conversation === undefined) return "Nothing was said yet.";
-  const { messages } = await client.conversation({ id: conversation, signal });
-  const look = outLook(context);
-  return messages
-    .map(({ role, text }) => `${paint(look, "dim", `${role}:`)} ${renderMarkdown(look, text)}`)
-    .join("\n");
-}
-
-async function conversations({ context, client, signal }: Chat): Promise<string> {
-  const { conversations: rows } = await client.conversations({ signal });
-  return renderTable(
-    outLook(context),
-    [
-      { title: "ID", value: (row) => row.id },
-      { title: "CHANGED", value: (row) => formatTime(row.changedAt) },
-      { title: "TITLE", value: (row) => row.title },
-    ],
-    rows,
-    "There are no conversations yet.",
-  );
+function trace(context: Context, { last }: ChatState): void {
+  if (last === undefined) return;
+  context.world.stderr.write(`${renderRoute(outLook(context), last)}\n`);
 }
