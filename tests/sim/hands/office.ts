@@ -10,6 +10,7 @@ import { NO_PROVIDERS } from "../../../hub/adapters/provider-file.ts";
 import { LOG_FORMAT } from "../../../hub/cluster/formats.ts";
 import type { Members } from "../../../hub/cluster/members.ts";
 import { makeServing, type Serving } from "../../../hub/cluster/serving.ts";
+import { isMember } from "../../../hub/consensus/membership.ts";
 import type { HubId } from "../../../hub/consensus/types.ts";
 import { makeFeed } from "../../../hub/feed/feed.ts";
 import { makeSoftState } from "../../../hub/feed/soft.ts";
@@ -38,7 +39,9 @@ export interface OfficeParts {
   readonly world: World;
   readonly network: Network;
   readonly lines: Lines;
+  /** All hubs there are, members or not. */
   readonly ids: readonly HubId[];
+  readonly witnesses: ReadonlySet<HubId>;
   readonly electionTicks: number;
   readonly blobs: BlobStore;
   readonly offices: Map<HubId, Office>;
@@ -66,6 +69,19 @@ const CLUSTER = "00000000000000c5";
 export const keyOf = (hub: HubId): string => hub.padEnd(40, "k");
 
 export function startOffice(life: Life, parts: OfficeParts): LifeHooks {
+  return parts.witnesses.has(life.hub) ? WITNESS : startStateful(life, parts);
+}
+
+/** It holds no state, and so has neither hands nor a door. */
+const WITNESS: LifeHooks = {
+  onEvents: () => {},
+  onReign: () => {},
+  onLeader: () => {},
+  onInstalled: () => {},
+  opened: () => {},
+};
+
+function startStateful(life: Life, parts: OfficeParts): LifeHooks {
   const { world, offices } = parts;
   const feed = makeFeed();
   const serving = makeServing();
@@ -126,7 +142,7 @@ export function startOffice(life: Life, parts: OfficeParts): LifeHooks {
       board,
       link: theLink,
       egressAllow: [],
-    mcpServers: [],
+      mcpServers: [],
       providers: NO_PROVIDERS,
       exam,
       signal: never,
@@ -223,13 +239,17 @@ function coreOf(
   ledgerStore: OrderedStore,
   calls: PeerCalls,
 ): HubCore {
-  const { network, ids } = parts;
+  const { network, ids, witnesses } = parts;
   const rest = ids.filter((id) => id !== life.hub);
+  const others = (): HubId[] => {
+    const { membership } = hub.replica.status();
+    return rest.filter((id) => isMember(membership, id));
+  };
   const members = {
-    others: () => rest,
-    stateful: () => rest,
-    isWitness: () => false,
-    witnesses: new Set<HubId>(),
+    others,
+    stateful: () => others().filter((id) => !witnesses.has(id)),
+    isWitness: (id: HubId) => witnesses.has(id),
+    witnesses,
     peer: (id: HubId) => ({ id, address: addressOf(id), publicKey: keyOf(id) }),
     told: () => ({ peers: [], witnesses: [], former: [] }),
     take: () => Promise.resolve(),
@@ -249,7 +269,7 @@ function coreOf(
     ledgerStore,
     members,
     calls,
-    network: { current: { links: () => new Map(rest.map((id) => [id, linkFacts(id)])) } },
+    network: { current: { links: () => new Map(others().map((id) => [id, linkFacts(id)])) } },
     pulse: { facts: () => ({}) },
     timing: { electionTicks: parts.electionTicks, heartbeatTicks: 5 },
     clusterId: CLUSTER,

@@ -61,6 +61,7 @@ export async function runHandsSeed(
         network,
         lines,
         ids: mix.ids,
+        witnesses: mix.witnesses,
         electionTicks: mix.electionTicks,
         blobs: houseBlobs,
         offices,
@@ -84,7 +85,7 @@ export async function runHandsSeed(
       world,
       lines,
       hubKey: keyOf("h1"),
-      addresses: mix.ids.map(addressOf),
+      addresses: mix.ids.filter((id) => !mix.witnesses.has(id)).map(addressOf),
       joinSecret: `code of m${n + 1}`,
       onCommand: (job, effect, machine) => truth.command(job, effect, machine),
       onOrder: (machine, message) => truth.order(machine, message),
@@ -170,6 +171,7 @@ export async function runHandsSeed(
       left().length === 0,
       () => `HX9 not ended after ${ENDING_MS} ms: ${left().join("\n    ")}`,
     );
+    await finale.mustMend();
     await finale.mustAgree();
     for (const { hubId, disagreement } of offices.values()) {
       check(disagreement() === undefined, () => `HX8 ${hubId}: ${disagreement()}`);

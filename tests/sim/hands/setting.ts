@@ -14,13 +14,12 @@ export function houseMix(seed: number): ReplicaMix {
   const random = seededRandom(seed ^ 0x3c6ef372);
   const drawn = drawReplicaMix(seed);
   const founders = drawn.founders.slice(0, 3);
+  const [, , third = ""] = founders;
   return {
     ...drawn,
     founders,
-    ids: founders,
-    hasSpare: false,
-    hasDamage: false,
-    witnesses: new Set(),
+    ids: drawn.hasSpare ? [...founders, "h4"] : founders,
+    witnesses: new Set(drawn.witnesses.size > 0 ? [third] : []),
     electionTicks: 25,
     stormMs: between(random, 8_000, 30_000),
     faultEveryMs: 1_000 + random() * 6_000,
