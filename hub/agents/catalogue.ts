@@ -254,6 +254,23 @@ const SPECS: readonly Spec[] = [
       device: "schedule",
     },
   ),
+  // what is remembered, and documents
+  read("memory_search", "Memory", "What is remembered of this person, by words", "memorySearched", {
+    input: { q: z.string().min(1).max(500).describe("Words to look for") },
+  }),
+  act("memory_keep", "Remember", "Remember a fact about this person", "memoryKept", {
+    hazard: "low",
+    input: { text: z.string().min(1).max(500), about: z.string().min(1).max(80).optional() },
+  }),
+  read(
+    "knowledge_search",
+    "Documents",
+    "Pieces of the house's documents, by words",
+    "knowledgeSearched",
+    {
+      input: { q: z.string().min(1).max(500).describe("Words to look for") },
+    },
+  ),
   // the house
   read("machines_list", "Machines", "Machines, their models, printers and commands", "registry"),
   read("models_list", "Models", "Local models", "models"),

@@ -28,7 +28,7 @@ const PATTERNS: readonly RegExp[] = [
   ),
   /\b(?:the )?(?:user|operator|owner|admin|person|maker) (?:has |have |already |is )+(?:approved|confirmed|agreed|allowed|authori[sz]ed|said yes)/u,
   /\b(?:call|use|invoke|run) the (?:tool|function|command)\b/u,
-  /"(?:tool|function|name)"\s*:\s*"[a-z_.]{3,}"\s*,\s*"(?:arguments|parameters|input)"/u,
+  /"(?:tool|function|name)"\s*:\s*"[a-z_. ]{3,}"\s*,\s*"(?:arguments|parameters|input)"/u,
   /\b(?:ignoriere|vergiss|missachte)\b.{0,40}\b(?:anweisung|regel|vorherig)/u,
   /\b(?:ignorez|ignora|oubliez|olvida)\b.{0,40}\b(?:instruc|consigne|regla|regle)/u,
 ];
@@ -58,7 +58,8 @@ export function fold(text: string): string {
     .toLowerCase()
     .replaceAll(/[аеорсухіѕο]/gu, (letter) => LOOKALIKES.get(letter) ?? letter)
     .replaceAll(/[_\-'’+]+/gu, " ")
-    .replaceAll(/\\[nrt]/gu, " ")
+    .replaceAll(/\\+[nrt]/gu, " ") // JSON within JSON
+    .replaceAll(/\\+(?=")/gu, "")
     .replaceAll(/\s+/gu, " ");
 }
 

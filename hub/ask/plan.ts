@@ -30,6 +30,8 @@ export interface Terms {
   readonly isFresh: boolean;
   /** False: words only talk, they start nothing. */
   readonly mayAct: boolean;
+  /** True: the agent loop answers (agent-tier.ts). */
+  readonly useAgent?: boolean;
   readonly sampling: Sampling;
   /** Given by OpenAI clients, which bring their own history. */
   readonly messages?: readonly CallerMessage[];

@@ -95,14 +95,21 @@ export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTur
     return now;
   }
 
-  function verdictOf(tool: LoopTool, role: Role, steps: readonly AgentStep[]): Verdict {
+  /** A tool of another server whose description reads like an order makes all it is offered with suspicious. */
+  function verdictOf(
+    tool: LoopTool,
+    role: Role,
+    steps: readonly AgentStep[],
+    offered: readonly LoopTool[],
+  ): Verdict {
     return judge({
       hazardClass: tool.hazardClass,
       effect: tool.effect,
       role,
       needed: tool.role,
       presence: presenceOf(rows.get("flag", PRESENCE_FLAG)?.value),
-      isTainted: steps.some(({ suspicion }) => suspicion !== undefined),
+      isTainted:
+        steps.some(({ suspicion }) => suspicion !== undefined) || offered.some(isSuspicious),
       isEmergencyStop: tool.isEmergencyStop === true,
     });
   }
@@ -273,7 +280,7 @@ export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTur
       if (call === undefined) return note("The reply was not a call of a tool");
       const tool = offered.find(({ name }) => name === call.tool);
       if (tool === undefined) return note(`There is no tool ${call.tool.slice(0, 128)}`);
-      const verdict = verdictOf(tool, role, steps);
+      const verdict = verdictOf(tool, role, steps, offered);
       if (verdict.kind === "refused") return note(`${tool.name} is refused: ${verdict.why}`);
       try {
         const step = draftOf(tool, call.arguments, verdict, { n, agent: "solo", usage });
@@ -470,7 +477,7 @@ export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTur
     begin,
     async order({ tool: name, arguments: given, role }, by, signal) {
       const tool = tools.find(name);
-      const verdict = verdictOf(tool, role, []);
+      const verdict = verdictOf(tool, role, [], [tool]);
       if (verdict.kind === "refused")
         throw new GantryError("forbidden", `${name} is refused: ${verdict.why}`);
       const first = draftOf(tool, given, verdict, { n: 0, agent: "caller", usage: NO_USAGE });
@@ -493,6 +500,10 @@ export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTur
 }
 
 const byOf = ({ person, requestId }: AgentTurnRow): By => ({ actor: person, requestId });
+
+/** Of another server: its words are not ours. */
+const isSuspicious = ({ server, description }: LoopTool): boolean =>
+  server !== undefined && suspicionOf(description) !== undefined;
 
 /** A model that gave no call may give one when it is told so; all else ends the turn. */
 function noCall(error: unknown): { text: string; usage: Usage } {
