@@ -10,6 +10,7 @@ import { closeNotice, useConsole } from "./live/store.ts";
 import { ApprovalsPage } from "./pages/approvals.tsx";
 import { AskPage } from "./pages/ask.tsx";
 import { AuditPage } from "./pages/audit.tsx";
+import { CachePage } from "./pages/cache.tsx";
 import { ClusterPage } from "./pages/cluster.tsx";
 import { ConfirmationsPage } from "./pages/confirmations.tsx";
 import { ConversationsPage } from "./pages/conversations.tsx";
@@ -19,14 +20,17 @@ import { EventsPage } from "./pages/events.tsx";
 import { FarmPage } from "./pages/farm.tsx";
 import { FlagsPage } from "./pages/flags.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
+import { KnowledgePage } from "./pages/knowledge.tsx";
 import { LoginPage } from "./pages/login.tsx";
 import { MachinesPage } from "./pages/machines.tsx";
 import { MakePage } from "./pages/make.tsx";
+import { MemoryPage } from "./pages/memory.tsx";
 import { OverviewPage } from "./pages/overview.tsx";
 import { PrintPage } from "./pages/print.tsx";
 import { PrintsPage } from "./pages/prints.tsx";
 import { SchedulePage, SchedulesPage } from "./pages/schedules.tsx";
 import { WebhooksPage } from "./pages/webhooks.tsx";
+import { AgentsPage } from "./pages/agents.tsx";
 import { QueuesPage } from "./pages/queues.tsx";
 import { RunPage } from "./pages/run.tsx";
 import { RunsPage } from "./pages/runs.tsx";
@@ -138,6 +142,8 @@ function PageOf({ place }: { readonly place: Place }) {
           after={query["after"]}
         />
       );
+    case "agents":
+      return <AgentsPage id={id} tab={query["tab"]} after={query["after"]} />;
     case "queues":
       return <QueuesPage id={id} tab={query["tab"]} after={query["after"]} />;
     case "jobs":
@@ -152,6 +158,12 @@ function PageOf({ place }: { readonly place: Place }) {
       return <WebhooksPage />;
     case "conversations":
       return <ConversationsPage after={query["after"]} />;
+    case "memory":
+      return <MemoryPage state={query["state"]} q={query["q"]} after={query["after"]} />;
+    case "knowledge":
+      return <KnowledgePage q={query["q"]} />;
+    case "cache":
+      return <CachePage q={query["q"]} after={query["after"]} />;
     case "events":
       return <EventsPage type={query["type"]} />;
     case "machines":

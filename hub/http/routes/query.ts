@@ -3,6 +3,7 @@
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { QueryReply, QueryRequest } from "@gantry/shared/contract/schemas/asking.ts";
 import { answerStream } from "../answer-stream.ts";
+import { CACHE_HEADER, cacheHeaderOf } from "../cache-header.ts";
 import { within } from "../deadline.ts";
 import type { DoorDeps, Handler } from "../door.ts";
 import { readRequest } from "../input.ts";
@@ -25,6 +26,7 @@ export const query =
       const { routing, usage } = reply as QueryReply; // what the desk gives for this route
       const response = jsonReply(reply, 200);
       response.headers.set(ROUTE_HEADER, routeHeader(routing, usage));
+      response.headers.set(CACHE_HEADER, cacheHeaderOf(routing));
       return response;
     }
     return answerStream(

@@ -22,12 +22,16 @@ export const TITLES: Readonly<Record<Page, string>> = {
   farm: "Farm",
   make: "Make",
   runs: "Runs",
+  agents: "Agents",
   documents: "Documents",
   queues: "Queues",
   jobs: "Jobs",
   schedules: "Schedules",
   webhooks: "Webhooks",
   conversations: "Conversations",
+  memory: "Memory",
+  knowledge: "Knowledge",
+  cache: "Kept answers",
   events: "Events",
   machines: "Machines",
   cluster: "Cluster",
@@ -37,7 +41,7 @@ export const TITLES: Readonly<Record<Page, string>> = {
 };
 
 /** Others have no right to what is on them. */
-const OPERATORS: ReadonlySet<Page> = new Set(["audit", "webhooks"]);
+const OPERATORS: ReadonlySet<Page> = new Set(["audit", "cache", "webhooks"]);
 
 export function Navigation({ page, isOpen }: { readonly page: Page; readonly isOpen: boolean }) {
   const me = useConsole(({ session }) => (session.kind === "in" ? session.me : undefined));
