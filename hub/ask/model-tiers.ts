@@ -283,7 +283,7 @@ function whyNone({ ruledOut }: RoutePlan, tier: TierStep): string {
   const own = ruledOut.filter((step) => (step.tier === "cloud") === (tier === "cloud"));
   const [first] = own;
   if (first === undefined)
-    return tier === "cloud" ? "no provider fits" : "no further machine has a model";
+    return tier === "cloud" ? "no provider fits" : "no machine has a model that was not asked yet";
   const more = own.length > 1 ? ` (and ${own.length - 1} more)` : "";
   return `${first.target}: ${first.reason}${more}`;
 }
@@ -326,9 +326,11 @@ function whyNotProvider(route: RoutePlan, provider: string): GantryError {
 }
 
 /** Whose turn at a model it is. */
-export function askerOf({ question, urgency, onPlace, deadlineMs }: Plan): Asker {
+export function askerOf({ question, urgency, onPlace, pace, deadlineMs }: Plan): Asker {
   return {
     person: question.person,
+    answerId: `ans_${question.id}`, // the next leader asks for it under the same name
+    ...(pace === undefined ? {} : { pace }),
     ...(urgency === undefined ? {} : { urgency }),
     ...(onPlace === undefined ? {} : { onPlace }),
     ...(deadlineMs === undefined ? {} : { patienceMs: Math.min(deadlineMs, PATIENCE_MS_MAX) }),

@@ -13,6 +13,7 @@ import { confirmation, print, type Facts } from "./mock-facts.ts";
 import { readArtifacts } from "./mock-documents.ts";
 import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
 import { actOnFarm, type FarmFacts, noFarm, readFarm } from "./mock-farm.ts";
+import { MOCK_BUDGETS, MOCK_PROVIDERS } from "./mock-money.ts";
 import { actOnEngine, type EngineFacts, noEngine, readEngine } from "./mock-runs.ts";
 
 export const MOCK_TOKEN = "gt_mock_0123456789abcdef";
@@ -109,6 +110,9 @@ export class MockHub {
   }
 
   #say(text: string): void {
+  /** Told of each question before its answer, which then does not begin until it is free. */
+  queued: readonly { readonly position: number; readonly etaMs: number }[] = [];
+
     for (const stream of this.#streams) stream.write(text);
   }
 
@@ -242,6 +246,10 @@ export class MockHub {
         return costs;
       case "audit":
         return { entries: AUDIT };
+      case "budgets":
+        return MOCK_BUDGETS;
+      case "providers":
+        return MOCK_PROVIDERS;
       case "events":
         return { events: PAST };
       default:
@@ -313,7 +321,8 @@ export class MockHub {
       ? "This waits for your word."
       : `You asked: ${prompt} <img src=x onerror="document.title='pwned'">`;
     const half = Math.ceil(output.length / 2);
-    say("token", { text: output.slice(0, half) });
+    for (const place of this.queued) say("queued", place);
+    if (this.queued.length === 0) say("token", { text: output.slice(0, half) });
     if (!this.isAnswerFree) {
       await new Promise<void>((resolve) => {
         this.#waiting.push(resolve);
@@ -452,6 +461,19 @@ const PAST = [
   },
 ];
 const AUDIT = [
+  {
+    id: 65,
+    type: "confirmation.closed",
+    atMs: Date.now() - 2_480_000,
+    subject: "cfm_bracket",
+    data: {
+      id: "cfm_bracket",
+      summary: "Print bracket on ender",
+      hazardClass: "medium",
+      person: "mara",
+      state: "consumed",
+    },
+  },
   {
     seq: 42,
     position: 66,

@@ -58,6 +58,8 @@ const MACHINES = ["/api/registry", "/api/cluster", "/api/devices"];
 const SCHEDULES = ["/api/schedules"];
 const WEBHOOKS = ["/api/webhooks"];
 
+const PAST_WORDS = "/api/events?format=json&types=confirmation";
+
 /** Beginnings of paths; those with a `:id` are about the subject of the event alone. */
 const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "node.enrolled": MACHINES,
@@ -71,11 +73,13 @@ const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "device.changed": ["/api/devices", "/api/farm"],
   "conversation.changed": ["/api/conversations"],
   "question.asked": ["/api/conversations"],
-  "question.answered": ["/api/conversations", "/api/analytics/costs"],
+  "question.answered": ["/api/conversations", "/api/analytics/costs", "/api/budgets"],
   "question.failed": ["/api/conversations"],
-  "confirmation.asked": [CONFIRMATIONS, PRINTS, "/api/jobs", "/api/conversations"],
+  "budget.changed": ["/api/budgets"],
+  "budget.alert": ["/api/budgets"],
+  "confirmation.asked": [CONFIRMATIONS, PRINTS, "/api/jobs", "/api/conversations", PAST_WORDS],
   "confirmation.notice": [CONFIRMATIONS],
-  "confirmation.closed": [CONFIRMATIONS, PRINTS, "/api/jobs", "/api/conversations"],
+  "confirmation.closed": [CONFIRMATIONS, PRINTS, "/api/jobs", "/api/conversations", PAST_WORDS],
   "print.changed": [PRINTS, "/api/devices", "/api/farm"],
   "farm.changed": ["/api/farm"],
   "job.changed": ["/api/jobs", "/api/queues", "/api/cad/jobs/:id"],

@@ -42,12 +42,14 @@ export const post = <T>(path: string, body: object = {}): Promise<T> =>
   call<T>(path, { method: "POST", body });
 
 /**
- * Asks and reads the answer as it is written. `onText` gets the pieces in order. Throws ProblemError,
+ * Asks and reads the answer as it is written. `onText` gets the pieces in order, `onPlace` the place
+ * in the queue while the question waits. Throws ProblemError,
  * with code `cancelled` when `signal` was aborted.
  */
 export async function ask(
   body: QueryRequest,
   onText: (text: string) => void,
+  onPlace: (place: Place) => void,
   signal: AbortSignal,
 ): Promise<QueryReply> {
   const options = { method: "POST", body: { ...body, stream: true }, signal } as const;
@@ -62,6 +64,7 @@ export async function ask(
         const data: unknown = JSON.parse(message.data);
         if (message.type === "reply") return data as QueryReply;
         if (message.type === "error") throw new ProblemError(problemFrom(data, response.status));
+        if (message.type === "queued" && isRecord(data)) onPlace(placeOf(data));
         if (message.type === "token" && isRecord(data)) onText(String(data["text"]));
       }
     }
@@ -69,6 +72,18 @@ export async function ask(
     throw asProblem(error, signal);
   }
   throw new ProblemError(CUT_OFF);
+}
+
+/** In the queue of a model. */
+export interface Place {
+  readonly position: number;
+  /** Where one was measured. */
+  readonly etaMs?: number;
+}
+
+function placeOf({ position, etaMs }: Readonly<Record<string, unknown>>): Place {
+  const eta = typeof etaMs === "number" ? { etaMs } : {};
+  return { position: Number(position), ...eta };
 }
 
 /** 128 bits in hex. crypto.randomUUID is missing on pages without TLS. */

@@ -4,7 +4,7 @@
 import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { useEffect, useState } from "preact/hooks";
 import type { Problem } from "../core/views.ts";
-import { ask, ProblemError } from "./api.ts";
+import { ask, type Place, ProblemError } from "./api.ts";
 import { refresh } from "./resources.ts";
 
 interface Question {
@@ -12,6 +12,8 @@ interface Question {
   readonly conversation: string | undefined;
   /** What has come of the answer. */
   readonly text: string;
+  /** While it waits for its turn at a model. */
+  readonly place?: Place | undefined;
 }
 
 export type Chat =
@@ -51,10 +53,14 @@ export async function startAsking(
   try {
     const body = conversation === undefined ? { prompt } : { prompt, conversationId: conversation };
     const onText = (text: string): void => {
-      question = { ...question, text: question.text + text };
+      question = { ...question, text: question.text + text, place: undefined };
       become({ kind: "asking", ...question, control });
     };
-    const reply = await ask(body, onText, control.signal);
+    const onPlace = (place: Place): void => {
+      question = { ...question, place };
+      become({ kind: "asking", ...question, control });
+    };
+    const reply = await ask(body, onText, onPlace, control.signal);
     become({ kind: "answered", ...question, text: reply.result.output, reply });
     onReply(reply);
   } catch (error) {

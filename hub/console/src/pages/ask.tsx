@@ -12,6 +12,7 @@ import { Composer } from "../ui/composer.tsx";
 import { ConfirmationCard } from "../ui/confirmation.tsx";
 import { Button, Card, Empty, PageHead, ProblemNote } from "../ui/parts.tsx";
 import { PrintLine } from "../ui/print-facts.tsx";
+import { TurnOf } from "../ui/turn-steps.tsx";
 import { Upload } from "../ui/upload.tsx";
 import { Waiting } from "../ui/waiting.tsx";
 
@@ -106,9 +107,11 @@ function belongsHere(chat: Chat, conversation: string | undefined): boolean {
 function Message({ message }: { readonly message: MessageView }) {
   if (message.role === "user") return <Said text={message.text} />;
   const { text, routing, usage, error } = message;
+  const turn = routing?.metadata["turn"];
   return (
     <>
       {text !== "" && <Answer text={text} routing={routing} usage={usage} />}
+      {typeof turn === "string" && <TurnOf id={turn} />}
       {error !== undefined && (
         <ProblemNote
           problem={{
@@ -143,6 +146,7 @@ function UnderWay({ chat, messages }: { chat: Chat; messages: readonly MessageVi
         <Answer
           text={chat.text}
           isWriting={chat.kind === "asking"}
+          place={chat.kind === "asking" ? waitingText(chat) : undefined}
           routing={chat.kind === "answered" ? chat.reply.routing : undefined}
           usage={chat.kind === "answered" ? chat.reply.usage : undefined}
         />
@@ -159,6 +163,12 @@ function UnderWay({ chat, messages }: { chat: Chat; messages: readonly MessageVi
       </div>
     </>
   );
+}
+
+function waitingText({ place }: Chat & { readonly kind: "asking" }): string | undefined {
+  if (place === undefined) return undefined;
+  const eta = place.etaMs === undefined ? "" : `, about ${Math.ceil(place.etaMs / 1_000)} s`;
+  return `Waiting: ${place.position} in line${eta}`;
 }
 
 const SPOKEN_MS = 2_000;

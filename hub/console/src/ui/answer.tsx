@@ -1,8 +1,8 @@
 // What was said and answered. Text is only ever set as text; fenced code keeps its own box.
 
 import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
-import { blocksOf, latency, money } from "../core/format.ts";
-import { Badge } from "./parts.tsx";
+import { blocksOf, latency, money, percent, words } from "../core/format.ts";
+import { Badge, Facts } from "./parts.tsx";
 
 export function Said({ text }: { readonly text: string }) {
   return (
@@ -16,11 +16,13 @@ export function Said({ text }: { readonly text: string }) {
 export interface AnswerProps {
   readonly text: string;
   readonly isWriting?: boolean;
+  /** While it waits for its turn at a model. */
+  readonly place?: string | undefined;
   readonly routing: MessageView["routing"];
   readonly usage: MessageView["usage"];
 }
 
-export function Answer({ text, isWriting = false, routing, usage }: AnswerProps) {
+export function Answer({ text, isWriting = false, place, routing, usage }: AnswerProps) {
   const blocks = blocksOf(text);
   return (
     <article class="said answer" aria-label="Answer" aria-busy={isWriting}>
@@ -35,7 +37,7 @@ export function Answer({ text, isWriting = false, routing, usage }: AnswerProps)
           </p>
         ),
       )}
-      {blocks.length === 0 && isWriting && <p class="cursor">Thinking </p>}
+      {blocks.length === 0 && isWriting && <p class="cursor">{place ?? "Thinking"} </p>}
       {routing !== undefined && (
         <p class="routing" title={routing.reason}>
           <Badge tone={routing.tier === "frontier" ? "warn" : "plain"}>{routing.tier}</Badge>
@@ -50,6 +52,48 @@ export function Answer({ text, isWriting = false, routing, usage }: AnswerProps)
           )}
         </p>
       )}
+      {routing !== undefined && <Route routing={routing} />}
     </article>
+  );
+}
+
+/** `exactCache` is the exact cache. */
+const tierName = (tier: string): string =>
+  tier.replaceAll(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+
+const MARKS = { taken: "✓", skipped: "·", failed: "✗" } as const;
+/** What is told elsewhere in the line, or only to programs. */
+const OWN_PLACE = new Set(["confidence", "finishReason"]);
+
+/** Why this way: each tier, what it did with the question and why; then what else is known of it. */
+function Route({ routing }: { readonly routing: NonNullable<AnswerProps["routing"]> }) {
+  const { route = [], reason, metadata, confidence } = routing;
+  const sure = metadata["confidence"] === "unknown" ? undefined : percent(confidence);
+  const facts = Object.entries(metadata).filter(([name]) => !OWN_PLACE.has(name));
+  return (
+    <details class="route">
+      <summary>Why this way</summary>
+      <p>{reason}.</p>
+      {route.length > 0 && (
+        <ol>
+          {route.map((step, index) => (
+            <li key={index} class={step.outcome}>
+              <span aria-hidden="true">{MARKS[step.outcome]}</span>
+              <span>
+                <strong>{tierName(step.tier)}</strong>
+                {step.target !== undefined && ` (${step.target})`}{" "}
+                <span class="unseen">{step.outcome}:</span> {step.reason}
+              </span>
+            </li>
+          ))}
+        </ol>
+      )}
+      <Facts
+        rows={[
+          ["Sure", sure],
+          ...facts.map(([name, value]) => [words(name), String(value)] as const),
+        ]}
+      />
+    </details>
   );
 }
