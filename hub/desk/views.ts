@@ -48,6 +48,13 @@ export function confirmationView(row: ConfirmationRow, nowMs: number): Confirmat
 }
 
 function toolOf(action: Action): { tool: string; args: Record<string, unknown> } {
+  if (action.type === "tool") {
+    const { turn, step, argumentsSha256, device } = action;
+    return {
+      tool: action.tool,
+      args: { turn, step, sha256: argumentsSha256, ...given("device", device) },
+    };
+  }
   const { type, ...args } = action;
   return { tool: type, args };
 }

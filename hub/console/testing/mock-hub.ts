@@ -10,6 +10,7 @@ import type { EventType, SoftEvent } from "@gantry/shared/contract/events.ts";
 import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
+import { readAgents } from "./mock-agents.ts";
 import { readArtifacts } from "./mock-documents.ts";
 import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
 import { actOnFarm, type FarmFacts, noFarm, readFarm } from "./mock-farm.ts";
@@ -167,6 +168,7 @@ export class MockHub {
     const answer =
       ofEngine ??
       ofDocuments ??
+      readAgents(url.pathname) ??
       ofFarm ??
       (method === "GET" ? this.#read(url.pathname) : this.#act(method, url.pathname, body));
     if (answer === undefined) problem(response, 404, "not_found", "There is no such thing");
@@ -244,12 +246,12 @@ export class MockHub {
         return { flags };
       case "analytics":
         return costs;
-      case "audit":
-        return { entries: AUDIT };
       case "budgets":
         return MOCK_BUDGETS;
       case "providers":
         return MOCK_PROVIDERS;
+      case "audit":
+        return { entries: AUDIT };
       case "events":
         return { events: PAST };
       default:

@@ -100,6 +100,8 @@ const STALE: Readonly<Record<EventType, readonly string[]>> = {
   "run.archived": ["/api/runs?"],
   "approval.changed": ["/api/approvals"],
   "artifact.kept": ["/api/artifacts"],
+  "agent.changed": ["/api/agents?", "/api/agents/:id"],
+  "agent.step": ["/api/agents/:id"],
   "stop.pressed": ["/api/devices", PRINTS],
 };
 
