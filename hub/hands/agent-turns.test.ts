@@ -30,10 +30,12 @@ interface Scene extends FakeHub {
   /** What the model says, one after the other; the last one is said for ever. */
   says: (string | ((prompt: string) => string))[];
   gives: (route: string) => unknown;
+  /** The model is not done before this is. */
+  thinks: Promise<void>;
   foreign: (name: string) => Promise<unknown>;
   /** What another server says of its tool. */
   description: string;
-  reign(): AbortController;
+  reign(atWorkMax?: number): AbortController;
   begin(facts?: Partial<Extract<CommandBody, { type: "agentTurnBegan" }>>): void;
   row(): AgentTurnRow;
 }
@@ -90,6 +92,7 @@ function makeScene(role: "viewer" | "maker" | "admin" = "maker"): Scene {
     async say({ messages }) {
       const prompt = messages.map(({ content }) => content).join("\n");
       prompts.push(prompt);
+      await scene.thinks;
       const said = scene.says.length > 1 ? scene.says.shift() : scene.says[0];
       const text = typeof said === "function" ? said(prompt) : (said ?? "");
       return {
@@ -98,7 +101,13 @@ function makeScene(role: "viewer" | "maker" | "admin" = "maker"): Scene {
       };
     },
   };
-  const make = () => makeAgentTurns({ hub: fake.hub, tools, model });
+  const make = (atWorkMax?: number) =>
+    makeAgentTurns({
+      hub: fake.hub,
+      tools,
+      model,
+      ...(atWorkMax === undefined ? {} : { atWorkMax }),
+    });
   const scene: Scene = {
     ...fake,
     done,
@@ -106,12 +115,13 @@ function makeScene(role: "viewer" | "maker" | "admin" = "maker"): Scene {
     prompts,
     says: [answer("done")],
     gives: () => ({ ok: true }),
+    thinks: Promise.resolve(),
     foreign: async () => ({ ok: true }),
     description: "Sends a text",
-    reign() {
+    reign(atWorkMax) {
       const end = new AbortController();
       ends.push(end);
-      void make().run(end.signal);
+      void make(atWorkMax).run(end.signal);
       return end;
     },
     begin(facts = {}) {
@@ -503,5 +513,38 @@ describe("a model that obeys what it reads", () => {
     await settle(scene);
     const told = scene.prompts.at(-1)?.split("instructions) ").at(-1) ?? "";
     expect(JSON.parse(JSON.parse(told).data)).toEqual({ name: text });
+  });
+});
+
+describe("many turns", () => {
+  const goals = (scene: Scene): string[] =>
+    scene.prompts.map((prompt) => prompt.split("\n").at(-1) ?? "");
+
+  async function beginSix(scene: Scene, atWorkMax: number): Promise<() => void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    scene.thinks = promise;
+    for (let n = 1; n <= 6; n += 1) scene.begin({ turn: `trn_${n}`, goal: `goal ${n}` });
+    scene.reign(atWorkMax);
+    await settle(scene);
+    return resolve;
+  }
+
+  it("[S20] an agent of four works at four at once, and takes the next one when one is done", async () => {
+    const scene = makeScene();
+    const goOn = await beginSix(scene, 4);
+    expect(goals(scene)).toEqual(["goal 1", "goal 2", "goal 3", "goal 4"]);
+    goOn();
+    await settle(scene);
+    expect(goals(scene)).toHaveLength(6);
+    expect(scene.hub.rows.hot("agentTurn").size).toBe(0);
+  });
+
+  it("[S20] an agent of one keeps the order in which it was asked", async () => {
+    const scene = makeScene();
+    const goOn = await beginSix(scene, 1);
+    expect(goals(scene)).toEqual(["goal 1"]);
+    goOn();
+    await settle(scene);
+    expect(goals(scene)).toEqual([1, 2, 3, 4, 5, 6].map((n) => `goal ${n}`));
   });
 });

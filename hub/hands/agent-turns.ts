@@ -79,9 +79,12 @@ export interface AgentTurnsParts {
   readonly hub: Hub;
   readonly tools: AgentTools;
   readonly model: AgentModel;
+  /** Turns that work at a time; left out: LIMIT.agentsAtWork. 1 keeps their order. */
+  readonly atWorkMax?: number;
 }
 
-export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTurns {
+export function makeAgentTurns(parts: AgentTurnsParts): AgentTurns {
+  const { hub, tools, model, atWorkMax = LIMIT.agentsAtWork.max } = parts;
   const { rows, clock } = hub;
   const turns = (): ReadonlyMap<string, AgentTurnRow> => rows.hot("agentTurn");
 
@@ -410,7 +413,7 @@ export function makeAgentTurns({ hub, tools, model }: AgentTurnsParts): AgentTur
         (a, b) => a.createdAtMs - b.createdAtMs || (a.id < b.id ? -1 : 1),
       );
       for (const { id } of oldest) {
-        if (atWork.size >= LIMIT.agentsAtWork.max || signal.aborted) return; // AT5
+        if (atWork.size >= atWorkMax || signal.aborted) return; // AT5
         const end = new AbortController();
         atWork.set(id, end);
         void work(id, AbortSignal.any([end.signal, signal]));
