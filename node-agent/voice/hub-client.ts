@@ -47,7 +47,6 @@ export function makeVoiceHub(parts: HubClientParts): VoiceHub {
         onText(piece.text);
         continue;
       }
-      if (piece.kind === "queued") continue;
       const { output } = piece.reply.result;
       if (output.startsWith(streamed)) onText(output.slice(streamed.length));
       return piece.reply;
