@@ -23,6 +23,7 @@ import type {
   Transcript,
 } from "@gantry/shared/contract/speech.ts";
 import type { SessionStamp } from "@gantry/shared/contract/sessions.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import type { Place } from "./asking/waiting.ts";
 import type {
   Entry,
@@ -60,6 +61,8 @@ export interface DeskCallOptions {
   readonly onText?: (text: string) => void;
   /** For streamed answers: the place in a model's queue, while the question waits for its turn. */
   readonly onPlace?: (place: Place) => void;
+  /** For streamed answers: of who reads the text. */
+  readonly pace?: Pace;
 }
 
 /** One item of the feed. A ledger item is all events of one command; `id` is its log position. */

@@ -10,6 +10,7 @@ import type { Actor } from "@gantry/shared/contract/roles.ts";
 import type { QuestionRow, Routing, Tier, Usage } from "@gantry/shared/contract/rows.ts";
 import type { Workload } from "@gantry/shared/contract/money.ts";
 import type { DataClass } from "@gantry/shared/contract/route.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import type { Prefixed } from "../asking/prefix.ts";
 import type { Place, Urgency } from "../asking/waiting.ts";
 import type { PressStop } from "../hands/stop.ts";
@@ -40,6 +41,8 @@ export interface Terms {
   readonly onLogprobs?: (logprobs: readonly TokenLogprob[]) => void;
   /** Of its turn at a model; default: interactive. */
   readonly urgency?: Urgency;
+  /** Of who reads the answer: while it is behind, the model waits. */
+  readonly pace?: Pace;
   /** Told while it waits for its turn. */
   readonly onPlace?: (place: Place) => void;
   /** Whether it may leave the house; left out: the house's default (model-tiers.ts, MT1 and MT2). */

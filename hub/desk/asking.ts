@@ -31,7 +31,7 @@ const nothing = (): void => {};
 export async function query(
   parts: DeskParts,
   request: DeskRequest,
-  { signal, onText = nothing, onPlace }: DeskCallOptions,
+  { signal, onText = nothing, onPlace, pace }: DeskCallOptions,
 ): Promise<QueryReply> {
   const { hub, ask } = parts;
   const body = request.body as QueryRequest;
@@ -51,6 +51,7 @@ export async function query(
       sampling: {},
       onText,
       ...(onPlace === undefined ? {} : { onPlace }),
+      ...(pace === undefined ? {} : { pace }),
       ...(dataClass === undefined ? {} : { dataClass }),
       ...(confidence === undefined ? {} : { confidence }),
       ...(deadlineMs === undefined ? {} : { deadlineMs }),
@@ -230,7 +231,7 @@ export async function confirmationCancelled(
 export async function chatCompletions(
   parts: DeskParts,
   request: DeskRequest,
-  { signal, onText = nothing, onPlace }: DeskCallOptions,
+  { signal, onText = nothing, onPlace, pace }: DeskCallOptions,
 ): Promise<CompletionReply> {
   const { ask } = parts;
   const actor = actorOf(request);
@@ -253,6 +254,7 @@ export async function chatCompletions(
       sampling,
       onText,
       ...(onPlace === undefined ? {} : { onPlace }),
+      ...(pace === undefined ? {} : { pace }),
       onLogprobs: (told) => {
         logprobs = told;
       },

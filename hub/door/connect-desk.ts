@@ -10,6 +10,7 @@ import { fromErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Actor } from "@gantry/shared/contract/roles.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import type { Place } from "../asking/waiting.ts";
 import type { Desk, FeedItem, WatchOptions } from "../ports.ts";
 import type { DeskMessage, DoorMessage } from "./desk-messages.ts";
@@ -20,6 +21,8 @@ interface PendingCall {
   readonly onText?: (text: string) => void;
   readonly onPlace?: (place: Place) => void;
 }
+
+type Heard = Pick<PendingCall, "onText" | "onPlace"> & { readonly pace?: Pace };
 
 interface Watch {
   readonly onItems: (items: readonly FeedItem[]) => void;
@@ -52,19 +55,23 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
   function begin(
     message: (id: number) => DoorMessage,
     signal?: AbortSignal,
-    { onText, onPlace }: Pick<PendingCall, "onText" | "onPlace"> = {},
+    { onText, onPlace, pace }: Heard = {},
   ): Promise<unknown> {
     const refused = refusal();
     if (refused !== undefined) return Promise.reject(refused);
     if (signal?.aborted === true) return Promise.reject(reasonOf(signal));
     const id = nextId();
+    const over = new AbortController();
     return new Promise((resolve, reject) => {
       const onAbort = (): void => {
         if (!calls.delete(id) || signal === undefined) return;
         post({ type: "cancel", id });
         reject(reasonOf(signal));
       };
-      const end = (): void => signal?.removeEventListener("abort", onAbort);
+      const end = (): void => {
+        over.abort();
+        signal?.removeEventListener("abort", onAbort);
+      };
       calls.set(id, {
         resolve: (value) => {
           end();
@@ -79,6 +86,9 @@ export function connectDesk(port: MessagePort, callsMax: number = LIMIT.deskCall
       });
       signal?.addEventListener("abort", onAbort, { once: true });
       post(message(id));
+      pace?.listen((isHeld) => {
+        if (calls.has(id)) post({ type: "hold", id, isHeld });
+      }, over.signal);
     });
   }
 

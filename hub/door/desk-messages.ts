@@ -18,6 +18,8 @@ export type DoorMessage =
     }
   | { readonly type: "authenticate"; readonly id: number; readonly secretSha256: string }
   | { readonly type: "cancel"; readonly id: number }
+  /** The reader of this call's text is behind, or no more. */
+  | { readonly type: "hold"; readonly id: number; readonly isHeld: boolean }
   | { readonly type: "watch"; readonly id: number; readonly types?: readonly EventType[] }
   /** One `items` message of this watch was handled. */
   | { readonly type: "taken"; readonly id: number };

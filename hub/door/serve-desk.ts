@@ -10,6 +10,7 @@ import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
+import { makePace, type PaceSetter } from "@gantry/shared/flow/pace.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
 import type { Desk, FeedItem } from "../ports.ts";
 import type { DeskMessage, DoorMessage } from "./desk-messages.ts";
@@ -29,7 +30,10 @@ interface Watch {
  * still does for that door. Errors that are not GantryErrors are logged here, once, with their cause.
  */
 export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logger): void {
-  const calls = new Map<number, AbortController>();
+  const calls = new Map<
+    number,
+    { readonly controller: AbortController; readonly pace: PaceSetter }
+  >();
   const watches = new Map<number, Watch>();
 
   const post = (message: DeskMessage): void => port.postMessage(message);
@@ -42,13 +46,14 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
   async function call(message: Extract<DoorMessage, { type: "call" }>): Promise<void> {
     const { id } = message;
     const controller = new AbortController();
-    calls.set(id, controller); // one signal for each: a joint one costs more than most calls
+    const pace = makePace();
+    calls.set(id, { controller, pace }); // one signal for each: a joint one costs more than most calls
     const text = makeTextBuffer((piece) => post({ type: "text", id, text: piece }));
     try {
       const value = await desk.call(message.route, message.request, {
         signal: controller.signal,
         ...(message.wantsText
-          ? { onText: text.add, onPlace: (place) => post({ type: "place", id, place }) }
+          ? { onText: text.add, onPlace: (place) => post({ type: "place", id, place }), pace }
           : {}),
       });
       text.flush(); // SD2
@@ -104,7 +109,7 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
 
   function cancel(id: number): void {
     const reason = new GantryError("cancelled", "The caller went away");
-    calls.get(id)?.abort(reason);
+    calls.get(id)?.controller.abort(reason);
     watches.get(id)?.controller.abort(reason);
     watches.delete(id);
   }
@@ -117,6 +122,8 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
         return scope.start("desk call", () => authenticate(message.id, message.secretSha256));
       case "cancel":
         return cancel(message.id);
+      case "hold":
+        return calls.get(message.id)?.pace.set(message.isHeld);
       case "watch":
         return watch(message);
       case "taken":
@@ -131,7 +138,7 @@ export function serveDesk(port: MessagePort, desk: Desk, scope: Scope, log: Logg
   scope.signal.addEventListener(
     "abort",
     () => {
-      for (const controller of calls.values()) controller.abort(reasonOf(scope.signal));
+      for (const { controller } of calls.values()) controller.abort(reasonOf(scope.signal));
       port.close();
     },
     { once: true },

@@ -6,16 +6,20 @@
 // C3. A node that answered nobody several times is left alone for a while (shared/flow/targets.ts), so
 //      that others serve and nobody waits for it; a new session of it ends that. An emergency stop asks
 //      it all the same.
+// C4. A node that numbers its pieces gets credit for as many more as its reader is to be ahead of: none
+//     while the reader is behind, which `pace` says.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { HubMessage } from "@gantry/shared/contract/link.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import type { Targets } from "@gantry/shared/flow/targets.ts";
 import type { AgentLink } from "../ports.ts";
 
 interface Call {
   readonly node: string;
-  readonly onText: (text: string) => void;
+  readonly onText: (text: string, seq?: number) => void;
   readonly settle: (result: unknown) => void;
   /** The node said something about it. */
   readonly heard: () => void;
@@ -26,6 +30,8 @@ export interface CallOptions {
   /** Time to the first piece or the answer; absent: `timeoutMs`. */
   readonly firstPieceMs?: number;
   readonly onText?: (text: string) => void;
+  /** Of who reads the pieces; left out: they are read as they come. */
+  readonly pace?: Pace;
   /** It is sent whatever was heard of the node before (C3). */
   readonly isUrgent?: boolean;
   readonly signal: AbortSignal;
@@ -38,7 +44,8 @@ export interface Calls {
     message: HubMessage & { readonly id: string },
     options: CallOptions,
   ): Promise<unknown>;
-  piece(node: string, id: string, text: string): void;
+  /** `seq`: of the piece, if the node counts them. */
+  piece(node: string, id: string, text: string, seq?: number): void;
   /** `result`: a value, or a GantryError. Late and unknown answers are ignored. */
   answer(node: string, id: string, result: unknown): void;
   left(node: string): void;
@@ -73,9 +80,20 @@ export function makeCalls(link: () => AgentLink, clock: Clock, targets: Targets)
         settle(asGantryError(reasonOf(total)));
       };
       let hasPiece = false;
-      const onText = (text: string): void => {
+      let upTo: number = LIMIT.chunkCredit.max;
+      let read = 0;
+      const grant = (): void => {
+        if (options.pace?.isHeld === true || upTo - read > LIMIT.chunkCredit.max / 2) return;
+        upTo = read + LIMIT.chunkCredit.max;
+        link().send(node, [{ type: "credit", id, upTo }]); // C4
+      };
+      options.pace?.listen(grant, ended.signal);
+      const onText = (text: string, seq?: number): void => {
         hasPiece = true;
         options.onText?.(text);
+        if (seq === undefined) return;
+        read = seq + 1;
+        grant();
       };
       let isHeard = false;
       const heard = (): void => {
@@ -116,7 +134,7 @@ export function makeCalls(link: () => AgentLink, clock: Clock, targets: Targets)
 
   return {
     call,
-    piece: (node, id, text) => ofNode(node, id)?.onText(text),
+    piece: (node, id, text, seq) => ofNode(node, id)?.onText(text, seq),
     answer: (node, id, result) => ofNode(node, id)?.settle(result),
     left(node) {
       for (const found of calls.values()) {

@@ -144,7 +144,7 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
   function receive(node: string, message: NodeMessage): void {
     switch (message.type) {
       case "chunk":
-        return calls.piece(node, message.id, message.text);
+        return calls.piece(node, message.id, message.text, message.seq);
       case "generated":
         return calls.answer(node, message.id, message.result);
       case "embedded":

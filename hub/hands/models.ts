@@ -7,11 +7,12 @@
 //      given up (asking/continuation.ts).
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
 import { generatedSchema } from "@gantry/shared/contract/link.ts";
 import type { ModelRuntimeView } from "@gantry/shared/contract/schemas/models.ts";
 import type { ModelFact, NodeRow } from "@gantry/shared/contract/rows.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import { isRetryable } from "@gantry/shared/flow/attempt.ts";
 import { type Hub, newId } from "../hub.ts";
 import { makeContinuation } from "../asking/continuation.ts";
@@ -62,6 +63,13 @@ export interface Asker {
   readonly nodes?: readonly string[];
   /** Its turn must come within this, or it is refused at once; left out: it waits. */
   readonly patienceMs?: number;
+  /** Of who reads the answer: while it is behind, the model waits. */
+  readonly pace?: Pace;
+  /**
+   * Names the answer: asked for again under the same id, by this hub or the next leader, a node that has
+   * it in hand goes on with it. For one answer at a time.
+   */
+  readonly answerId?: string;
   /** Told while it waits. */
   readonly onPlace?: (place: Place) => void;
 }
@@ -172,18 +180,25 @@ export function makeModels(
     const name = wanted ?? candidates(undefined)[0]?.model.name;
     if (name === undefined) throw noModel();
     candidates(name); // one that nobody has is no reason to wait
-    const { person = "hub", urgency = "interactive", nodes = [], ...rest } = asker;
+    const { person = "hub", urgency = "interactive", patienceMs, onPlace } = asker;
     const promptChars = request.messages.reduce((sum, { content }) => sum + content.length, 0);
     const { maxTokens } = request;
     const turn = await queue.take(
       name,
-      { person, urgency, promptChars, maxTokens, ...rest },
+      {
+        person,
+        urgency,
+        promptChars,
+        maxTokens,
+        ...(patienceMs === undefined ? {} : { patienceMs }),
+        ...(onPlace === undefined ? {} : { onPlace }),
+      },
       signal,
     ); // MO1
     try {
       const isPatient = urgency === "workflow" || urgency === "batch";
       const told = isPatient ? { ...request, isPatient } : request;
-      return await askNodes(name, told, onText, signal, turn, nodes);
+      return await askNodes(name, told, onText, signal, turn, asker);
     } finally {
       turn.end();
     }
@@ -195,7 +210,7 @@ export function makeModels(
     onText: (text: string) => void,
     signal: AbortSignal,
     turn: Turn,
-    nodes: readonly string[],
+    { nodes = [], pace, answerId }: Asker,
   ): Promise<ModelAnswer> {
     const isRepeatable = request.temperature === 0 || request.seed !== undefined;
     const spoken = makeContinuation();
@@ -209,14 +224,16 @@ export function makeModels(
       try {
         const message = {
           type: "generate" as const,
-          id: newId(hub, "req"),
+          id: answerId ?? newId(hub, "req"),
           request: { ...request, model: model.name },
+          credit: LIMIT.chunkCredit.max,
         };
         const sentMs = hub.clock.monotonic();
         const result = await calls.call(node.id, message, {
           timeoutMs: TIMEOUT.answerMs,
           firstPieceMs: TIMEOUT.firstTokenMs,
           signal: either,
+          ...(pace === undefined ? {} : { pace }),
           onText(text) {
             const fresh = spoken.piece(text);
             if (fresh === undefined) differs.abort();

@@ -1,13 +1,17 @@
 // The stream of one answer: text as it is made, then one end, with pings while nothing comes.
 //
-// AS1. What the client has not read yet is joined into one text, so a slow reader costs the text of
-//      one answer and never holds the model back.
+// AS1. What the client has not read yet is joined into one text. When it has grown past HELD_CHARS the
+//      maker is told to wait, until the client has read it all.
 // AS2. A client that goes away aborts the work.
 
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { makePace, type Pace } from "@gantry/shared/flow/pace.ts";
 import type { Place } from "../asking/waiting.ts";
 import { SSE_PING, sseResponse } from "./sse.ts";
+
+/** Of a stream that is not read: several seconds of a fast model. */
+export const HELD_CHARS = 16_384;
 
 export interface AnswerStream {
   /** Does the work; what it gives to `onText` is streamed, its result is the end. */
@@ -15,6 +19,7 @@ export interface AnswerStream {
     signal: AbortSignal,
     onText: (text: string) => void,
     onPlace: (place: Place) => void,
+    pace: Pace,
   ) => Promise<unknown>;
   /** Sent first, if not empty. */
   readonly head: string;
@@ -30,6 +35,7 @@ export function answerStream(stream: AnswerStream, clock: Clock, parent: AbortSi
   const gone = new AbortController();
   const signal = AbortSignal.any([gone.signal, parent]);
   let held = "";
+  const pace = makePace();
   let place: Place | undefined;
   let last: string | undefined;
   let isHeadSent = stream.head === "";
@@ -41,6 +47,7 @@ export function answerStream(stream: AnswerStream, clock: Clock, parent: AbortSi
   async function run(): Promise<void> {
     const onText = (text: string): void => {
       held += text; // AS1
+      if (held.length > HELD_CHARS) pace.set(true);
       arrived.abort();
     };
     const onPlace = (now: Place): void => {
@@ -49,7 +56,7 @@ export function answerStream(stream: AnswerStream, clock: Clock, parent: AbortSi
       arrived.abort();
     };
     try {
-      last = await stream.work(signal, onText, onPlace).then(stream.end, stream.failure);
+      last = await stream.work(signal, onText, onPlace, pace).then(stream.end, stream.failure);
     } catch {
       gone.abort(); // the end could not be written down; the client sees a stream cut off
     }
@@ -80,6 +87,7 @@ export function answerStream(stream: AnswerStream, clock: Clock, parent: AbortSi
     if (held !== "") {
       const text = stream.piece(held);
       held = "";
+      pace.set(false);
       return text;
     }
     if (last === undefined) return gone.signal.aborted ? undefined : SSE_PING;

@@ -18,12 +18,19 @@ export interface SampledToken {
   readonly top: readonly (readonly [token: Token, probability: number])[];
 }
 
+/** No token is computed while it is held: the reader is slower than the model. */
+export interface TokenGate {
+  readonly isHeld: boolean;
+  /** Resolves when it is not, or when the answer is given up. */
+  open(): Promise<void>;
+}
+
 export interface Confidence {
   /**
    * Before each answer. `tokensMax`: how many of its tokens are looked at; 0 is none. `top`: how many
    * others are told of every token, whatever that costs; undefined: no token is told.
    */
-  begin(tokensMax: number, top?: number): void;
+  begin(tokensMax: number, top?: number, gate?: TokenGate): void;
   /** Since `begin`, if `top` was given. */
   sampled(): readonly SampledToken[];
   /** 0 to 1; undefined when no token was looked at. */
@@ -50,6 +57,7 @@ export function watchConfidence(sequence: LlamaContextSequence): Confidence {
   let sum = 0;
   let count = 0;
   let top: number | undefined;
+  let gate: TokenGate | undefined;
   let sampled: SampledToken[] = [];
 
   /** As the library's own, but the first `left` tokens come with their probability. */
@@ -69,6 +77,7 @@ export function watchConfidence(sequence: LlamaContextSequence): Confidence {
       let isSeen = false;
       try {
         do {
+          if (gate?.isHeld === true) await gate.open();
           const { value, done } = await iterator.next(input);
           if (done === true || value === undefined) return undefined;
           if (isWatched) take(value.confidence);
@@ -104,7 +113,8 @@ export function watchConfidence(sequence: LlamaContextSequence): Confidence {
 
   sequence.evaluate = evaluate;
   return {
-    begin(tokensMax, tokensTold) {
+    begin(tokensMax, tokensTold, held) {
+      gate = held;
       left = tokensMax;
       top = tokensTold;
       sampled = [];

@@ -26,7 +26,13 @@ import {
   type Token,
   TokenBias,
 } from "node-llama-cpp";
-import { type Confidence, confidenceTokens, watchConfidence } from "./llama-confidence.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
+import {
+  type Confidence,
+  confidenceTokens,
+  type TokenGate,
+  watchConfidence,
+} from "./llama-confidence.ts";
 import { readModelFile } from "./llama-file.ts";
 import { logprobsOf } from "./llama-logprobs.ts";
 import { chooseSlot } from "../rules/slots.ts";
@@ -45,6 +51,7 @@ export interface Engine {
     prompt: PromptOptions,
     onText: (text: string) => void,
     signal: AbortSignal,
+    pace: Pace,
   ): Promise<Generation>;
 }
 
@@ -108,8 +115,8 @@ export async function openEngine(options: LoadOptions): Promise<Engine> {
   };
   return {
     facts,
-    generate: (prompt, onText, signal) =>
-      generate({ llama, model, slots, bias }, prompt, onText, signal),
+    generate: (prompt, onText, signal, pace) =>
+      generate({ llama, model, slots, bias }, prompt, onText, signal, pace),
   };
 }
 
@@ -159,6 +166,7 @@ async function generate(
   prompt: PromptOptions,
   onText: (text: string) => void,
   signal: AbortSignal,
+  pace: Pace,
 ): Promise<Generation> {
   const startedMs = performance.now();
   const tokens = promptTokens(model, present(slots[0], "a slot"), prompt);
@@ -169,7 +177,11 @@ async function generate(
     if (roomTokens < 1) throw tooLong(tokens.length, slot.sequence.contextSize);
     const before = slot.sequence.tokenMeter.getState();
     const { temperature, topLogprobs } = prompt;
-    slot.confidence.begin(confidenceTokens(temperature, prompt.grammar !== undefined), topLogprobs);
+    slot.confidence.begin(
+      confidenceTokens(temperature, prompt.grammar !== undefined),
+      topLogprobs,
+      gateOf(pace, signal),
+    );
     let firstTokenMs = 0;
     const outcome = await writeWithCalls(llama, slot, {
       ...prompt,
@@ -202,6 +214,13 @@ async function generate(
     slot.usedAtMs = performance.now();
   }
 }
+
+const gateOf = (pace: Pace, signal: AbortSignal): TokenGate => ({
+  get isHeld() {
+    return pace.isHeld && !signal.aborted;
+  },
+  open: () => pace.open(signal),
+});
 
 const counted = (promptTokens: number): Generation => ({
   text: "",

@@ -12,6 +12,7 @@ import type { Random } from "@gantry/shared/base/prng.ts";
 import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
 import { readModelFile } from "../adapters/llama-file.ts";
 import { forkLlama, hasGpuBuild } from "../adapters/llama-process.ts";
@@ -109,7 +110,8 @@ export async function openHands(
     parts,
     models: () => keeper.facts(),
     runtime: () => keeper.runtime(),
-    generate: (id, request, onChunk, signal) => generate(keeper, id, request, onChunk, signal),
+    generate: (id, request, onChunk, signal, pace) =>
+      generate(keeper, id, request, onChunk, signal, pace),
     get embedder() {
       return embedder.fact;
     },
@@ -174,12 +176,13 @@ async function generate(
   { model: name, isPatient = false, ...request }: Generate,
   onChunk: (text: string) => void,
   signal: AbortSignal,
+  pace: Pace | undefined,
 ): Promise<Generated> {
   const given = Object.entries(request).filter(([, value]) => value !== undefined);
   // Same fields under the same names; only those that are undefined are left out.
   const defined = Object.fromEntries(given) as Pick<Generate, "messages" | "maxTokens">;
   const ask = (model: Model): Promise<Generated> =>
-    model.generate({ requestId, ...defined }, onChunk, signal);
+    model.generate({ requestId, ...defined }, onChunk, signal, pace);
   const generated = await keeper.use(name, !isPatient, ask, signal);
   keeper.note(name, generated);
   return generated;

@@ -10,6 +10,7 @@ import type {
 } from "@gantry/shared/contract/link.ts";
 import type { CadOrder, Made, SliceOrder } from "@gantry/shared/contract/cad.ts";
 import type { CommandFact, ModelFact, ToolFact } from "@gantry/shared/contract/rows.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import type { HubPlace } from "./hub-places.ts";
 import type { MakeTools } from "./makes.ts";
 import type { ModelRuntime } from "./model-keeper.ts";
@@ -102,6 +103,7 @@ export interface Hands {
     request: Generate,
     onChunk: (text: string) => void,
     signal: AbortSignal,
+    pace?: Pace,
   ): Promise<Generated>;
   readonly embedder: { readonly tag: string; readonly dimensions: number } | undefined;
   /** Throws capability_missing. */

@@ -23,6 +23,7 @@ export function staleAnswer(
       return { type: "failed", id: message.id, error: STALE };
     case "cancel":
     case "cancelJob":
+    case "credit":
     case "recorded":
     case "piece":
     case "kept":

@@ -111,6 +111,8 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
         return prints.reset(message);
       case "piece":
         return blobs.onPiece(message);
+      case "credit":
+        return generations.credit(message.id, message.upTo);
       case "kept":
         return sends.onKept(message);
     }

@@ -16,6 +16,7 @@
 import { fromErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { isRetryable } from "@gantry/shared/flow/attempt.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { hasGpuBuild, threadsForModel } from "../adapters/llama-process.ts";
 import { makeBoundAnswers } from "./bound-answer.ts";
@@ -55,6 +56,7 @@ export interface Model extends AsyncDisposable {
     request: GenerateRequest,
     onChunk: (text: string) => void,
     signal: AbortSignal,
+    pace?: Pace,
   ): Promise<Generation>;
   /** Refuses new requests, lets the running ones end for TIMEOUT.stopMs, then kills the child. */
   close(): Promise<void>;
@@ -156,6 +158,7 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
     request: GenerateRequest,
     onChunk: (text: string) => void,
     signal: AbortSignal,
+    pace?: Pace,
   ): Promise<Generation> {
     const answer = boundAnswer(request);
     const prompt = promptOf(request, answer);
@@ -165,7 +168,7 @@ export function makeModel(options: ModelOptions, ports: ModelPorts): Model {
     if (signal.aborted) return NOTHING;
     queue.assertRoom(); // I1
     supervisor.start();
-    return queue.add({ prompt, answer, onChunk }, signal);
+    return queue.add({ prompt, answer, onChunk, ...(pace === undefined ? {} : { pace }) }, signal);
   }
 
   async function ready(signal: AbortSignal): Promise<ModelFacts> {

@@ -7,6 +7,7 @@
 
 import { writeFileSync } from "node:fs";
 import { type ErrorRecord, GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { makePace, type PaceSetter } from "@gantry/shared/flow/pace.ts";
 import { type Engine, openEngine } from "../adapters/llama-engine.ts";
 import {
   type FromChild,
@@ -21,7 +22,10 @@ const FLUSH_MS = 10;
 const FLUSH_TOKENS = 32;
 const OOM_SCORE = "500";
 
-const running = new Map<number, AbortController>();
+const running = new Map<
+  number,
+  { readonly controller: AbortController; readonly pace: PaceSetter }
+>();
 let engine: Engine | undefined;
 
 process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
@@ -35,7 +39,10 @@ async function receive(message: ToChild): Promise<void> {
     case "generate":
       return generate(message.id, message.prompt);
     case "cancel":
-      running.get(message.id)?.abort();
+      running.get(message.id)?.controller.abort();
+      return undefined;
+    case "hold":
+      return running.get(message.id)?.pace.set(message.isHeld);
   }
 }
 
@@ -50,11 +57,12 @@ async function load(options: LoadOptions): Promise<void> {
 
 async function generate(id: number, prompt: PromptOptions): Promise<void> {
   const controller = new AbortController();
-  running.set(id, controller);
+  const pace = makePace();
+  running.set(id, { controller, pace });
   const chunks = coalesce((text) => say({ kind: "chunk", id, text }));
   try {
     if (engine === undefined) throw new GantryError("model_failed", "No model is loaded");
-    const generation = await engine.generate(prompt, chunks.add, controller.signal);
+    const generation = await engine.generate(prompt, chunks.add, controller.signal, pace);
     chunks.flush();
     say({ kind: "done", id, generation });
   } catch (error) {

@@ -88,7 +88,9 @@ export interface Generation {
 export type ToChild =
   | { readonly kind: "load"; readonly options: LoadOptions }
   | { readonly kind: "generate"; readonly id: number; readonly prompt: PromptOptions }
-  | { readonly kind: "cancel"; readonly id: number };
+  | { readonly kind: "cancel"; readonly id: number }
+  /** No token more until `isHeld` is false again; what was computed is still told. */
+  | { readonly kind: "hold"; readonly id: number; readonly isHeld: boolean };
 
 export type FromChild =
   | { readonly kind: "ready"; readonly facts: ModelFacts }

@@ -4,6 +4,7 @@
 import { fromErrorRecord, GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
 import type { Clock } from "@gantry/shared/flow/clock.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
 import type { Scope } from "@gantry/shared/flow/scope.ts";
 import type { BoundAnswer } from "./bound-answer.ts";
 import type { Generation, PromptOptions, ToChild } from "./llama-protocol.ts";
@@ -15,6 +16,8 @@ export interface Asked {
   /** What the text must be, if it is bound to a schema. */
   readonly answer: BoundAnswer | undefined;
   readonly onChunk: (text: string) => void;
+  /** Its reader's; left out: it reads all that comes. */
+  readonly pace?: Pace;
 }
 
 export interface RequestQueue {
@@ -87,7 +90,16 @@ export function makeRequestQueue(ports: QueuePorts): RequestQueue {
       job.heardMs = clock.monotonic();
       running.set(job.id, job);
       ports.send({ kind: "generate", id: job.id, prompt: job.prompt });
+      follow(job);
     }
+  }
+
+  /** The child waits as long as the reader does. */
+  function follow({ id, pace, settled }: Job): void {
+    if (pace === undefined) return;
+    const tell = (isHeld: boolean): void => ports.send({ kind: "hold", id, isHeld });
+    if (pace.isHeld) tell(true);
+    pace.listen(tell, settled.signal);
   }
 
   function receive(message: AboutRequest): void {
@@ -138,6 +150,7 @@ export function makeRequestQueue(ports: QueuePorts): RequestQueue {
     const stop = AbortSignal.any([signal, job.settled.signal]);
     while (!stop.aborted) {
       const nowMs = clock.monotonic();
+      if (job.pace?.isHeld === true) job.heardMs = nowMs; // silent because it was asked to be
       const deadlineMs = job.isOverdue ? Infinity : job.startedMs + TIMEOUT.answerMs;
       const silentAtMs = running.has(job.id) ? job.heardMs + firstTokenMs : nowMs + firstTokenMs;
       if (nowMs >= silentAtMs) {

@@ -74,6 +74,8 @@ export const TIMEOUT = {
   pictureMs: 5 * second,
   firstTokenMs: 30 * second,
   answerMs: 5 * minute,
+  /** An answer whose reader takes nothing for so long is given up. */
+  creditMs: 30 * second,
   fabricationCommandMs: minute,
   cadMs: 2 * minute,
   commandMs: minute,
@@ -196,6 +198,8 @@ export const LIMIT = {
   /** Of all folders. */
   knowledgeChunks: { max: 50_000, whenFull: "further text is found by no search" },
   answersWaiting: { max: 64, whenFull: "429 busy" },
+  /** Chunks of an answer that a hub lets a node send ahead of its reader. */
+  chunkCredit: { max: 64, whenFull: "the model waits for its reader" },
   /** Of one model at the hub, over all people; each has answersWaiting of them at most. */
   modelQueue: { max: 256, whenFull: "429 busy, with the place and the time of a next one" },
   deskCalls: { max: 2_048, whenFull: "429 busy" },

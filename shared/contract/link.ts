@@ -139,7 +139,13 @@ export const nodeMessageSchema = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("beat"), seq: z.number().int(), digest: z.string() }),
   z.object({ type: z.literal("capabilities"), capabilities: capabilitiesSchema }),
-  z.object({ type: z.literal("chunk"), id: z.string(), text: z.string() }),
+  /** `seq`: 0, 1, ... for one request; a hub that has a number already drops it. */
+  z.object({
+    type: z.literal("chunk"),
+    id: z.string(),
+    text: z.string(),
+    seq: z.number().int().nonnegative().optional(),
+  }),
   z.object({ type: z.literal("generated"), id: z.string(), result: generatedSchema }),
   z.object({
     type: z.literal("embedded"),
@@ -233,7 +239,18 @@ export const hubMessageSchema = z.discriminatedUnion("type", [
     seq: z.number().int(),
     answer: z.enum(["ok", "unknown", "mismatch"]),
   }),
-  z.object({ type: z.literal("generate"), id: z.string(), request: generateSchema }),
+  /**
+   * An id that the node has in hand already is told again from its first chunk. `credit`: as in the
+   * message of that name; without it the node says all as it comes.
+   */
+  z.object({
+    type: z.literal("generate"),
+    id: z.string(),
+    request: generateSchema,
+    credit: z.number().int().positive().optional(),
+  }),
+  /** Chunks with a number below `upTo` may be sent; while the next one may not, the model waits. */
+  z.object({ type: z.literal("credit"), id: z.string(), upTo: z.number().int().positive() }),
   z.object({ type: z.literal("embed"), id: z.string(), texts: z.array(z.string()) }),
   z.object({ type: z.literal("cancel"), id: z.string() }),
   z.object({

@@ -2,6 +2,8 @@
 // deadline, and within what one token may have under way.
 
 import type { CompletionReply, CompletionRequest } from "@gantry/shared/contract/completions.ts";
+import type { Pace } from "@gantry/shared/flow/pace.ts";
+import type { Place } from "../../asking/waiting.ts";
 import { within } from "../deadline.ts";
 import type { DoorDeps } from "../door.ts";
 import type { DeskRequest } from "../../ports.ts";
@@ -15,6 +17,9 @@ export interface ModelDoor extends DoorDeps {
 export interface AskOptions {
   readonly signal: AbortSignal;
   readonly onText?: (text: string) => void;
+  /** Of who reads the text. */
+  readonly pace?: Pace;
+  readonly onPlace?: (place: Place) => void;
   /** Of several answers to one request; each is a question of its own. Default: 0. */
   readonly choice?: number;
 }
@@ -24,13 +29,18 @@ export function askModel(
   { desk, clock, rates }: ModelDoor,
   read: DeskRequest,
   body: CompletionRequest,
-  { signal, onText, choice = 0 }: AskOptions,
+  { signal, onText, pace, onPlace, choice = 0 }: AskOptions,
 ): Promise<CompletionReply> {
   const { replay } = read;
   const own = replay && choice > 0 ? { replay: { ...replay, key: `${replay.key}:${choice}` } } : {};
   return rates.run(read.actor?.token ?? "", () =>
     within(clock, deadlineMsOf("chatCompletions"), signal, async (limited) => {
-      const options = { signal: limited, ...(onText === undefined ? {} : { onText }) };
+      const options = {
+        signal: limited,
+        ...(onText === undefined ? {} : { onText }),
+        ...(pace === undefined ? {} : { pace }),
+        ...(onPlace === undefined ? {} : { onPlace }),
+      };
       const reply = await desk.call("chatCompletions", { ...read, ...own, body }, options);
       return reply as CompletionReply; // what the desk gives for this route
     }),

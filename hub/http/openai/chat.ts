@@ -1,5 +1,7 @@
 // POST /v1/chat/completions, whole and streamed, in the shapes OpenAI's clients read.
 
+import type { Pace } from "@gantry/shared/flow/pace.ts";
+import type { Place } from "../../asking/waiting.ts";
 import { present } from "@gantry/shared/base/assert.ts";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { CompletionReply } from "@gantry/shared/contract/completions.ts";
@@ -69,6 +71,10 @@ function completionOf(
   };
 }
 
+/** A comment, which OpenAI's clients pass over. */
+const placeComment = ({ position, etaMs }: Place): string =>
+  `: queued position=${position}${etaMs === undefined ? "" : ` eta_ms=${etaMs}`}\n\n`;
+
 function streamed(
   door: ModelDoor,
   c: DoorContext,
@@ -93,7 +99,11 @@ function streamed(
   ): string =>
     sseData({ ...base, choices: [{ index, delta, logprobs, finish_reason }], ...usageSlot });
 
-  async function work(signal: AbortSignal, say: (text: string) => void): Promise<string> {
+  async function work(
+    signal: AbortSignal,
+    say: (text: string) => void,
+    pace: Pace,
+  ): Promise<string> {
     const choices = Array.from({ length: chat.choices }, (_, index) =>
       makeChoicePieces(optionsOf(read, chat, index)),
     );
@@ -105,6 +115,8 @@ function streamed(
     };
     const replies = await askChoices(door, read, chat.request, chat.choices, (index) => ({
       signal,
+      pace,
+      onPlace: (place) => say(placeComment(place)),
       onText(text) {
         const deltas = choices[index]?.feed(text) ?? [];
         say(open(index) + deltas.map((delta) => chunk(index, delta)).join(""));

@@ -3,16 +3,18 @@
 // ordinary one, with Retry-After, which clients know how to obey; after it, it is said in the stream.
 //
 // LS1. A client that goes away ends the work, before and after the reply has begun.
-// LS2. What the client has not read yet is joined into one text, so a slow reader costs the text of one
-//      answer and never holds the model back.
+// LS2. What the client has not read yet is joined into one text. When it has grown past HELD_CHARS the
+//      maker is told to wait, until the client has read it all.
 
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
+import { makePace, type Pace } from "@gantry/shared/flow/pace.ts";
+import { HELD_CHARS } from "../answer-stream.ts";
 import { SSE_PING, sseResponse } from "../sse.ts";
 
 export interface LiveStream {
   /** Tells `say` the stream's text as it comes to be; the result is its end. */
-  readonly work: (signal: AbortSignal, say: (text: string) => void) => Promise<string>;
+  readonly work: (signal: AbortSignal, say: (text: string) => void, pace: Pace) => Promise<string>;
   /** The end of a stream that fails after it began. */
   readonly failure: (error: unknown) => string;
   /** Default: server-sent events, with a comment now and then while nothing comes. */
@@ -26,6 +28,7 @@ export async function liveStream(
   parent: AbortSignal,
 ): Promise<Response> {
   const gone = new AbortController();
+  const pace = makePace();
   let held = ""; // LS2
   let failed: { readonly cause: unknown } | undefined;
   let isOver = false;
@@ -40,7 +43,7 @@ export async function liveStream(
 
   async function run(): Promise<void> {
     try {
-      const last = await work(gone.signal, say);
+      const last = await work(gone.signal, say, pace);
       held += last; // what came meanwhile stands before it
     } catch (cause) {
       failed = { cause };
@@ -53,6 +56,7 @@ export async function liveStream(
   function say(text: string): void {
     if (text === "") return;
     held += text;
+    if (held.length > HELD_CHARS) pace.set(true); // LS2
     news.abort();
   }
 
@@ -65,6 +69,7 @@ export async function liveStream(
     }
     const text = held;
     held = "";
+    pace.set(false);
     if (isOver) {
       isClosed = true;
       return text + (failed === undefined ? "" : failure(failed.cause));

@@ -31,9 +31,9 @@ export const query =
     }
     return answerStream(
       {
-        work: (signal, onText, onPlace) =>
+        work: (signal, onText, onPlace, pace) =>
           within(clock, deadlineMs, signal, (limited) =>
-            desk.call("query", request, { signal: limited, onText, onPlace }),
+            desk.call("query", request, { signal: limited, onText, onPlace, pace }),
           ),
         place: (place) => sseEvent("queued", place),
         head: "",
