@@ -113,24 +113,28 @@ export function makeVectorIndex(dimensions: number, isPlain = false): VectorInde
       const numbers = groups.flatMap((name) => groupNumbers.get(name)?.number ?? []); // VI2
       if (numbers.length === 0) return [];
       const cosines = table.scan(rounded(vector), ids.length);
-      return best(cosines, ids, (row) => numbers.includes(groupOfRow[row] ?? 0), count, least);
+      return best({ cosines, ids, groupOfRow, numbers, count, least });
     },
   };
 }
 
+interface Wanted {
+  readonly cosines: Float32Array;
+  readonly ids: readonly string[];
+  readonly groupOfRow: Int32Array;
+  readonly numbers: readonly number[];
+  readonly count: number;
+  readonly least: number;
+}
+
 /** The `count` best rows, by insertion: `count` is small and a row seldom gets in. */
-function best(
-  cosines: Float32Array,
-  ids: readonly string[],
-  isIn: (row: number) => boolean,
-  count: number,
-  least: number,
-): readonly Near[] {
+function best({ cosines, ids, groupOfRow, numbers, count, least }: Wanted): readonly Near[] {
   const found: Near[] = [];
+  const rows = ids.length;
   let floor = least;
-  for (let row = 0; row < ids.length; row += 1) {
+  for (let row = 0; row < rows; row += 1) {
     const likeness = cosines[row] ?? 0;
-    if (likeness < floor || !isIn(row)) continue;
+    if (likeness < floor || !numbers.includes(groupOfRow[row] ?? 0)) continue;
     if (found.length === count) found.pop();
     let at = found.length;
     while (at > 0 && (found[at - 1]?.likeness ?? 0) < likeness) at -= 1;
