@@ -47,6 +47,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Linux allows 108 bytes with the closing zero. */
 const SOCKET_PATH_BYTES_MAX = 107;
+/** In the bridge's folder: printers that were adopted, one a line, as in GANTRY_PRINTERS. */
+export const ADOPTED_FILE = "adopted";
 const LEVELS = ["error", "warn", "info", "debug", "silent"];
 const DEFAULTS = { size: "220x220x250", nozzle: "260", bed: "110", chamber: "0", margin: "0" };
 
@@ -70,16 +72,21 @@ export function readConfig(
   const credentials = environment["CREDENTIALS_DIRECTORY"];
   const readSecret: ReadText = (path) =>
     readText(credentials === undefined || isAbsolute(path) ? path : join(credentials, path));
-  for (const text of (environment["GANTRY_PRINTERS"] ?? "sim=sim:").split(",")) {
-    if (text.trim() === "" || text.trim() === "none") continue;
+  function take(source: string, text: string): void {
+    if (text.trim() === "" || text.trim() === "none") return;
     try {
       const spec = parsePrinter(text.trim(), readSecret);
       if (specs.some(({ id }) => id === spec.id)) throw invalid(`"${spec.id}" is there twice`);
       specs.push(spec);
     } catch (error) {
-      faults.push(`GANTRY_PRINTERS: ${error instanceof Error ? error.message : String(error)}`);
+      faults.push(`${source}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
+  for (const text of (environment["GANTRY_PRINTERS"] ?? "sim=sim:").split(",")) {
+    take("GANTRY_PRINTERS", text);
+  }
+  const adoptedPath = join(bridgeDir, ADOPTED_FILE);
+  for (const text of (readText(adoptedPath) ?? "").split("\n")) take(adoptedPath, text);
   if (faults.length > 0) throw new GantryError("bad_config", faults.join("; "));
   const printers = specs.filter((spec) => "cable" in spec);
   const networkPrinters = specs.filter((spec) => "network" in spec);
@@ -98,7 +105,10 @@ function textOfFile(path: string): string | undefined {
  * `name=sim:?speed=20`, `name=serial:/dev/...?baud=250000&size=220x220x250&nozzle=260&bed=100`,
  * `name=grbl:/dev/...?size=300x200x80` for a mill or a laser, or as in network-printers.ts.
  */
-function parsePrinter(text: string, readText: ReadText): PrinterSpec | NetworkPrinterSpec {
+export function parsePrinter(
+  text: string,
+  readText: ReadText = textOfFile,
+): PrinterSpec | NetworkPrinterSpec {
   const found = /^([A-Za-z0-9][\w-]{0,62})=([a-z]+):([^?]*)(?:\?(.*))?$/.exec(text);
   if (found === null) {
     // What follows the question mark may be a secret.

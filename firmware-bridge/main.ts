@@ -1,9 +1,11 @@
 // The firmware bridge: puts cables, journal, drivers and socket together, and ends them in order.
 
+import { readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { makeLogger } from "@gantry/shared/adapters/pino.ts";
+import { makeLogger, registerSecret } from "@gantry/shared/adapters/pino.ts";
 import { openServiceManager } from "@gantry/shared/adapters/service-manager.ts";
-import { toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import type { Adopt } from "@gantry/shared/contract/adopt.ts";
 import type { JobPhase } from "@gantry/shared/contract/bridge.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
@@ -17,13 +19,16 @@ import { prusalinkPrinter } from "./adapters/prusalink.ts";
 import { openSerial } from "./adapters/serial.ts";
 import { ensureSimulator } from "./adapters/sim-process.ts";
 import { serveSocket, type SocketServer } from "./adapters/socket-server.ts";
+import { adoptedLine } from "./bridge/adopted.ts";
 import { jobReport, makeBridge } from "./bridge/bridge.ts";
 import { makeDriver } from "./bridge/driver.ts";
 import { makeGrblDriver } from "./bridge/grbl-driver.ts";
 import { makeRemoteDriver } from "./bridge/remote-driver.ts";
 import {
   type BridgeConfig,
+  ADOPTED_FILE,
   type NetworkPrinterSpec,
+  parsePrinter,
   type PrinterSpec,
   readConfig,
 } from "./config.ts";
@@ -62,19 +67,45 @@ export async function main(): Promise<void> {
     },
     onJob: (row: JobRow, phase: JobPhase): void => server?.broadcast([jobReport(row, phase)]),
   });
-  const drivers: PrinterPort[] = [
-    ...config.printers.map((spec) => {
-      const make = spec.firmware === "grbl" ? makeGrblDriver : makeDriver;
-      return make(spec, { ...portsOf(spec.id), openCable: cableOf(spec, config) });
-    }),
-    ...config.networkPrinters.map((spec) =>
-      makeRemoteDriver(spec, { ...portsOf(spec.id), remote: remoteOf(spec, config) }),
-    ),
-  ];
+  const driverOf = (spec: PrinterSpec | NetworkPrinterSpec): PrinterPort => {
+    const ports = portsOf(spec.id);
+    if ("network" in spec) {
+      return makeRemoteDriver(spec, { ...ports, remote: remoteOf(spec, config) });
+    }
+    const make = spec.firmware === "grbl" ? makeGrblDriver : makeDriver;
+    return make(spec, { ...ports, openCable: cableOf(spec, config) });
+  };
+  const drivers: PrinterPort[] = [...config.printers, ...config.networkPrinters].map(driverOf);
+  const beating = [...beatingOf(config, drivers)];
+  const drive = (driver: PrinterPort): void =>
+    scope.start(driver.id, (signal) => driver.run(signal));
+
+  /** Kept first: what is driven now is driven after a restart too. */
+  async function adopt(order: Adopt): Promise<void> {
+    if (drivers.some(({ id }) => id === order.id)) {
+      throw new GantryError("conflict", `There is a printer ${order.id} here already`);
+    }
+    const line = adoptedLine(order);
+    registerSecret(order.secret ?? "");
+    const spec = parsePrinter(line);
+    const path = join(config.dataDir, "bridge", ADOPTED_FILE);
+    const before = await readFile(path, "utf8").catch(() => "");
+    await writeFile(`${path}.new`, `${before}${line}\n`, { mode: 0o600, flush: true });
+    await rename(`${path}.new`, path);
+    const driver = driverOf(spec);
+    drivers.push(driver);
+    if (!("network" in spec)) {
+      beating.push(...beatingOf({ ...config, printers: [spec] }, drivers));
+    }
+    log.info({ printer: order.id, kind: order.kind }, "printer adopted");
+    drive(driver);
+    server?.broadcast([{ type: "printers", printers: drivers.map((one) => one.printer()) }]);
+  }
+
   const path = heartbeatPath(process.env, config.dataDir);
-  const heartbeat = makeHeartbeat(path, beatingOf(config, drivers), systemClock, log);
-  server = await serveSocket(config.socketPath, makeBridge(drivers, journal, log), log);
-  for (const driver of drivers) scope.start(driver.id, (signal) => driver.run(signal));
+  const heartbeat = makeHeartbeat(path, beating, systemClock, log);
+  server = await serveSocket(config.socketPath, makeBridge(drivers, journal, log, adopt), log);
+  for (const driver of drivers) drive(driver);
   scope.start("heartbeat", (signal) => heartbeat.run(signal));
   log.info({ socket: config.socketPath, printers: drivers.map(({ id }) => id) }, "bridge ready");
   manager.ready();

@@ -15,6 +15,7 @@ import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { openBlobCache } from "./adapters/blob-cache.ts";
 import { connectBridge } from "./adapters/bridge-socket.ts";
+import { discover } from "./adapters/discover.ts";
 import { makeHubLinks } from "./adapters/hub-link.ts";
 import { makeIdentity, readIdentity, writeIdentity } from "./adapters/identity.ts";
 import { openJournal } from "./adapters/journal.ts";
@@ -60,6 +61,7 @@ export async function runAgent(
       cache: await openBlobCache(join(folder, "blobs")),
       connectBridge: (handlers, scope) =>
         connectBridge(resolve(config.bridgeSocket), { clock, random, log }, handlers, scope),
+      discover: (signal) => discover({ clock, log }, signal),
       clock,
       random,
       log,

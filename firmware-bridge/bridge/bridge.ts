@@ -5,6 +5,7 @@
 // BG3. Agents come and go; printing does not notice.
 
 import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import type { Adopt } from "@gantry/shared/contract/adopt.ts";
 import type { BridgeOrder, BridgeReport, JobPhase } from "@gantry/shared/contract/bridge.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import { isEnded, type JobRow, type Journal, type PrinterPort } from "../ports.ts";
@@ -16,7 +17,13 @@ export interface Bridge {
   greeting(): readonly BridgeReport[];
 }
 
-export function makeBridge(drivers: readonly PrinterPort[], journal: Journal, log: Logger): Bridge {
+/** `adopt`: keeps a new printer and begins to drive it. Throws conflict, bad_config or io_error. */
+export function makeBridge(
+  drivers: readonly PrinterPort[],
+  journal: Journal,
+  log: Logger,
+  adopt?: (adopt: Adopt) => Promise<void>,
+): Bridge {
   const driverOf = (id: string): PrinterPort => {
     const driver = drivers.find((one) => one.id === id);
     if (driver === undefined) throw new GantryError("not_found", `There is no printer ${id}`);
@@ -40,6 +47,10 @@ export function makeBridge(drivers: readonly PrinterPort[], journal: Journal, lo
         return driverOf(order.printer).reset();
       case "acknowledge":
         return acknowledge(order.printer, order.job);
+      case "adopt":
+        if (adopt === undefined) throw new GantryError("conflict", "Nothing is adopted here");
+        await adopt(order.adopt);
+        return undefined;
     }
   }
 

@@ -88,6 +88,8 @@ const NEW_COMMANDS: NewCommands = {
   knowledgeAdded: 4,
   knowledgeRemoved: 4,
   knowledgeRefreshed: 4,
+  foundDecided: 4,
+  fleetChecked: 4,
 };
 
 /** What every one of these hubs can apply; `unknown`: who has not said. `hubs`: those that hold rows, this one included. */

@@ -159,6 +159,8 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
           message.id,
           message.error === undefined ? message.printers : fromErrorRecord(asRecord(message.error)),
         );
+      case "workshopSaid":
+        return calls.answer(node, message.id, message.said);
       case "failed":
         return calls.answer(node, message.id, fromErrorRecord(asRecord(message.error)));
       case "capabilities": {

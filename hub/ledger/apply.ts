@@ -48,6 +48,7 @@ import * as responses from "./domains/responses.ts";
 import * as sessions from "./domains/sessions.ts";
 import * as spend from "./domains/spend.ts";
 import * as work from "./domains/work.ts";
+import * as workshop from "./domains/workshop.ts";
 import * as workflows from "./domains/workflows.ts";
 import * as webhooks from "./domains/webhooks.ts";
 import { chainAudit, EMPTY_META, journalId, type LedgerMeta, META_ID } from "./journal.ts";
@@ -108,6 +109,8 @@ const HANDLERS: Handlers = {
   spoolDropped: farm.spoolDropped,
   spoolLoaded: farm.spoolLoaded,
   bedJudged: farm.bedJudged,
+  foundDecided: workshop.foundDecided,
+  fleetChecked: workshop.fleetChecked,
   jobAdded: jobs.jobAdded,
   jobLeased: jobs.jobLeased,
   jobFinished: jobs.jobFinished,

@@ -54,6 +54,7 @@ import type {
   MemoryRow,
 } from "@gantry/shared/contract/memory.ts";
 import type { ResponseRow } from "@gantry/shared/contract/responses.ts";
+import type { FleetCheckRow, FoundRow } from "@gantry/shared/contract/workshop.ts";
 import type { QueueRow } from "@gantry/shared/contract/queues.ts";
 import type { FiringRow, ScheduleRow } from "@gantry/shared/contract/schedules.ts";
 import type { DeadLetterRow, WebhookRow } from "@gantry/shared/contract/webhooks.ts";
@@ -86,6 +87,10 @@ export interface Tables {
   readonly print: PrintRow;
   readonly farmPrinter: FarmPrinterRow;
   readonly spool: SpoolRow;
+  /** By the key of what was found. */
+  readonly found: FoundRow;
+  /** By a number that comes round. */
+  readonly fleetCheck: FleetCheckRow;
   /** Hot for printers and materials, cold for files. */
   readonly tally: TallyRow;
   readonly confirmation: ConfirmationRow;

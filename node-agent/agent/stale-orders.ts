@@ -20,10 +20,11 @@ export function staleAnswer(
     case "generate":
     case "embed":
     case "resetPrinter":
+    case "workshop":
       return { type: "failed", id: message.id, error: STALE };
     case "cancel":
-    case "cancelJob":
     case "credit":
+    case "cancelJob":
     case "recorded":
     case "piece":
     case "kept":

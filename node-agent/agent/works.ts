@@ -18,6 +18,9 @@ import type { Memory } from "./memory.ts";
 import { makeOutbox, type Outbox } from "./outbox.ts";
 import type { BlobCache, Bridge, BridgeHandlers, Hands } from "./ports.ts";
 import { makePrints, type Prints } from "./prints.ts";
+import { makeWorkshop, type Workshop } from "./workshop.ts";
+import { takePicture } from "../adapters/camera.ts";
+import type { Found } from "@gantry/shared/contract/workshop.ts";
 
 const REPEAT_BEATS = 2;
 const SETTLE_MS = TIMEOUT.stopMs / 2;
@@ -33,6 +36,8 @@ export interface WorkPorts {
   readonly memory: Memory;
   readonly cache: BlobCache;
   readonly connectBridge: (handlers: BridgeHandlers, scope: Scope) => Bridge;
+  /** Left out: nothing is ever found. */
+  readonly discover?: (signal: AbortSignal) => Promise<readonly Found[]>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -85,6 +90,16 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
     scope,
   );
   const bridge = ports.connectBridge(prints.handlers, scope);
+  const workshop: Workshop = makeWorkshop(
+    {
+      bridge: () => bridge,
+      printers: () => prints.printers(),
+      outbox,
+      discover: (signal) => ports.discover?.(signal) ?? Promise.resolve([]),
+      takePicture: (url, signal) => takePicture(url, clock, signal),
+    },
+    scope,
+  );
 
   function perform(message: WorkMessage): void {
     switch (message.type) {
@@ -96,6 +111,8 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
         return generations.embed(message);
       case "cancel":
         return generations.cancel(message.id);
+      case "credit":
+        return generations.credit(message.id, message.upTo);
       case "job":
         return jobs.take(message);
       case "cancelJob":
@@ -107,12 +124,12 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
         return prints.take(message);
       case "printWish":
         return prints.wish(message);
+      case "workshop":
+        return workshop.take(message);
       case "resetPrinter":
         return prints.reset(message);
       case "piece":
         return blobs.onPiece(message);
-      case "credit":
-        return generations.credit(message.id, message.upTo);
       case "kept":
         return sends.onKept(message);
     }

@@ -7,6 +7,7 @@
 
 import { z } from "zod";
 import { LIMIT } from "../base/policy.ts";
+import { adoptSchema } from "./adopt.ts";
 
 export const temperaturesSchema = z.object({
   nozzleC: z.number(),
@@ -93,6 +94,8 @@ export const bridgeOrderSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("stop"), id: z.string(), printer: z.string().optional() }),
   /** A person says a stopped or faulty printer may be used again: reset, handshake, idle. */
   z.object({ type: z.literal("reset"), id: z.string(), printer: z.string() }),
+  /** An admin of the hub has made this a printer of this machine: kept, and driven from now on. */
+  z.object({ type: z.literal("adopt"), id: z.string(), adopt: adoptSchema }),
   /** The hub has the end of this job on record; the bridge may forget it. */
   z.object({ type: z.literal("acknowledge"), id: z.string(), ...fenced }),
 ]);

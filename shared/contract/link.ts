@@ -14,6 +14,7 @@ import { MAKE_STEPS } from "./cad.ts";
 import { EFFECTS } from "./rows.ts";
 import { modelRuntimeSchema } from "./schemas/models.ts";
 import { HAZARD_CLASSES } from "./roles.ts";
+import { workshopAskSchema } from "./workshop.ts";
 
 const errorSchema = z.object({
   code: z.string(),
@@ -211,6 +212,8 @@ export const nodeMessageSchema = z.discriminatedUnion("type", [
   }),
   /** Live: what its models and their memory do; said when it has changed. */
   z.object({ type: z.literal("runtime"), runtime: modelRuntimeSchema }),
+  /** The answer to `workshop`; what it must be is in workshop.ts. */
+  z.object({ type: z.literal("workshopSaid"), id: z.string(), said: z.unknown() }),
   z.object({ type: z.literal("bye") }),
 ]);
 export type NodeMessage = z.infer<typeof nodeMessageSchema>;
@@ -295,6 +298,7 @@ export const hubMessageSchema = z.discriminatedUnion("type", [
   }),
   z.object({ type: z.literal("stop"), id: z.string(), printer: z.string().optional() }),
   z.object({ type: z.literal("resetPrinter"), id: z.string(), printer: z.string() }),
+  z.object({ type: z.literal("workshop"), id: z.string(), asked: workshopAskSchema }),
   /** A piece of a blob, base64; the last one has `isLast`. */
   z.object({
     type: z.literal("piece"),

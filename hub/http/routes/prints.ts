@@ -170,7 +170,7 @@ function inFarm(
   limits: GcodeLimits | undefined,
 ): Pick<Submission, "farm"> {
   if (farm === undefined) return {};
-  return { farm: { ...farm, dialect: limits?.dialect ?? "marlin" } };
+  return { farm: { ...farm, dialect: limits?.dialect === "klipper" ? "klipper" : "marlin" } };
 }
 
 /** Names are shown and spoken, never used as a path; a path in disguise is refused, not cleaned. */

@@ -31,6 +31,7 @@ import { SERVICE_SCHEMAS } from "./service.ts";
 import { SLICER_SCHEMAS } from "./slicers.ts";
 import { VOICE_SCHEMAS } from "./voice.ts";
 import { WORKSHOP_SCHEMAS } from "./workshop.ts";
+import { TRACE_SCHEMAS } from "./traces.ts";
 import { WORKFLOW_SCHEMAS } from "./workflows.ts";
 import { WEBHOOK_SCHEMAS } from "./webhooks.ts";
 
@@ -50,6 +51,7 @@ const TABLE = {
   ...WORKSHOP_SCHEMAS,
   ...JOB_SCHEMAS,
   ...QUEUE_SCHEMAS,
+  ...TRACE_SCHEMAS,
   ...WORKFLOW_SCHEMAS,
   ...RUN_SCHEMAS,
   ...SCHEDULE_SCHEMAS,
