@@ -6,6 +6,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { dayOf, useOf } from "../ledger/domains/budgets.ts";
 import { START_MS } from "../ledger/testing/rig.ts";
+import { makeManualClock } from "../registry/testing/fake-hub.ts";
 import { type CloudRig, makeCloudRig, PRICES, provider } from "./testing/cloud-rig.ts";
 import { openSimulatedProvider, type SimulatedProvider } from "./testing/simulated-provider.ts";
 
@@ -387,3 +388,32 @@ interface SettledDetail {
   readonly how: string;
   readonly costMicroUsd: number;
 }
+
+it("[S53] an answer that is not begun within 30 s is given up, and the next provider gives it", async () => {
+  const [silent, well] = [await simulate(), await simulate()];
+  const clock = makeManualClock();
+  const rig = makeCloudRig(
+    [provider("silent", "openai", silent), provider("well", "openai", well)],
+    {
+      clock,
+    },
+  );
+  silent.troubles.push({ kind: "hang" });
+  const arrived = new Promise<void>((resolve) => {
+    silent.onRequest = resolve;
+  });
+  const answered = rig.ask.ask(rig.question("why?"), NEVER);
+  await arrived;
+  await clock.pass(29_900);
+  expect(well.bodies).toEqual([]);
+  await clock.pass(200);
+  const { routing } = await answered;
+  expect(routing?.model).toBe("well-model");
+  expect(routing?.route).toContainEqual(
+    expect.objectContaining({
+      outcome: "failed",
+      target: "silent/silent-model",
+      reason: expect.stringMatching(/^timeout: .*30000 ms/),
+    }),
+  );
+});

@@ -240,6 +240,6 @@ function samplingOf({ temperature, topP, seed, stop, jsonSchema }: Sampling): Pa
 }
 
 /** People of the house, as tokens name them. */
-const namesOf = ({ rows }: Hub): readonly string[] => [
+export const namesOf = ({ rows }: Hub): readonly string[] => [
   ...new Set([...rows.hot("token").values()].map(({ person }) => person)),
 ];

@@ -16,6 +16,7 @@ import { makeAgentTier } from "../ask/agent-tier.ts";
 import { type Ask, makeAsk } from "../ask/ask.ts";
 import { makeCloud } from "../ask/cloud.ts";
 import { type CloudMoney, makeCloudMoney } from "../ask/cloud-money.ts";
+import { makeResearchTier } from "../ask/research-tier.ts";
 import { limitsOf, makeLibrary } from "../ask/library.ts";
 import { scanStored } from "../ask/scan-stored.ts";
 import { makeBackups } from "../backup/make-backup.ts";
@@ -188,7 +189,11 @@ export function makeHands(parts: HandsParts): Hands {
   const agents = makeAgentTurns({ hub, tools, model: makeAgentModel(models) });
   const ask = makeAsk({
     ...mind.askParts,
-    tiers: { ...mind.askParts.tiers, agent: makeAgentTier(hub, agents) },
+    tiers: {
+      ...mind.askParts.tiers,
+      agent: makeAgentTier(hub, agents),
+      research: makeResearchTier(hub, foreign, () => cloud.defaultClass),
+    },
     hub,
     models,
     cloud,

@@ -2,13 +2,13 @@
 // with a model but those that a test brings.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { systemClock } from "@gantry/shared/flow/clock.ts";
+import { type Clock, systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeTargets } from "@gantry/shared/flow/targets.ts";
 import { makeProviders, type ProviderFile } from "../../adapters/provider-file.ts";
 import type { Models } from "../../hands/models.ts";
 import type { Hub } from "../../hub.ts";
 import { type FakeHub, makeFakeHub } from "../../registry/testing/fake-hub.ts";
-import { type Ask, makeAsk } from "../ask.ts";
+import { type Ask, type AskParts, makeAsk } from "../ask.ts";
 import { makeCloud } from "../cloud.ts";
 import { type CloudMoney, makeCloudMoney } from "../cloud-money.ts";
 import type { Asking } from "../plan.ts";
@@ -29,7 +29,8 @@ export interface CloudRig extends FakeHub {
 export interface CloudRigOptions {
   readonly defaultClass?: "local-only" | "may-leave";
   readonly models?: Partial<Models>;
-  readonly keyFile?: string;
+  readonly tiers?: AskParts["tiers"];
+  readonly clock?: Clock;
   readonly fake?: FakeHub;
   readonly term?: number;
   /** Millionths of a dollar a day; 0: none is set. */
@@ -73,7 +74,7 @@ export function makeCloudRig(
     void logged.push(JSON.stringify({ ...fields, message }));
   const hub: Hub = {
     ...fake.hub,
-    clock: { ...systemClock, now: () => fake.clock.now() }, // real time-outs, the ledger's dates
+    clock: { ...(options.clock ?? systemClock), now: () => fake.clock.now() }, // real time-outs, the ledger's dates
     log: { error: line, warn: line, info: line, debug: line },
   };
   if (budget > 0 && options.fake === undefined)
@@ -93,6 +94,7 @@ export function makeCloudRig(
     hub,
     models,
     cloud,
+    ...(options.tiers === undefined ? {} : { tiers: options.tiers }),
     library: { find: () => Promise.reject(new Error("no file here")) },
     stop: () => Promise.reject(new Error("nothing to stop here")),
   });
