@@ -8,6 +8,7 @@ import type { Command, CommandBody, Envelope, Reply } from "@gantry/shared/contr
 import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { Logger } from "@gantry/shared/flow/logger.ts";
 import type { Feed } from "./feed/feed.ts";
+import { linkSubjects, type Traces } from "./feed/traces.ts";
 import type { SoftState } from "./feed/soft.ts";
 import type { Rows } from "./ledger/rows.ts";
 import type { Metrics } from "./metrics.ts";
@@ -26,6 +27,8 @@ export interface Hub {
   readonly random: Random;
   readonly log: Logger;
   readonly metrics: Metrics;
+  /** Left out: nothing is traced. */
+  readonly traces?: Traces;
 }
 
 export type By = Pick<Envelope, "actor" | "requestId"> & {
@@ -62,6 +65,18 @@ export async function propose(
   const reply = await hub.replica.propose(command, signal);
   metrics.commitSeconds.observe((clock.monotonic() - startMs) / 1_000);
   metrics.commands.inc({ type: body.type, result: reply.ok ? "ok" : reply.error.code });
+  if (hub.traces !== undefined && actor !== "hub" && !actor.startsWith("node:")) {
+    const endMs = clock.now();
+    linkSubjects(hub.traces, body, requestId);
+    hub.traces.ofRequest(requestId, {
+      service: "hub",
+      name: `commit ${body.type}`,
+      startMs: endMs - (clock.monotonic() - startMs),
+      endMs,
+      ...(reply.ok ? {} : { error: reply.error.code }),
+      attributes: { position: reply.position },
+    });
+  }
   return reply;
 }
 

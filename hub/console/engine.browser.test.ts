@@ -40,6 +40,22 @@ const drawn = (page: Page, id: string) => page.locator(`[data-node="${id}"]`);
 describeInChromium("the engine's pages", (stage) => {
   const bench = (options?: BenchOptions): Promise<Bench> => openBench(stage(), options);
 
+  it("[K79] a trace shows one request across hub, machine and printer, each part where it was in time", async () => {
+    await using at = await bench();
+    const page = await at.open("traces");
+    await page.getByRole("link", { name: "POST /api/fabrication/jobs" }).click();
+    const spans = page.getByRole("region", { name: "Spans" });
+    await spans.getByText("printing").waitFor();
+    const cells = await spans.getByRole("row").allTextContents();
+    expect(cells.slice(1).map((text) => /^(hub|node|device)/.exec(text)?.[0])).toEqual([
+      "hub",
+      "hub",
+      "node",
+      "device",
+    ]);
+    expect(await faultsOf(page)).toEqual([]);
+  }, 30_000);
+
   it("documents are found by their words, and each of their files is a link", async () => {
     await using at = await bench();
     const page = await at.open("documents");

@@ -1,7 +1,8 @@
 // The desk: what the doors may ask of the main thread, one use case per route.
 
-import { GantryError } from "@gantry/shared/base/errors.ts";
-import type { RouteName } from "@gantry/shared/contract/routes.ts";
+import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
+import { parentOf } from "@gantry/shared/base/trace.ts";
+import { ROUTES, type RouteName } from "@gantry/shared/contract/routes.ts";
 import { ledgerTimeMs } from "../ledger/context.ts";
 import type { Desk } from "../ports.ts";
 import { AGENT_USE_CASES } from "./agents.ts";
@@ -31,6 +32,7 @@ import * as runReplays from "./run-replays.ts";
 import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
 import { voiceClaimed } from "./voice.ts";
+import * as traceUseCases from "./traces.ts";
 import { webhookUseCases } from "./webhooks.ts";
 import { cacheUseCases } from "./cache.ts";
 import { knowledgeUseCases } from "./knowledge.ts";
@@ -108,6 +110,8 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runsStarted: runs.runsStarted,
   runs: runList.runs,
   run: runs.run,
+  traces: traceUseCases.traces,
+  trace: traceUseCases.trace,
   runResult: artifacts.runResult,
   artifacts: artifacts.artifacts,
   artifact: artifacts.artifact,
@@ -184,7 +188,29 @@ export function makeDesk(parts: DeskParts): Desk {
     async call(route, request, options) {
       const useCase = useCases[route];
       if (useCase === undefined) throw new GantryError("not_found", `The desk has no ${route}`);
-      return useCase(parts, request, options);
+      const { traces, clock } = hub;
+      const isRead = ROUTES[route].method === "GET" && parentOf(request.requestId) === undefined;
+      if (traces === undefined || isRead) return useCase(parts, request, options);
+      const { requestId } = request;
+      const startMs = clock.monotonic();
+      let error: string | undefined;
+      try {
+        return await useCase(parts, request, options);
+      } catch (fault) {
+        error = toErrorRecord(fault).code;
+        throw fault;
+      } finally {
+        const endMs = clock.now();
+        traces.ofRequest(requestId, {
+          key: requestId,
+          service: "hub",
+          name: `${ROUTES[route].method} ${ROUTES[route].path}`,
+          startMs: endMs - (clock.monotonic() - startMs),
+          endMs,
+          ...(error === undefined ? {} : { error }),
+          attributes: { hub: hub.id, requestId },
+        });
+      }
     },
     watch(onItems, signal, options) {
       options?.onBegin?.(hub.replica.ledger.position);

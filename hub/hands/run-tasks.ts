@@ -205,6 +205,7 @@ async function add(
   signal: AbortSignal,
 ): Promise<void> {
   const body = bodyOf(hub, id, task);
+  hub.traces?.follow(id, task.run);
   const reply =
     body.type === "jobsAdded"
       ? await adder.add(body, task.by)

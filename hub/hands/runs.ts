@@ -16,6 +16,7 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
+import type { Traces } from "../feed/traces.ts";
 import { planOf } from "../ledger/domains/plans.ts";
 import { timeIsUpMs } from "../ledger/domains/run-budget.ts";
 import type { RunRow } from "../ledger/run-row.ts";
@@ -101,14 +102,31 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
     for (const [key, under] of mine) {
       if (under.look === looks) continue;
       mine.delete(key);
+      if (hub.traces !== undefined) tellSpan(hub.traces, id, key, under);
       end(under.flight, UNWANTED); // RH3
     }
     if (mine.size === 0 && row === undefined) flights.delete(id);
     if (row === undefined) setTimers(id, undefined, false);
   }
 
+  /** Of a place that is over, or wanted no more. */
+  function tellSpan(traces: Traces, run: string, place: string, under: Under): void {
+    if (under.type === undefined || !traces.isFollowed(run)) return;
+    const recorded = rows.get("recorded", `${run}/${place}`);
+    const endMs = clock.now();
+    traces.ofSubject(run, {
+      service: "hub",
+      name: `${under.type} ${place}`,
+      startMs: endMs - (clock.monotonic() - under.beganMs),
+      endMs,
+      ...(recorded !== undefined && "fault" in recorded ? { error: recorded.fault.code } : {}),
+      attributes: { run, place, attempt: under.attempt },
+    });
+  }
+
   function lookAt(row: RunRow, isNew: boolean): void {
     const isReplay = row.replayOf !== undefined;
+    if (row.parent !== undefined) hub.traces?.follow(row.id, row.parent.run);
     let due: Map<string, number> | undefined;
     const waiting: Waiting[] = [];
     for (const effect of owed(planOf(rows, row.state.graph), row.state, isUnderWay)) {
@@ -190,16 +208,18 @@ function makeReignOfRuns(parts: RunCallParts, signal: AbortSignal): { run(): Pro
       mine = new Map();
       flights.set(row.id, mine);
     }
+    const beganMs = hub.traces === undefined ? 0 : clock.monotonic();
     const before = mine.get(key);
     if (before !== undefined) end(before.flight, UNWANTED); // an attempt of before
     if (effect.kind === "dispatch" && row.replayOf === undefined) {
       const flight = works?.begin(row, effect, isNew);
       const type = effect.node.type;
-      if (flight !== undefined) return void mine.set(key, { attempt, flight, look: looks, type });
+      if (flight !== undefined)
+        return void mine.set(key, { attempt, flight, look: looks, type, beganMs });
     }
     const stop = new AbortController();
     const type = effect.kind === "dispatch" ? effect.node.type : undefined;
-    mine.set(key, { attempt, flight: stop, look: looks, type });
+    mine.set(key, { attempt, flight: stop, look: looks, type, beganMs });
     if (effect.kind === "continue") return outbox.push([row.id, "on"]);
     if (effect.kind !== "dispatch" && row.replayOf === undefined) return undefined; // rows are enough
     if (row.replayOf !== undefined) {
@@ -287,6 +307,8 @@ type Flight = AbortController | Outing;
 interface Under {
   readonly attempt: number;
   readonly flight: Flight;
+  /** Monotonic. */
+  readonly beganMs: number;
   /** Of a dispatch. */
   readonly type: string | undefined;
   /** The last look that wanted it. */

@@ -9,6 +9,7 @@
 import { Hono } from "hono";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { mintId } from "@gantry/shared/base/ids.ts";
+import { parseTraceparent, requestIdFor, traceIdOf } from "@gantry/shared/base/trace.ts";
 import { type Route, ROUTES, type RouteName } from "@gantry/shared/contract/routes.ts";
 import { consoleFiles } from "./console.ts";
 import { discover, limits, openApi } from "./describe.ts";
@@ -134,13 +135,16 @@ function useFrame(app: Hono<DoorEnv>, deps: DoorDeps, counts: DoorCounts): void 
 
   app.use(async (c, next) => {
     const asked = c.req.header("x-request-id");
-    const requestId = isRequestId(asked) ? asked : mintId("req", clock.now(), random);
+    const caller = parseTraceparent(c.req.header("traceparent"));
+    const own = caller === undefined ? mintId("req", clock.now(), random) : requestIdFor(caller);
+    const requestId = isRequestId(asked) ? asked : own;
     c.set("requestId", requestId);
     c.set("actor", null);
     const startedMs = clock.monotonic();
     await next();
     const { headers, status } = c.res;
     headers.set("x-request-id", requestId);
+    headers.set("x-trace-id", traceIdOf(requestId));
     for (const [name, value] of SECURITY_HEADERS) headers.set(name, value);
     if (!headers.has("cache-control")) headers.set("cache-control", "no-store");
     counts.count(c.req.routePath, status);

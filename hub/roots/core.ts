@@ -20,6 +20,7 @@ import { makeNetwork, type Network } from "../cluster/network.ts";
 import type { HubId } from "../consensus/types.ts";
 import { makeFeed } from "../feed/feed.ts";
 import { makeSoftState } from "../feed/soft.ts";
+import { makeTraces } from "../feed/traces.ts";
 import type { Hub } from "../hub.ts";
 import { ledgerTimeMs } from "../ledger/context.ts";
 import { makeMetrics } from "../metrics.ts";
@@ -175,6 +176,7 @@ export async function openHubCore(
     random,
     log,
     metrics: makeMetrics(),
+    traces: makeTraces(),
   };
   return {
     hub,

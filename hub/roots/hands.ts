@@ -46,6 +46,8 @@ import { makeQueues, type Queues } from "../hands/queues.ts";
 import { makeRegistryCalls } from "../hands/registry-calls.ts";
 import { makeWorkers, type Workers } from "../hands/workers.ts";
 import { type LibraryHands, makeLibraryHands } from "../hands/library.ts";
+import { exportSpans } from "./span-export.ts";
+import { traceMachines } from "../hands/tracing.ts";
 import { makeRunHistory, type RunHistory } from "../hands/run-history.ts";
 import { makeRunHands, type RunHands } from "../hands/runs.ts";
 import { type Fleet, makeFleet } from "../hands/fleet.ts";
@@ -71,6 +73,8 @@ export interface HandsParts {
   readonly link: () => OpenAgentLink;
   /** GANTRY_EGRESS_ALLOW. */
   readonly egressAllow: readonly string[];
+  /** GANTRY_OTLP_URL; left out: spans stay here. */
+  readonly otlpUrl?: string;
   /** GANTRY_KNOWLEDGE: folders that may be read; left out: none. */
   readonly knowledge?: readonly string[];
   /** GANTRY_MCP_SERVERS. */
@@ -178,6 +182,10 @@ export function makeHands(parts: HandsParts): Hands {
   const money = makeCloudMoney(hub, () => hub.replica.status().term);
   const cloud = makeCloud({ hub, ...parts.providers, money, targets });
   const mind = makeMind({ hub, models, blobs, folders: parts.knowledge ?? [], signal });
+  const { traces } = hub;
+  if (traces !== undefined) traceMachines({ traces, feed: hub.feed, rows: hub.rows }, signal);
+  if (traces !== undefined && parts.otlpUrl !== undefined)
+    exportSpans({ hub, traces, url: parts.otlpUrl, version: exam.version }, signal);
   const egress = makeEgress(parts.egressAllow);
   const foreign = makeForeignServers({
     hub,

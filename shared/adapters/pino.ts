@@ -1,10 +1,14 @@
 // The Logger port over pino: JSON lines on stdout, one fact each.
 //
+// PL2. Every line has a trace: that of its request, or, of what no request asked for, the process's own.
 // PL1. A value registered as a secret never reaches the output, in whatever field or text it stands.
 
+import { randomBytes } from "node:crypto";
 import { pino } from "pino";
+import { traceIdOf } from "../base/trace.ts";
 import type { LogFields, Logger } from "../flow/logger.ts";
 
+const ownTrace = randomBytes(16).toString("hex");
 const SECRET_CHARS_MIN = 6;
 const secrets = new Set<string>();
 
@@ -50,7 +54,15 @@ export function makeLogger(
   write: (line: string) => void = (line) => void process.stdout.write(line),
 ): Logger {
   const out = pino(
-    { level, base: bindings, timestamp: pino.stdTimeFunctions.isoTime },
+    {
+      level,
+      base: bindings,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      mixin: (fields: object) => {
+        const requestId = "requestId" in fields ? fields.requestId : undefined;
+        return { trace: typeof requestId === "string" ? traceIdOf(requestId) : ownTrace }; // PL2
+      },
+    },
     { write: (line: string) => write(redact(line)) }, // PL1
   );
   return {

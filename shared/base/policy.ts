@@ -289,6 +289,11 @@ export const LIMIT = {
   runs: { max: 100_000, whenFull: "429 busy: so many are not over" },
   runStarts: { max: 10_000, whenFull: "413 too_large: send the rest in another request" },
   runInputBytes: { max: 65_536, whenFull: "413 too_large" },
+  /** Spans in memory, those of one trace, things whose trace is known, and spans on their way out. */
+  spans: { max: 20_000, whenFull: "the trace recorded longest ago is dropped" },
+  traceSpans: { max: 1_000, whenFull: "its oldest span is dropped" },
+  spanLinks: { max: 20_000, whenFull: "the oldest is not followed any more" },
+  spansWaiting: { max: 10_000, whenFull: "the span is not exported, and counted" },
   /** Nodes that one step of a run begins, as its timeline tells them. */
   timelineItems: { max: 200, whenFull: "the rest is in the timeline by its end alone" },
   runDepth: { max: 8, whenFull: "the subworkflow's node fails with spawn_limit" },

@@ -67,6 +67,8 @@ export const ROUTES = {
   metrics: get("/metrics", "public", "Prometheus text: counts and times, nothing secret"),
   discover: get("/api/discover", "viewer", "Every route, command, event and topic with a summary"),
   openapi: get("/api/openapi.json", "public", "OpenAPI 3.1 of this API"),
+  traces: get("/api/traces", "viewer", "Requests with their spans, the newest first"),
+  trace: get("/api/traces/:id", "viewer", "Spans of one trace, by its id or that of a request"),
   limits: get("/api/limits", "viewer", "Every bound, time-out and retry policy in force"),
   me: get("/api/me", "viewer", "Who this token is"),
   sessionOpened: post("/api/session", "public", "Trade a token for a browser cookie", 201),

@@ -90,6 +90,13 @@ export const VARIABLES = {
     meaning:
       "where workflows may send HTTP requests: HOST, *.HOST, ADDRESS or ADDRESS/BITS, with :PORT or without",
   },
+  GANTRY_OTLP_URL: {
+    field: "otlpUrl",
+    kind: "url",
+    otherwise: "traces are not exported",
+    readBy: ["hub"],
+    meaning: "where spans go as OTLP/HTTP JSON, e.g. http://collector.lan:4318/v1/traces",
+  },
   GANTRY_MCP_SERVERS: {
     field: "mcpServers",
     kind: "secret",

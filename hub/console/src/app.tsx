@@ -29,6 +29,7 @@ import { OverviewPage } from "./pages/overview.tsx";
 import { PrintPage } from "./pages/print.tsx";
 import { PrintsPage } from "./pages/prints.tsx";
 import { SchedulePage, SchedulesPage } from "./pages/schedules.tsx";
+import { TracePage, TracesPage } from "./pages/traces.tsx";
 import { WebhooksPage } from "./pages/webhooks.tsx";
 import { AgentsPage } from "./pages/agents.tsx";
 import { QueuesPage } from "./pages/queues.tsx";
@@ -174,6 +175,8 @@ function PageOf({ place }: { readonly place: Place }) {
       return <CostsPage />;
     case "flags":
       return <FlagsPage />;
+    case "traces":
+      return id === undefined ? <TracesPage /> : <TracePage key={id} id={id} />;
     case "audit":
       return <AuditPage after={query["after"]} />;
   }

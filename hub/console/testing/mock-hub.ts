@@ -11,10 +11,11 @@ import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
 import { readAgents } from "./mock-agents.ts";
+import { readTraces } from "./mock-traces.ts";
 import { readArtifacts } from "./mock-documents.ts";
 import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
-import { actOnFarm, type FarmFacts, noFarm, readFarm } from "./mock-farm.ts";
 import { MOCK_BUDGETS, MOCK_PROVIDERS } from "./mock-money.ts";
+import { actOnFarm, type FarmFacts, noFarm, readFarm } from "./mock-farm.ts";
 import { actOnEngine, type EngineFacts, noEngine, readEngine } from "./mock-runs.ts";
 
 export const MOCK_TOKEN = "gt_mock_0123456789abcdef";
@@ -110,10 +111,10 @@ export class MockHub {
     for (const go of this.#waiting.splice(0)) go();
   }
 
-  #say(text: string): void {
   /** Told of each question before its answer, which then does not begin until it is free. */
   queued: readonly { readonly position: number; readonly etaMs: number }[] = [];
 
+  #say(text: string): void {
     for (const stream of this.#streams) stream.write(text);
   }
 
@@ -164,7 +165,9 @@ export class MockHub {
         ? readFarm(this.farm, this.facts.devices, url.pathname, url.searchParams)
         : actOnFarm(this.farm, url.pathname, body, (type, id) => this.emit(type, id));
     const ofDocuments =
-      url.pathname === "/api/artifacts" ? readArtifacts(url.searchParams) : undefined;
+      url.pathname === "/api/artifacts"
+        ? readArtifacts(url.searchParams)
+        : readTraces(url.pathname);
     const answer =
       ofEngine ??
       ofDocuments ??
@@ -461,8 +464,6 @@ const PAST = [
     subject: "prt_bracket",
     data: { state: "printing" },
   },
-];
-const AUDIT = [
   {
     id: 65,
     type: "confirmation.closed",
@@ -476,6 +477,8 @@ const AUDIT = [
       state: "consumed",
     },
   },
+];
+const AUDIT = [
   {
     seq: 42,
     position: 66,

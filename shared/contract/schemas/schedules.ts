@@ -131,7 +131,7 @@ export const scheduleViewSchema = z.object({
   endsAt: z.string().optional(),
   runsPerDayMax: z.number().optional(),
   costPerDayMaxUsd: z.number().optional(),
-  workload: z.string(),
+  workload: z.string().optional(),
   revision: z.number(),
   createdAt: z.string(),
   nextAt: z.string().optional(),

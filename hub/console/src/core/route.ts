@@ -27,6 +27,7 @@ export const PAGES = [
   "cluster",
   "costs",
   "flags",
+  "traces",
   "audit",
 ] as const;
 export type Page = (typeof PAGES)[number];

@@ -37,6 +37,7 @@ export const TITLES: Readonly<Record<Page, string>> = {
   cluster: "Cluster",
   costs: "Costs",
   flags: "Flags",
+  traces: "Traces",
   audit: "Audit",
 };
 
