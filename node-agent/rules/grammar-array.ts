@@ -1,8 +1,8 @@
 // Arrays as GBNF: a tuple's items, then any number of equal ones. Pure.
 
 import type { GrammarRules, VisitInside } from "./grammar-rules.ts";
-import { repeated } from "./grammar-text.ts";
-import { countAt, refused, type Schema } from "./schema-reader.ts";
+import { literal, repeated } from "./grammar-text.ts";
+import { countAt, isAnnotation, isSchema, refused, type Schema } from "./schema-reader.ts";
 
 /** Longer arrays are cut to this by the grammar (G4 of json-schema-grammar.ts). */
 const ITEMS_MAX = 500;
@@ -19,6 +19,8 @@ export function arrayGrammar(
   const min = countAt(schema, "minItems", pointer) ?? 0;
   const max = Math.min(countAt(schema, "maxItems", pointer) ?? Infinity, ITEMS_MAX);
   if (min > max) throw refused(`${pointer}/minItems`, `is over ${max}`);
+  if (schema["uniqueItems"] === true && max > 1)
+    return setOf(schema, min, max, prefix, pointer, rules);
   if (schema["items"] === false && min > prefix.length) {
     throw refused(`${pointer}/minItems`, "asks for more items than there may be");
   }
@@ -35,6 +37,53 @@ export function arrayGrammar(
     rest = index >= min ? `(${written})?` : written;
   }
   return rules.add(`"[" ${rest} "]"`);
+}
+
+const SET_CELLS_MAX = 1_500;
+
+/** Distinct values: of a list, in its order, each written or left out. */
+function setOf(
+  schema: Schema,
+  min: number,
+  max: number,
+  prefix: readonly unknown[],
+  pointer: string,
+  rules: GrammarRules,
+): string {
+  const at = `${pointer}/uniqueItems`;
+  const items = schema["items"];
+  const values = isSchema(items) ? listedIn(items) : undefined;
+  if (prefix.length > 0 || values === undefined)
+    throw refused(at, "is upheld for items that are listed by enum alone");
+  const texts = [...new Set(values.map((value) => JSON.stringify(value)))];
+  if (min > texts.length)
+    throw refused(`${pointer}/minItems`, `is over the ${texts.length} values`);
+  const most = Math.min(max, texts.length);
+  if (texts.length * (most + 1) > SET_CELLS_MAX) throw refused(at, "has too many values");
+  // states[taken]: what may follow when so many are written and the values before are decided.
+  let states: readonly (string | undefined)[] = Array.from({ length: most + 1 }, (_, taken) =>
+    taken >= min ? '""' : undefined,
+  );
+  for (const text of texts.toReversed()) {
+    const after = states.map((state) => (state === undefined ? undefined : rules.add(state)));
+    states = states.map((_, taken) => {
+      const comma = taken === 0 ? "" : '"," " "? ';
+      const next = after[taken + 1];
+      const written = next === undefined ? [] : [`${comma}${literal(text)} ${next}`];
+      const skipped = after[taken] === undefined ? [] : [after[taken]];
+      const both = [...written, ...skipped];
+      return both.length === 0 ? undefined : both.join(" | ");
+    });
+  }
+  return rules.add(`"[" ${rules.add(states[0] ?? '""')} "]"`);
+}
+
+/** The values of an enum or a const with nothing beside it. */
+function listedIn(items: Schema): readonly unknown[] | undefined {
+  const keywords = Object.keys(items).filter((keyword) => !isAnnotation(keyword));
+  if (keywords.length !== 1) return undefined;
+  if (items["const"] !== undefined) return [items["const"]];
+  return Array.isArray(items["enum"]) && items["enum"].length > 0 ? items["enum"] : undefined;
 }
 
 function tailOf(item: string, before: number, min: number, max: number): string {

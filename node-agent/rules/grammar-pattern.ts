@@ -36,13 +36,54 @@ const LINE_ENDS: readonly CharRange[] = [
 const CONTROLS: Readonly<Record<string, number>> = { n: 0x0a, r: 0x0d, t: 0x09, f: 0x0c };
 const COUNT_MAX = 1_000;
 
+/** An expression, and how many characters it writes. */
+interface Sized {
+  readonly text: string;
+  readonly min: number;
+  readonly max: number;
+}
+
+/** How counts that leave a choice are bent: at least `floor` times, at most `cap` times. */
+interface Bend {
+  readonly floor: number;
+  readonly cap: number;
+}
+const FREE: Bend = { floor: 0, cap: Infinity };
+
+/**
+ * As patternGrammar, of texts of `min` to `max` characters. R3: counts are narrowed until every text
+ * has such a length, which leaves out some that would fit; a pattern of which none is left is refused.
+ */
+export function boundPattern(pattern: string, min: number, max: number): string {
+  const free = readPattern(pattern, FREE);
+  if (free.min >= min && free.max <= max) return free.text;
+  for (const floor of [0, ...doublings(min)]) {
+    const raised = readPattern(pattern, { floor, cap: Infinity });
+    if (raised.min < min) continue;
+    for (const cap of [...doublings(Math.min(max, COUNT_MAX)).toReversed(), 0]) {
+      const bent = readPattern(pattern, { floor, cap: Math.max(cap, floor) });
+      if (bent.min >= min && bent.max <= max) return bent.text;
+    }
+  }
+  throw new PatternRefused(`no text of ${min} to ${max} characters was found for it`);
+}
+
+/** 1, 2, 3, 4, 6, 8 ... up to `most`, and `most`. */
+function doublings(most: number): readonly number[] {
+  const found: number[] = [];
+  for (let step = 1; step < most; step = Math.ceil(step * 1.4)) found.push(step);
+  return most > 0 && most !== Infinity ? [...found, most] : found;
+}
+
 /** An expression for the inside of a JSON string. Throws PatternRefused. */
-export function patternGrammar(pattern: string): string {
+export const patternGrammar = (pattern: string): string => readPattern(pattern, FREE).text;
+
+function readPattern(pattern: string, bend: Bend): Sized {
   if (!/^\^[^]*\$$/.test(pattern)) {
     throw new PatternRefused("only a pattern from ^ to $ can be upheld while writing");
   }
   const source = Array.from(pattern.slice(1, -1));
-  const reader = makeReader(source);
+  const reader = makeReader(source, bend);
   const expression = reader.alternatives();
   if (!reader.atEnd()) throw new PatternRefused(`a ) too many in ${pattern}`);
   // ^a|b$ is (^a) or (b$): neither is a whole-string pattern.
@@ -50,7 +91,7 @@ export function patternGrammar(pattern: string): string {
   return expression;
 }
 
-function makeReader(source: readonly string[]) {
+function makeReader(source: readonly string[], bend: Bend) {
   let at = 0;
   let depth = 0;
   let topAlternative = false;
@@ -63,35 +104,44 @@ function makeReader(source: readonly string[]) {
     return char;
   };
 
-  function alternatives(): string {
+  function alternatives(): Sized {
     const branches = [sequence()];
     while (peek() === "|") {
       take();
       if (depth === 0) topAlternative = true;
       branches.push(sequence());
     }
-    return branches.length === 1 ? (branches[0] ?? '""') : `(${branches.join(" | ")})`;
+    const text = branches.map((branch) => branch.text).join(" | ");
+    return {
+      text: branches.length === 1 ? text : `(${text})`,
+      min: Math.min(...branches.map(({ min }) => min)),
+      max: Math.max(...branches.map(({ max }) => max)),
+    };
   }
 
-  function sequence(): string {
-    const items: string[] = [];
+  function sequence(): Sized {
+    const items: Sized[] = [];
     for (let char = peek(); char !== undefined && char !== "|" && char !== ")"; char = peek()) {
       items.push(counted(item()));
     }
-    return items.length === 0 ? '""' : items.join(" ");
+    return {
+      text: items.length === 0 ? '""' : items.map(({ text }) => text).join(" "),
+      min: items.reduce((sum, { min }) => sum + min, 0),
+      max: items.reduce((sum, { max }) => sum + max, 0),
+    };
   }
 
-  function item(): string {
+  function item(): Sized {
     const char = take();
     if (char === "(") return group();
-    if (char === "[") return classOf(bracket());
-    if (char === ".") return classOf(complement(LINE_ENDS));
+    if (char === "[") return one(classOf(bracket()));
+    if (char === ".") return one(classOf(complement(LINE_ENDS)));
     if (char === "\\") return escape();
     if ("^$*+?{}]".includes(char)) throw new PatternRefused(`${char} at this place`);
-    return written(char);
+    return one(written(char));
   }
 
-  function group(): string {
+  function group(): Sized {
     if (peek() === "?") {
       take();
       if (take() !== ":") throw new PatternRefused("only plain and (?: ) groups");
@@ -100,14 +150,13 @@ function makeReader(source: readonly string[]) {
     const inner = alternatives();
     depth -= 1;
     if (take() !== ")") throw new PatternRefused("a group that does not end");
-    return `(${inner})`;
+    return { ...inner, text: `(${inner.text})` };
   }
 
-  function escape(): string {
+  function escape(): Sized {
     const char = take();
     const set = classEscape(char);
-    if (set !== undefined) return classOf(set);
-    return written(plainEscape(char));
+    return one(set === undefined ? written(plainEscape(char)) : classOf(set));
   }
 
   function plainEscape(char: string): string {
@@ -154,10 +203,14 @@ function makeReader(source: readonly string[]) {
     return negated ? complement(ranges) : ranges;
   }
 
-  function counted(expression: string): string {
-    const [min, max] = count();
+  function counted(item: Sized): Sized {
+    const [low, high] = count();
     if (peek() === "?") throw new PatternRefused("a lazy count");
-    return min === 1 && max === 1 ? expression : repeated(expression, min, max);
+    if (low === 1 && high === 1) return item;
+    const min = Math.min(Math.max(low, bend.floor), high);
+    const max = Math.max(Math.min(high, bend.cap), min);
+    const most = max === 0 || item.max === 0 ? 0 : max * item.max;
+    return { text: repeated(item.text, min, max), min: min * item.min, max: most };
   }
 
   function count(): readonly [min: number, max: number] {
@@ -184,6 +237,8 @@ function makeReader(source: readonly string[]) {
     hadTopAlternative: () => topAlternative,
   };
 }
+
+const one = (text: string): Sized => ({ text, min: 1, max: 1 });
 
 function classEscape(char: string): readonly CharRange[] | undefined {
   switch (char) {

@@ -10,14 +10,17 @@
 //     ITEMS_MAX items of an array.
 
 import { arrayGrammar } from "./grammar-array.ts";
+import { multiplesGrammar } from "./grammar-multiple.ts";
 import { integerGrammar, type NumberBounds, numberGrammar } from "./grammar-number.ts";
 import { objectGrammar } from "./grammar-object.ts";
 import { type GrammarRules, makeGrammarRules } from "./grammar-rules.ts";
 import { stringGrammar } from "./grammar-string.ts";
 import { literal } from "./grammar-text.ts";
+import { alternativesOf, needsMerging } from "./schema-merge.ts";
 import { areDisjoint } from "./schema-overlap.ts";
 import {
   allow,
+  isAnnotation,
   isSchema,
   KEYWORDS,
   lookUp,
@@ -52,9 +55,11 @@ function makeCompiler(root: unknown, rules: GrammarRules = makeGrammarRules()) {
     nodes += 1;
     if (nodes > NODES_MAX) throw refused(pointer, `more than ${NODES_MAX} places`);
     if (schema === true) return rules.anyValue();
+    if (schema === false) throw refused(pointer, "leaves no value");
+    if (isSchema(schema) && needsMerging(schema, isAnnotation)) return merged(schema, pointer);
     if (!isSchema(schema)) throw refused(pointer, "must be a schema object or true");
     if (schema["$ref"] !== undefined) return reference(schema, pointer, open);
-    for (const keyword of ["anyOf", "oneOf", "allOf"] as const) {
+    for (const keyword of ["anyOf", "oneOf"] as const) {
       if (schema[keyword] !== undefined) return choice(schema, keyword, pointer, open);
     }
     if (schema["const"] !== undefined || schema["enum"] !== undefined) {
@@ -86,9 +91,16 @@ function makeCompiler(root: unknown, rules: GrammarRules = makeGrammarRules()) {
     return name;
   }
 
+  /** A combiner with keywords beside it: plain alternatives, none of which has a combiner. */
+  function merged(schema: Schema, pointer: string): string {
+    const found = alternativesOf(root, schema, pointer, requireDisjoint);
+    const written = found.map((alternative) => visit(alternative, pointer, []));
+    return written.length === 1 ? (written[0] ?? "") : `(${written.join(" | ")})`;
+  }
+
   function choice(
     schema: Schema,
-    keyword: "anyOf" | "oneOf" | "allOf",
+    keyword: "anyOf" | "oneOf",
     pointer: string,
     open: readonly string[],
   ): string {
@@ -96,9 +108,11 @@ function makeCompiler(root: unknown, rules: GrammarRules = makeGrammarRules()) {
     const at = `${pointer}/${keyword}`;
     const branches = schema[keyword];
     if (!Array.isArray(branches) || branches.length === 0) throw refused(at, "must be a list");
-    if (keyword === "allOf" && branches.length > 1) throw refused(at, "can hold one schema only");
     if (keyword === "oneOf") requireDisjoint(branches, at);
-    const alternatives = branches.map((branch, index) => visit(branch, `${at}/${index}`, open));
+    const alternatives = branches.flatMap((branch, index) =>
+      branch === false ? [] : [visit(branch, `${at}/${index}`, open)],
+    );
+    if (alternatives.length === 0) throw refused(at, "leaves no value");
     return alternatives.length === 1 ? (alternatives[0] ?? "") : `(${alternatives.join(" | ")})`;
   }
 
@@ -148,21 +162,57 @@ function makeCompiler(root: unknown, rules: GrammarRules = makeGrammarRules()) {
 
 function numberOf(type: "number" | "integer", schema: Schema, pointer: string): string {
   const bounds: Record<string, number> = {};
-  for (const keyword of KEYWORDS.number) {
+  for (const keyword of ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"] as const) {
     const value = schema[keyword];
     if (value === undefined) continue;
     if (typeof value !== "number") throw refused(`${pointer}/${keyword}`, "must be a number");
     bounds[keyword] = value;
   }
-  if (schema["multipleOf"] !== undefined && schema["multipleOf"] !== 1) {
-    throw refused(`${pointer}/multipleOf`, "is not upheld");
-  }
-  const grammar =
-    type === "integer"
-      ? integerGrammar(bounds satisfies NumberBounds)
-      : numberGrammar(bounds satisfies NumberBounds);
+  const grammar = rangeOf(type, bounds, schema, pointer);
   if (grammar === undefined) throw refused(pointer, "leaves no number that can be written");
   return grammar;
+}
+
+/** Formats that say how wide a number is (OpenAPI); wider ones hold all that is written here. */
+const WIDTHS: Readonly<Record<string, NumberBounds>> = {
+  int8: { minimum: -128, maximum: 127 },
+  uint8: { minimum: 0, maximum: 255 },
+  int16: { minimum: -32_768, maximum: 32_767 },
+  uint16: { minimum: 0, maximum: 65_535 },
+  int32: { minimum: -2_147_483_648, maximum: 2_147_483_647 },
+  uint32: { minimum: 0, maximum: 4_294_967_295 },
+  int64: {},
+  uint64: { minimum: 0 },
+  float: {},
+  double: {},
+};
+
+function rangeOf(
+  type: "number" | "integer",
+  bounds: NumberBounds,
+  schema: Schema,
+  pointer: string,
+): string | undefined {
+  const { format, multipleOf } = schema;
+  const width = format === undefined ? {} : typeof format === "string" ? WIDTHS[format] : undefined;
+  if (width === undefined) throw refused(`${pointer}/format`, "is not upheld");
+  const within: NumberBounds = {
+    ...bounds,
+    ...(width.minimum === undefined
+      ? {}
+      : { minimum: Math.max(width.minimum, bounds.minimum ?? -Infinity) }),
+    ...(width.maximum === undefined
+      ? {}
+      : { maximum: Math.min(width.maximum, bounds.maximum ?? Infinity) }),
+  };
+  if (multipleOf === undefined) {
+    return type === "integer" ? integerGrammar(within) : numberGrammar(within);
+  }
+  if (typeof multipleOf !== "number" || !(multipleOf > 0))
+    throw refused(`${pointer}/multipleOf`, "must be a number over 0");
+  const multiples = multiplesGrammar(within, multipleOf);
+  if (multiples.kind === "unknown") throw refused(`${pointer}/multipleOf`, "is not upheld");
+  return multiples.kind === "none" ? undefined : multiples.grammar;
 }
 
 function constants(schema: Schema, pointer: string): string {

@@ -13,11 +13,19 @@ const ANNOTATIONS = new Set(
 
 /** The keywords that are upheld, by type. */
 export const KEYWORDS = {
-  object: ["properties", "required", "additionalProperties"],
-  array: ["items", "prefixItems", "minItems", "maxItems"],
+  object: [
+    "properties",
+    "required",
+    "additionalProperties",
+    "patternProperties",
+    "propertyNames",
+    "minProperties",
+    "maxProperties",
+  ],
+  array: ["items", "prefixItems", "minItems", "maxItems", "uniqueItems"],
   string: ["minLength", "maxLength", "pattern", "format"],
-  number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"],
-  integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+  number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"],
+  integer: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "format"],
   boolean: [],
   null: [],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
@@ -28,6 +36,7 @@ export type TypeName = keyof typeof KEYWORDS;
 export function typesOf(schema: Schema, pointer: string): readonly TypeName[] | undefined {
   const { type } = schema;
   if (type === undefined) {
+    // `format` alone may be a text's or a number's: it is taken for a text's, as most are.
     const implied = (["object", "array", "string", "number"] as const).find((name) =>
       KEYWORDS[name].some((keyword) => schema[keyword] !== undefined),
     );
@@ -40,10 +49,14 @@ export function typesOf(schema: Schema, pointer: string): readonly TypeName[] | 
   return names;
 }
 
+/** Says nothing about values. Keywords of one's own begin with x- (OpenAPI). */
+export const isAnnotation = (keyword: string): boolean =>
+  ANNOTATIONS.has(keyword) || keyword.startsWith("x-");
+
 /** Upholds G2: throws bad_request for a keyword beside `keywords` that means something. */
 export function allow(schema: Schema, keywords: readonly string[], pointer: string): void {
   for (const keyword of Object.keys(schema)) {
-    if (schema[keyword] === undefined || ANNOTATIONS.has(keyword)) continue;
+    if (schema[keyword] === undefined || isAnnotation(keyword)) continue;
     if (!keywords.includes(keyword)) {
       throw refused(`${pointer}/${token(keyword)}`, "is not upheld here");
     }
