@@ -4,6 +4,7 @@ import { LIFE, LIMIT } from "@gantry/shared/base/policy.ts";
 import type { Command } from "@gantry/shared/contract/commands.ts";
 import { applyEntry } from "./apply.ts";
 import { ledgerTimeMs } from "./context.ts";
+import { useOf } from "./domains/budgets.ts";
 import { EMPTY_META, findBrokenAudit } from "./journal.ts";
 import { steps } from "../../tests/support/any-commands.ts";
 import {
@@ -44,6 +45,11 @@ function checkLaws(rig: LedgerRig): void {
     const hasBegun = ["ready", "printing", "paused", "done", "interrupted"].includes(state);
     expect(hasBegun && asked !== undefined && asked.state !== "consumed").toBe(false);
   }
+  const reserved = [...rows.hot("reservation").values()];
+  const day = (of: string): number =>
+    reserved.filter((row) => row.day === of).reduce((sum, row) => sum + row.worstMicroUsd, 0);
+  for (const { day: of } of reserved)
+    expect(useOf(rows, "appliance", of).reservedMicroUsd).toBe(day(of));
   for (const queue of ["high", "normal", "low"] as const) {
     const open = [...rows.hot("job").values()].filter(
       (row) => row.class === queue && row.kind !== "work",

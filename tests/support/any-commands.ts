@@ -238,6 +238,48 @@ const bodies = fc.oneof(
   ),
   body(fc.record({ type: type("answerFailed"), question: few("msg"), message: type("m"), error })),
   body(
+    fc.record({
+      type: type("budgetSet"),
+      budget: oneOf("appliance", "appliance", "person:ada", "workload:exploration", "moon"),
+      perDayMicroUsd: oneOf(0, 50, 100),
+    }),
+  ),
+  body(fc.record({ type: type("budgetDropped"), budget: oneOf("person:ada", "appliance") })),
+  body(
+    fc.record({
+      type: type("spendReserved"),
+      reservation: few("rsv"),
+      person: oneOf("ada", "bob"),
+      workload: oneOf("interactive", "exploration"),
+      provider: type("p"),
+      model: type("m"),
+      worstMicroUsd: oneOf(0, 10, 40, -1),
+      term,
+    }),
+  ),
+  body(
+    fc.oneof(
+      fc.record({
+        type: type("spendSettled"),
+        reservation: few("rsv"),
+        how: type("reported"),
+        costMicroUsd: oneOf(0, 7),
+      }),
+      fc.record({
+        type: type("spendSettled"),
+        reservation: few("rsv"),
+        how: oneOf("worst", "released", "reported"),
+      }),
+    ),
+  ),
+  body(
+    fc.tuple(few("msg"), few("rsv"), oneOf(0, 9)).map(([question, reservation, cost]) => ({
+      ...answer(question, { message: "m", usage: usage(cost) }),
+      type: "answerBought" as const,
+      reservation,
+    })),
+  ),
+  body(
     fc.oneof(
       fc.record({ type: type("cacheCleared") }),
       fc.record({ type: type("cacheCleared"), key: few("msg") }),
