@@ -6,6 +6,7 @@ import { type Actor, mayAct, type Role } from "@gantry/shared/contract/roles.ts"
 import type { Ask } from "../ask/ask.ts";
 import type { Cloud } from "../ask/cloud.ts";
 import type { AgentTurns } from "../hands/agent-turns.ts";
+import type { Cameras } from "../hands/cameras.ts";
 import type { Fleet } from "../hands/fleet.ts";
 import type { Calls } from "../hands/calls.ts";
 import type { Clockwork } from "../hands/clockwork.ts";
@@ -88,6 +89,8 @@ export interface DeskParts {
   readonly stop: PressStop;
   /** Left out: nothing is looked for, and nobody looks at all printers. */
   readonly fleet?: Fleet;
+  /** Left out: no pictures of cameras. */
+  readonly cameras?: Cameras;
   /** Left out: no provider is configured. */
   readonly cloud?: Cloud;
   /** Left out: no other MCP servers are used. */

@@ -17,7 +17,7 @@ import type { FleetCheckRow } from "@gantry/shared/contract/workshop.ts";
 import type { Fleet, FoundThere } from "../hands/fleet.ts";
 import { act, type Hub } from "../hub.ts";
 import type { DeskCallOptions, DeskRequest } from "../ports.ts";
-import { byOf, type DeskParts, type UseCase } from "./context.ts";
+import { byOf, type DeskParts, paramOf, type UseCase } from "./context.ts";
 import { isoTime } from "./views.ts";
 
 export const WORKSHOP_USE_CASES: Partial<Record<RouteName, UseCase>> = {
@@ -27,6 +27,10 @@ export const WORKSHOP_USE_CASES: Partial<Record<RouteName, UseCase>> = {
   foundIgnored,
   fleetHealth,
   fleetChecked,
+  camera: ({ cameras }, request) => {
+    if (cameras === undefined) throw new GantryError("capability_missing", "No cameras are shown");
+    return cameras.picture(paramOf(request, "id"));
+  },
 };
 
 function fleetOf({ fleet }: DeskParts): Fleet {

@@ -34,6 +34,7 @@ import { mcpDoor } from "./routes/mcp.ts";
 import { partFile } from "./routes/part-file.ts";
 import { plain } from "./routes/plain.ts";
 import { submitPrint } from "./routes/prints.ts";
+import { camera } from "./routes/camera.ts";
 import { printThumbnail } from "./routes/thumbnail.ts";
 import { query } from "./routes/query.ts";
 import { runBatch } from "./routes/run-batch.ts";
@@ -110,6 +111,7 @@ function specialHandlers(
     backup: backup(deps),
     printSubmitted: submitPrint(deps),
     printThumbnail: printThumbnail(deps),
+    camera: camera(deps),
     runsStarted: runBatch(deps),
     cadFile: partFile(deps),
     artifactContent: artifactFile(deps),

@@ -183,6 +183,7 @@ function requestContent(name: RouteName, schema: Json): Json {
 function replyContent(name: RouteName, route: Route, schema: Json): Json {
   if (name === "metrics") return { "text/plain": { schema } };
   if (name === "printThumbnail") return { "image/png": {}, "image/jpeg": {}, "image/qoi": {} };
+  if (name === "camera") return { "image/jpeg": {}, "image/png": {} };
   if (name === "cadFile") return { "model/stl": {}, "image/png": {}, "text/x.gcode": {} };
   if (name === "artifactContent") return { "application/octet-stream": {} };
   if (name === "backup") return { [BACKUP_MEDIA_TYPE]: { schema } };

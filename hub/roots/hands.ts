@@ -50,6 +50,7 @@ import { exportSpans } from "./span-export.ts";
 import { traceMachines } from "../hands/tracing.ts";
 import { makeRunHistory, type RunHistory } from "../hands/run-history.ts";
 import { makeRunHands, type RunHands } from "../hands/runs.ts";
+import { makeCameras } from "../hands/cameras.ts";
 import { type Fleet, makeFleet } from "../hands/fleet.ts";
 import { makeStop } from "../hands/stop.ts";
 import { makeWebhooks, type Webhooks } from "../hands/webhooks.ts";
@@ -258,6 +259,7 @@ export function makeHands(parts: HandsParts): Hands {
     calls,
     stop,
     fleet,
+    cameras: makeCameras(hub, fleet, signal),
     agents,
     foreign,
     blobs: blobs.store,

@@ -144,6 +144,9 @@ export const LIFE = {
   idempotencyMs: 24 * hour,
   /** An event stream that carries nothing; its reader comes back with the last id it has. */
   streamIdleMs: hour,
+  /** A goal that nobody has approved: reminded once, then over. */
+  goalReminderMs: 7 * 24 * hour,
+  goalMs: 14 * 24 * hour,
   /** A client session without a request. */
   clientSessionMs: 10 * minute,
   lockMs: 30 * second,
@@ -198,6 +201,8 @@ export const LIMIT = {
   /** Of all folders. */
   knowledgeChunks: { max: 50_000, whenFull: "further text is found by no search" },
   answersWaiting: { max: 64, whenFull: "429 busy" },
+  /** Of one model on one machine: what its slots have read of conversations, in files. */
+  parkedStates: { max: 64, whenFull: "the oldest is deleted: its conversation is read again" },
   /** Chunks of an answer that a hub lets a node send ahead of its reader. */
   chunkCredit: { max: 64, whenFull: "the model waits for its reader" },
   /** Of one model at the hub, over all people; each has answersWaiting of them at most. */
@@ -237,6 +242,10 @@ export const LIMIT = {
   foundDevices: { max: 200, whenFull: "further ones are left out" },
   /** Looks at all printers that are kept: a week of one every 4 h. */
   fleetChecks: { max: 42, whenFull: "the oldest is dropped" },
+  /** Of which the last picture is in memory. */
+  cameras: { max: 64, whenFull: "the one that was looked at longest ago is forgotten" },
+  /** Streams of cameras, for each door. */
+  cameraViewers: { max: 32, whenFull: "429 busy" },
   /** Of a camera, one picture. */
   pictureBytes: { max: 2_097_152, whenFull: "413 too_large" },
   webhooks: { max: 200, whenFull: "429 busy" },
@@ -289,6 +298,8 @@ export const LIMIT = {
   runs: { max: 100_000, whenFull: "429 busy: so many are not over" },
   runStarts: { max: 10_000, whenFull: "413 too_large: send the rest in another request" },
   runInputBytes: { max: 65_536, whenFull: "413 too_large" },
+  /** That are open. */
+  goals: { max: 1_000, whenFull: "429 busy; what is found is left for the next week" },
   /** Spans in memory, those of one trace, things whose trace is known, and spans on their way out. */
   spans: { max: 20_000, whenFull: "the trace recorded longest ago is dropped" },
   traceSpans: { max: 1_000, whenFull: "its oldest span is dropped" },

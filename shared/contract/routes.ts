@@ -183,6 +183,7 @@ export const ROUTES = {
   printerUnprofiled: del("/api/farm/printers/:id", "operator", "Take it out of the farm"),
   printerMaintained: post("/api/farm/printers/:id/maintained", "operator", "It was maintained"),
   spoolLoaded: post("/api/farm/printers/:id/spool", "operator", "Load a spool, or none"),
+  camera: get("/api/devices/:id/camera", "viewer", "A picture of its camera, or a stream of them"),
   fleetHealth: get("/api/farm/health", "viewer", "How every printer was at the last looks at all"),
   fleetChecked: post("/api/farm/health", "operator", "Look at every printer now"),
   found: get("/api/discovery", "operator", "Devices that were found, and what was said about them"),

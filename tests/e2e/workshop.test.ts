@@ -1,9 +1,10 @@
 // The workshop on real processes: printers that hang delay nobody when all are looked at; a look around, and
 // words about what it did not find.
 
+import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { expect, it } from "vitest";
-import { startAppliance } from "../support/appliance.ts";
+import { startAppliance, until } from "../support/appliance.ts";
 import { PATIENCE_MS, untilIdle } from "./steps.ts";
 
 it(
@@ -48,3 +49,85 @@ it(
     }
   },
 );
+
+const PICTURE = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 7, 7, 7, 0xff, 0xd9]);
+
+it(
+  "shows a camera to many people and asks it once; one that looks and leaves is forgotten",
+  { timeout: 2 * PATIENCE_MS },
+  async () => {
+    let asked = 0;
+    const shop = createHttpServer((request, reply) => {
+      if (request.url === "/simulated-camera") {
+        asked += 1;
+        reply.setHeader("content-type", "image/jpeg");
+        reply.end(PICTURE);
+        return;
+      }
+      const body = SIMULATED_OCTOPRINT[request.url?.split("?")[0] ?? ""];
+      reply.statusCode = body === undefined ? 404 : 200;
+      reply.setHeader("content-type", "application/json");
+      reply.end(JSON.stringify(body ?? {}));
+    });
+    await new Promise<void>((resolve) => shop.listen(0, "127.0.0.1", resolve));
+    const { port } = shop.address() as AddressInfo;
+    SIMULATED_OCTOPRINT["/api/settings"] = {
+      webcam: {
+        snapshotUrl: `http://127.0.0.1:${port}/simulated-camera`,
+        streamUrl: `http://127.0.0.1:${port}/simulated-camera`,
+      },
+    };
+    const printers = `octo=octoprint:127.0.0.1:${port}?key=simulated-key-of-it`;
+    const a = await startAppliance({ env: { GANTRY_PRINTERS: printers } });
+    try {
+      const headers = { authorization: `Bearer ${a.token}` };
+      const look = (): Promise<Response> => fetch(`${a.url}/api/devices/octo/camera`, { headers });
+      const first = await until(
+        "a picture",
+        async () => {
+          const reply = await look();
+          return reply.status === 200 && reply;
+        },
+        PATIENCE_MS,
+      );
+      expect(first.headers.get("content-type")).toBe("image/jpeg");
+      expect(Buffer.from(await first.arrayBuffer())).toEqual(PICTURE);
+      const before = asked;
+      const many = await Promise.all(Array.from({ length: 12 }, look));
+      expect(many.map(({ status }) => status)).toEqual(many.map(() => 200));
+      expect(asked - before).toBeLessThanOrEqual(4); // one in half a second, on a machine that is slow
+      const gone = new AbortController();
+      const stream = await fetch(`${a.url}/api/devices/octo/camera?stream=1`, {
+        headers,
+        signal: gone.signal,
+      });
+      expect(stream.headers.get("content-type")).toContain("multipart/x-mixed-replace");
+      let seen = Buffer.alloc(0);
+      for await (const piece of stream.body ?? []) {
+        seen = Buffer.concat([seen, piece]);
+        if (seen.toString("latin1").split("--gantry-picture").length > 3) break;
+      }
+      gone.abort();
+      expect(seen.includes(PICTURE)).toBe(true);
+      expect((await fetch(`${a.url}/api/devices/nobody/camera`, { headers })).status).toBe(404);
+    } finally {
+      await a[Symbol.asyncDispose]();
+      shop.closeAllConnections();
+      shop.close();
+    }
+  },
+);
+
+/** What OctoPrint says where nothing is printed; it calls itself simulated. */
+const SIMULATED_OCTOPRINT: Record<string, unknown> = {
+  "/api/version": { api: "0.1", server: "1.11.0", text: "OctoPrint 1.11.0 (simulated by Gantry)" },
+  "/api/printer": {
+    state: { text: "Operational", flags: { operational: true, ready: true } },
+    temperature: { tool0: { actual: 20, target: 0 }, bed: { actual: 20, target: 0 } },
+  },
+  "/api/job": {
+    state: "Operational",
+    job: { file: { name: null } },
+    progress: { completion: null },
+  },
+};

@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { adoptSchema } from "../adopt.ts";
-import { foundSchema, healthSchema } from "../workshop.ts";
+import { foundSchema, healthSchema, pictureSchema } from "../workshop.ts";
 import { okSchema, type SomeRoutes } from "./common.ts";
 
 const foundViewSchema = foundSchema.extend({
@@ -40,9 +40,21 @@ const fleetHealthSchema = z.object({
 });
 export type FleetHealthView = z.infer<typeof fleetHealthSchema>;
 
+const cameraPictureSchema = pictureSchema;
+export type CameraPicture = z.infer<typeof cameraPictureSchema>;
+
 const keySchema = z.string().min(3).max(200);
 
 export const WORKSHOP_SCHEMAS = {
+  camera: {
+    query: z.object({
+      stream: z
+        .enum(["0", "1"])
+        .optional()
+        .transform((text) => text === "1"),
+    }),
+    reply: cameraPictureSchema,
+  },
   found: { reply: foundListViewSchema },
   foundScanned: { body: z.strictObject({}), reply: foundListViewSchema },
   foundApproved: {
