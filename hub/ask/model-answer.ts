@@ -43,6 +43,8 @@ export function modelQuestion(hub: Hub, models: Models, plan: Plan): ModelQuesti
   const request = {
     ...modelOptions(sampling),
     messages: [...messages],
+    // A client that brings its own history asks many things under one name.
+    ...(plan.messages === undefined ? { session: question.conversation } : {}),
     maxTokens,
     temperature,
     ...(stop === undefined ? {} : { stop: [...stop] }),

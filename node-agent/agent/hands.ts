@@ -148,6 +148,7 @@ async function modelOf(
       path,
       name,
       gpu: device === "gpu" ? "auto" : false,
+      parkFolder: join(options.dataDir, "agent", "parked"),
       ...(threads === undefined ? {} : { threads }),
       ...(slots === undefined ? {} : { slots }),
       ...(contextTokens === undefined ? {} : { contextTokens }),

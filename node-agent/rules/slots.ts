@@ -2,7 +2,7 @@
 //
 // S1. A busy slot is never chosen.
 // S2. The slot of the same conversation is taken before any other: what it read is the beginning of what
-//     comes, and it is left to nobody else while another one is free.
+//     comes.
 // S3. A slot that already holds the beginning of the prompt wins: those tokens are not computed
 //     again. Below `SIMILARITY_MIN` the gain is smaller than the harm of evicting somebody else's
 //     conversation, so then the slot that was idle longest is taken.

@@ -10,6 +10,8 @@ export interface GenerateRequest {
   readonly requestId: string;
   /** At least one. */
   readonly messages: readonly ChatMessage[];
+  /** The conversation, for the slot that has read it. */
+  readonly session?: string;
   /** Default: LIMIT.answerTokens; most: LIMIT.answerTokensAsked. */
   readonly maxTokens?: number;
   /** 0 (default, the same answer every time) to 2. */
@@ -70,7 +72,13 @@ export function promptOf(request: GenerateRequest, answer: BoundAnswer | undefin
 
 type Extras = Pick<
   PromptOptions,
-  "presencePenalty" | "frequencyPenalty" | "logitBias" | "topLogprobs" | "isRaw" | "isCount"
+  | "presencePenalty"
+  | "frequencyPenalty"
+  | "logitBias"
+  | "topLogprobs"
+  | "isRaw"
+  | "isCount"
+  | "session"
 >;
 
 /** Members that are undefined, or off, are left out. */
@@ -85,6 +93,7 @@ function extrasOf(request: GenerateRequest): Extras {
       : { topLogprobs: Math.min(Math.max(0, Math.trunc(topLogprobs)), TOP_LOGPROBS_MAX) }),
     ...(isRaw === true ? { isRaw } : {}),
     ...(request.isCount === true ? { isCount: true } : {}),
+    ...(request.session === undefined ? {} : { session: request.session }),
   };
 }
 

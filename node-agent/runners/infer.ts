@@ -5,7 +5,8 @@
 // I2. One task owns the child: it alone spawns, kills and restarts it (RECONNECT, then BREAKER.openMs
 //     after BREAKER.failuresToOpen failures in a row). A crash fails what was running with
 //     `model_failed` and never touches the agent.
-// I3. No message about a running request for `firstTokenMs` means that the child hangs: SIGKILL.
+// I3. No message about a running request for `firstTokenMs`, or for twenty times as long as pieces usually
+//     take if that is more, means that the child hangs: SIGKILL.
 // I4. A file that is no model is never tried again; every request gets the same `model_invalid`.
 // I5. Aborting a request ends it as `cancelled` with the text so far, and frees its slot.
 // I6. Nothing here or in its parts (model-supervisor.ts, request-queue.ts) imports node-llama-cpp: the
@@ -36,6 +37,8 @@ export interface ModelOptions {
   readonly threads?: number;
   /** Default: `auto` where a GPU build of llama.cpp is installed, otherwise the processor. */
   readonly gpu?: GpuChoice;
+  /** Where what slots have read is kept for their conversations; left out: nowhere. */
+  readonly parkFolder?: string;
   /** How long a running request may be silent (I3). */
   readonly firstTokenMs?: number;
 }
@@ -218,6 +221,7 @@ const loadOptions = (options: ModelOptions): LoadOptions => ({
   contextTokens: options.contextTokens ?? CONTEXT_TOKENS_DEFAULT,
   threads: options.threads ?? threadsForModel(),
   gpu: options.gpu ?? (hasGpuBuild() ? "auto" : false),
+  ...(options.parkFolder === undefined ? {} : { parkFolder: options.parkFolder }),
 });
 
 /** What a running request is told: always something that a retry may mend. */

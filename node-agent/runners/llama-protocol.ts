@@ -18,6 +18,8 @@ export interface LoadOptions {
   readonly contextTokens: number;
   readonly threads: number;
   readonly gpu: GpuChoice;
+  /** Where what slots have read is kept; left out: nowhere. */
+  readonly parkFolder?: string;
 }
 
 export interface ModelFacts {
@@ -38,6 +40,8 @@ export interface ChatMessage {
 
 export interface PromptOptions {
   readonly messages: readonly ChatMessage[];
+  /** The conversation, for the slot that has read it. */
+  readonly session?: string;
   readonly maxTokens: number;
   readonly temperature: number;
   /** 1 is off. */

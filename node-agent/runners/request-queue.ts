@@ -57,11 +57,16 @@ interface Job extends Asked {
   readonly reject: (error: Error) => void;
 }
 
+/** I3: a silence of so many times the usual one. */
+const GAPS_MAX = 20;
+const GAP_NEWEST = 0.1;
+
 export function makeRequestQueue(ports: QueuePorts): RequestQueue {
   const { name, clock, scope, firstTokenMs } = ports;
   const waiting: Job[] = [];
   const running = new Map<number, Job>();
   let lastId = 0;
+  let usualGapMs = 0; // between two pieces of an answer
 
   function add(asked: Asked, signal: AbortSignal): Promise<Generation> {
     return new Promise((resolve, reject) => {
@@ -105,7 +110,10 @@ export function makeRequestQueue(ports: QueuePorts): RequestQueue {
   function receive(message: AboutRequest): void {
     const job = running.get(message.id);
     if (job === undefined) return; // settled meanwhile: timed out
-    job.heardMs = clock.monotonic();
+    const nowMs = clock.monotonic();
+    const gapMs = nowMs - job.heardMs;
+    if (message.kind === "chunk") usualGapMs += GAP_NEWEST * (gapMs - usualGapMs);
+    job.heardMs = nowMs;
     switch (message.kind) {
       case "chunk":
         return job.onChunk(message.text);
@@ -152,9 +160,10 @@ export function makeRequestQueue(ports: QueuePorts): RequestQueue {
       const nowMs = clock.monotonic();
       if (job.pace?.isHeld === true) job.heardMs = nowMs; // silent because it was asked to be
       const deadlineMs = job.isOverdue ? Infinity : job.startedMs + TIMEOUT.answerMs;
-      const silentAtMs = running.has(job.id) ? job.heardMs + firstTokenMs : nowMs + firstTokenMs;
+      const silentMs = Math.max(firstTokenMs, GAPS_MAX * usualGapMs); // a slow machine is not a dead one
+      const silentAtMs = (running.has(job.id) ? job.heardMs : nowMs) + silentMs;
       if (nowMs >= silentAtMs) {
-        ports.kill(new GantryError("model_failed", `${name} gave no token for ${firstTokenMs} ms`));
+        ports.kill(new GantryError("model_failed", `${name} gave no token for ${silentMs} ms`));
         return;
       }
       if (nowMs >= deadlineMs) {

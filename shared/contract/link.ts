@@ -75,6 +75,8 @@ export const generateSchema = z.object({
   isRaw: z.boolean().optional(),
   /** Only count the prompt's tokens. */
   isCount: z.boolean().optional(),
+  /** The conversation, for the slot that has read it. */
+  session: z.string().optional(),
   /** No person waits for it: it gives way where models take turns. */
   isPatient: z.boolean().optional(),
 });
