@@ -144,7 +144,10 @@ export function asCloudFault(provider: string, error: unknown): CloudFault {
   if (error instanceof GantryError) {
     const isCharged =
       error.details["isSent"] === false || error.code === "egress_denied" ? false : undefined;
-    return new CloudFault(error.code, `${provider}: ${error.message}`, { isCharged, cause: error });
+    // EG1 and EG2 speak of workflows; here the address is the provider's own.
+    const { why } = error.details;
+    const message = typeof why === "string" ? why : error.message;
+    return new CloudFault(error.code, `${provider}: ${message}`, { isCharged, cause: error });
   }
   return new CloudFault("model_failed", `${provider} sent what is no answer`, {
     isCharged: undefined,

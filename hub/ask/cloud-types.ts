@@ -1,14 +1,9 @@
 // What the path of a question and the adapters of providers say to each other.
 
-import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
+import type { CompletionMessage, Picture } from "@gantry/shared/contract/completions.ts";
 import type { ErrorCode } from "@gantry/shared/base/errors.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Prices, Took } from "../asking/price.ts";
-
-export interface Picture {
-  readonly mediaType: "image/png" | "image/jpeg" | "image/webp" | "image/gif";
-  readonly base64: string;
-}
 
 export interface CloudModel extends Prices {
   readonly name: string;

@@ -8,7 +8,7 @@
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
-import type { CompletionMessage } from "@gantry/shared/contract/completions.ts";
+import type { CompletionMessage, Picture } from "@gantry/shared/contract/completions.ts";
 import type { Workload } from "@gantry/shared/contract/money.ts";
 import type { DataClass } from "@gantry/shared/contract/route.ts";
 import type { Targets } from "@gantry/shared/flow/targets.ts";
@@ -23,7 +23,6 @@ import {
   CloudFault,
   type CloudModel,
   type CloudProvider,
-  type Picture,
 } from "./cloud-types.ts";
 import type { Sampling } from "./plan.ts";
 

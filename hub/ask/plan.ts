@@ -3,6 +3,7 @@
 import type {
   CallerMessage,
   CompletionOptions,
+  Picture,
   TokenLogprob,
 } from "@gantry/shared/contract/completions.ts";
 import type { AnswerEffect } from "@gantry/shared/contract/commands.ts";
@@ -16,7 +17,6 @@ import type { Place, Urgency } from "../asking/waiting.ts";
 import type { PressStop } from "../hands/stop.ts";
 import type { By } from "../hub.ts";
 import type { Held } from "./cloud-money.ts";
-import type { Picture } from "./cloud-types.ts";
 
 /** What the model is asked with; absent members are the defaults of /api/query. */
 export type Sampling = CompletionOptions;

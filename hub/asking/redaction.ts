@@ -29,11 +29,16 @@ function beginning(
   max: number,
   isReal: (plain: string) => boolean,
 ): string | undefined {
-  for (let end = text.length; end > 0; end -= 1) {
-    if (/[\s-]/.test(text.charAt(end - 1))) continue;
-    const plain = text.slice(0, end).replaceAll(/[\s-]/g, "");
-    if (plain.length < min) return undefined;
-    if (plain.length <= max && isReal(plain)) return text.slice(0, end);
+  let plain = "";
+  const ends: number[] = []; // of each letter or digit, where it ends in the text
+  for (let at = 0; at < text.length && ends.length < max; at += 1) {
+    const char = text.charAt(at);
+    if (char === " " || char === "-") continue;
+    plain += char;
+    ends.push(at + 1);
+  }
+  for (let length = ends.length; length >= min; length -= 1) {
+    if (isReal(plain.slice(0, length))) return text.slice(0, ends[length - 1]);
   }
   return undefined;
 }

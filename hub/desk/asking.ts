@@ -238,7 +238,7 @@ export async function chatCompletions(
   const body = request.body as CompletionRequest;
   const last = body.messages.findLast(({ role }) => role === "user") ?? body.messages.at(-1);
   if (last === undefined) throw new GantryError("bad_request", "There is no message");
-  const { messages, model, ...sampling } = body;
+  const { messages, model, pictures, ...sampling } = body;
   let logprobs: readonly TokenLogprob[] | undefined;
   const message = await ask.ask(
     {
@@ -250,6 +250,7 @@ export async function chatCompletions(
       isFresh: false,
       mayAct: true,
       workload: "api",
+      ...(pictures === undefined ? {} : { pictures }),
       messages,
       sampling,
       onText,

@@ -70,6 +70,15 @@ export interface CompletionOptions {
 export interface CompletionRequest extends CompletionOptions {
   readonly model?: string;
   readonly messages: readonly CallerMessage[];
+  /** Go with the last message of the role user, to a model that can see. */
+  readonly pictures?: readonly Picture[];
+}
+
+export const PICTURE_TYPES = ["image/png", "image/jpeg", "image/webp", "image/gif"] as const;
+
+export interface Picture {
+  readonly mediaType: (typeof PICTURE_TYPES)[number];
+  readonly base64: string;
 }
 
 /** A token of the answer. `bytes`: its UTF-8, or a part of a character; null where nobody can say. */

@@ -6,11 +6,13 @@
 
 import { z } from "zod";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
-import type {
-  CallerMessage,
-  CompletionOptions,
-  CompletionRequest,
-  ToolCall,
+import {
+  type CallerMessage,
+  type CompletionOptions,
+  type CompletionRequest,
+  type Picture,
+  PICTURE_TYPES,
+  type ToolCall,
 } from "@gantry/shared/contract/completions.ts";
 import { given, parse, refuse } from "./parse.ts";
 import { toolChoiceSchema, toolNameSchema, toolOptions, toolsSchema } from "./tools-request.ts";
@@ -19,6 +21,7 @@ const partSchema = z.looseObject({
   type: z.string(),
   text: z.string().optional(),
   refusal: z.string().optional(),
+  image_url: z.looseObject({ url: z.string() }).optional(),
 });
 const callSchema = z.looseObject({
   id: z.string().min(1).max(200),
@@ -93,6 +96,7 @@ export function readChat(value: unknown): ChatRequest {
     choices: body.n ?? 1,
     request: {
       messages: body.messages.map(messageOf),
+      ...picturesOf(body.messages),
       ...given("model", body.model),
       ...samplingOf(body),
       ...maxTokensOf(body.max_completion_tokens ?? body.max_tokens),
@@ -181,11 +185,32 @@ function contentOf({ content, refusal }: ChatMessage, at: string, otherwise?: st
     .map((part, index) => {
       const text = part.type === "refusal" ? part.refusal : part.text;
       const isText = part.type === "text" || part.type === "refusal";
+      if (part.type === "image_url" && part.image_url !== undefined) return ""; // picturesOf
       if (isText && text !== undefined) return text;
       const param = `${at}.content.${index}`;
       throw refuse(param, `parts of type "${part.type.slice(0, 40)}" are not read, only text`);
     })
     .join("");
+}
+
+const PICTURE = /^data:([a-z]+\/[a-z]+);base64,([A-Za-z0-9+/]+={0,2})$/;
+
+/** Of the last message of the role user; nothing is fetched, and no other message may have any. */
+function picturesOf(messages: readonly ChatMessage[]): { readonly pictures?: readonly Picture[] } {
+  const last = messages.findLastIndex(({ role }) => role === "user");
+  const pictures = messages.flatMap(({ content }, at) =>
+    (Array.isArray(content) ? content : []).flatMap((part, index) => {
+      if (part.type !== "image_url" || part.image_url === undefined) return [];
+      const param = `messages.${at}.content.${index}`;
+      if (at !== last) throw refuse(param, "pictures are read in the last message of a user");
+      const [, type = "", base64 = ""] = PICTURE.exec(part.image_url.url) ?? [];
+      const mediaType = PICTURE_TYPES.find((one) => one === type);
+      if (mediaType === undefined || base64 === "")
+        throw refuse(param, `must be a data: address of ${PICTURE_TYPES.join(", ")} in base64`);
+      return [{ mediaType, base64 }];
+    }),
+  );
+  return pictures.length === 0 ? {} : { pictures };
 }
 
 function jsonSchemaOf(format: ChatBody["response_format"]): unknown {

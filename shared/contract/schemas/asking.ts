@@ -2,6 +2,7 @@
 
 import { z } from "zod";
 import { LIMIT } from "../../base/policy.ts";
+import { PICTURE_TYPES } from "../completions.ts";
 import { HAZARD_CLASSES } from "../roles.ts";
 import { DATA_CLASSES, STEP_OUTCOMES, TIER_STEPS } from "../route.ts";
 import { PRINT_STATES, TIERS } from "../rows.ts";
@@ -33,7 +34,7 @@ export const querySchema = z.strictObject({
   pictures: z
     .array(
       z.strictObject({
-        mediaType: z.enum(["image/png", "image/jpeg", "image/webp", "image/gif"]),
+        mediaType: z.enum(PICTURE_TYPES),
         base64: z.base64().max(1_000_000),
       }),
     )
