@@ -31,7 +31,7 @@ export function makeResampler(fromHz: number, toHz: number): Resampler {
     const out: number[] = [];
     for (;;) {
       const centre = made * step;
-      if (centre + reach >= have || (isEnd && centre >= have - reach)) break;
+      if (centre + reach >= have || (isEnd && centre >= have - reach - 1)) break;
       out.push(sampleAt(centre));
       made += 1;
     }

@@ -14,7 +14,7 @@ import { LOCAL_PHRASES } from "./stop-words.ts";
 import { ALL_PHONES } from "./phones.ts";
 
 const JUNK_WORD = "g_";
-const JUNK = 1e-11;
+const JUNK = 1e-13;
 /** Of the stop ear: there an order that is missed is the worse mistake. */
 const STOP_JUNK = 1e-15;
 const NAMES_MAX = 200;
@@ -43,13 +43,15 @@ export function commandGrammar(vocabulary: Vocabulary): Grammar {
     "<the> = the | my | all [the]",
     "<what> = [the] print | [the] job | printing | it",
     `<status> = [show] [the] [system] status | how are you | how are things | what is going on | help | help me | what can you do`,
-    `<lists> = [(list | show) [me]] [<the>] (devices | printers | machines | jobs | print queue | prints | parts) | which printers are online | what is in the queue | what is printing | what can you make`,
+    "<things> = devices | printers | machines | jobs | prints | parts",
+    "<lists> = (list | show) [me] [<the>] (<things> | queue) | <things> | which printers are online | what is in the queue | what is printing | what can you make",
     `<wish> = (pause | resume | continue | cancel) [<what>] ${on}`,
     `<bed> = [the] (bed | plate) is (clear | cleared | empty) | bed cleared ${on} | [i] [have] cleared the bed ${on}${printers.size === 0 ? "" : " | [the] bed of [printer] <printer> is (clear | cleared | empty)"}`,
     `<halt> = ${LOCAL_PHRASES.join(" | ")}${printers.size === 0 ? "" : " | stop [the] printer <printer>"}`,
     `<amount> = ${AMOUNTS.join(" | ")}`,
     "<size> = <amount> by <amount> [by <amount>] [millimeters]",
-    "<make> = (make | create | design) (a | the) ((box | tray | plate | bracket | hook | spacer | washer | knob) [<size>] [with [a] lid] | (washer | spacer) for m (three | four | five | six | eight))",
+    "<make> = (make | create | design) a ((box | tray) <size> [with [a] lid] | (washer | spacer) for m (three | four | five | six | eight) | <plain>)",
+    "<plain> = box | tray | bracket | hook | hinge | knob | gear | cable clip",
     ...(files.size === 0
       ? []
       : [`<print> = print [the file] <file> ${on}`, `<file> = ${alternatives(files)}`]),
