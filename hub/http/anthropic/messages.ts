@@ -12,7 +12,7 @@ import { within } from "../deadline.ts";
 import type { DoorContext, Handler } from "../door.ts";
 import { readRequest } from "../input.ts";
 import { askModel, type ModelDoor } from "../openai/ask-model.ts";
-import { liveStream } from "../openai/live-stream.ts";
+import { type LiveStream, liveStream, placeComment } from "../openai/live-stream.ts";
 import { anthropicErrorOf } from "../problem.ts";
 import { jsonReply } from "../routes/plain.ts";
 import { sseEvent } from "../sse.ts";
@@ -143,9 +143,11 @@ function streamed(
     return parts.map(blocks.write).join("");
   };
 
-  async function work(signal: AbortSignal, say: (text: string) => void): Promise<string> {
+  const work: LiveStream["work"] = async (signal, say, pace) => {
     const reply = await askModel(door, read, asked.request, {
       signal,
+      pace,
+      onPlace: (place) => say(placeComment(place)),
       onText(text) {
         heard = true;
         say(begin() + feed(text));
@@ -161,7 +163,7 @@ function streamed(
     const ends =
       sseEvent("message_delta", delta) + sseEvent("message_stop", { type: "message_stop" });
     return `${begin()}${rest}${left}${blocks.close()}${ends}`;
-  }
+  };
 
   const failure = (error: unknown): string =>
     sseEvent("error", anthropicErrorOf(toErrorRecord(error), read.requestId));

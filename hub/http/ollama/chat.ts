@@ -6,7 +6,7 @@ import { makeToolTextReader, readToolText } from "@gantry/shared/contract/tool-t
 import type { DoorContext, Handler } from "../door.ts";
 import { readRequest } from "../input.ts";
 import { askModel, type ModelDoor } from "../openai/ask-model.ts";
-import { liveStream } from "../openai/live-stream.ts";
+import { type LiveStream, liveStream } from "../openai/live-stream.ts";
 import { ollamaErrorOf } from "../problem.ts";
 import { jsonReply } from "../routes/plain.ts";
 import type { DeskRequest } from "../../ports.ts";
@@ -68,13 +68,14 @@ async function answer(
     const { text, calls } = hasTools ? readToolText(reply.text) : { text: reply.text, calls: [] };
     return jsonReply({ ...head(), ...piece(text, calls), ...endOf(reply) }, 200);
   }
-  const work = async (limited: AbortSignal, say: (text: string) => void): Promise<string> => {
+  const work: LiveStream["work"] = async (limited, say, pace) => {
     const words = makeWords(hasTools, (text, calls) =>
       line({ ...head(), ...piece(text, calls), done: false }),
     );
     let heard = false;
     const reply = await askModel(door, read, asked.request, {
       signal: limited,
+      pace,
       onText(text) {
         heard = true;
         say(words.feed(text));

@@ -1,7 +1,6 @@
 // POST /v1/chat/completions, whole and streamed, in the shapes OpenAI's clients read.
 
 import type { Pace } from "@gantry/shared/flow/pace.ts";
-import type { Place } from "../../asking/waiting.ts";
 import { present } from "@gantry/shared/base/assert.ts";
 import { toErrorRecord } from "@gantry/shared/base/errors.ts";
 import type { CompletionReply } from "@gantry/shared/contract/completions.ts";
@@ -22,7 +21,7 @@ import {
   usageOf,
 } from "./chat-pieces.ts";
 import { type ChatRequest, readChat } from "./chat-request.ts";
-import { liveStream } from "./live-stream.ts";
+import { liveStream, placeComment } from "./live-stream.ts";
 import { routeHeaders } from "./route-headers.ts";
 
 /** Clients compare it to learn whether the answering system changed. */
@@ -70,10 +69,6 @@ function completionOf(
     usage: usageOf(replies.map(({ usage }) => usage)),
   };
 }
-
-/** A comment, which OpenAI's clients pass over. */
-const placeComment = ({ position, etaMs }: Place): string =>
-  `: queued position=${position}${etaMs === undefined ? "" : ` eta_ms=${etaMs}`}\n\n`;
 
 function streamed(
   door: ModelDoor,

@@ -26,7 +26,7 @@ import {
   streaming,
   tokensSchema,
 } from "./chat-request.ts";
-import { liveStream } from "./live-stream.ts";
+import { type LiveStream, liveStream, placeComment } from "./live-stream.ts";
 import { given, parse, refuse } from "./parse.ts";
 
 const DEFAULT_TOKENS = 16; // OpenAI's
@@ -118,7 +118,7 @@ export const completions =
         choices: [{ index, text, logprobs, finish_reason: finish }],
         ...usageSlot,
       });
-    const work = async (signalOf: AbortSignal, say: (text: string) => void): Promise<string> => {
+    const work: LiveStream["work"] = async (signalOf, say, pace) => {
       const opened = new Set<number>();
       const open = (index: number): string => {
         const isFirst = !opened.has(index) && asked.isEcho;
@@ -128,6 +128,8 @@ export const completions =
       const heard = new Set<number>();
       const replies = await askAll(door, read, asked, (index) => ({
         signal: signalOf,
+        pace,
+        onPlace: (place) => say(placeComment(place)),
         onText(text) {
           heard.add(index);
           say(open(index) + chunk(index, text, null, null));

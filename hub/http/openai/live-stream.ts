@@ -9,8 +9,13 @@
 import { TIMEOUT } from "@gantry/shared/base/policy.ts";
 import { type Clock, reasonOf } from "@gantry/shared/flow/clock.ts";
 import { makePace, type Pace } from "@gantry/shared/flow/pace.ts";
+import type { Place } from "../../asking/waiting.ts";
 import { HELD_CHARS } from "../answer-stream.ts";
 import { SSE_PING, sseResponse } from "../sse.ts";
+
+/** Readers of server-sent events pass over comments; people who look at the stream do not. */
+export const placeComment = ({ position, etaMs }: Place): string =>
+  `: queued position=${position}${etaMs === undefined ? "" : ` eta_ms=${etaMs}`}\n\n`;
 
 export interface LiveStream {
   /** Tells `say` the stream's text as it comes to be; the result is its end. */

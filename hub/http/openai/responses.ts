@@ -12,7 +12,7 @@ import { readParams, readRequest, requestOf } from "../input.ts";
 import { jsonReply } from "../routes/plain.ts";
 import type { DeskRequest } from "../../ports.ts";
 import { askModel, type ModelDoor } from "./ask-model.ts";
-import { liveStream } from "./live-stream.ts";
+import { type LiveStream, liveStream, placeComment } from "./live-stream.ts";
 import { refuse } from "./parse.ts";
 import { makeResponseEvents } from "./response-events.ts";
 import { completionOf, readResponse, type ResponseRequest } from "./response-request.ts";
@@ -115,9 +115,11 @@ function streamed(
   asked: ReturnType<typeof completionOf>,
 ): Promise<Response> {
   const events = makeResponseEvents(head);
-  async function work(signal: AbortSignal, say: (text: string) => void): Promise<string> {
+  const work: LiveStream["work"] = async (signal, say, pace) => {
     const reply = await askModel(door, read, asked, {
       signal,
+      pace,
+      onPlace: (place) => say(placeComment(place)),
       onText: (text) => say(events.begin() + events.feed(text)),
     });
     const begun = events.begin();
@@ -125,7 +127,7 @@ function streamed(
     const end = endOf(reply, output);
     await keep(door, read, head, responseOf(head, end), signal);
     return begun + text + events.end(end.status === "incomplete" ? "incomplete" : "completed", end);
-  }
+  };
   const failure = (error: unknown): string => {
     const { code, message } = toErrorRecord(error);
     const model = head.request.body.model ?? "gantry";
