@@ -5,27 +5,13 @@ import type { LoopTool } from "./tool.ts";
 
 type Json = Readonly<Record<string, unknown>>;
 
-/** Told by the grammar. What is left out here is checked when the arguments are read. */
-const KEPT = new Set([
-  "type",
-  "properties",
-  "required",
-  "items",
-  "enum",
-  "const",
-  "anyOf",
-  "minItems",
-  "maxItems",
-  "minLength",
-  "maxLength",
-  "minimum",
-  "maximum",
-]);
 /** Longer bounds make grammars of many rules and bind nothing that matters. */
 const BOUND_MAX = 200;
-const BOUNDS = new Set(["minItems", "maxItems", "minLength", "maxLength"]);
+const ITEMS_MAX = 16;
 const TEXT_MAX = 200;
 const DEPTH_MAX = 6;
+/** Values of one tool's schema; what is beyond them is a text, which the arguments' own check refuses. */
+const VALUES_MAX = 300;
 
 export const ANSWER_TOOL = "answer";
 
@@ -49,34 +35,71 @@ const callOf = (name: string, schema: Json): Json => ({
   additionalProperties: false,
 });
 
-/** The part of a schema that every grammar can uphold; it accepts no less than the schema does. */
-export function simple(schema: unknown, depth: number): Json {
-  if (typeof schema !== "object" || schema === null || depth > DEPTH_MAX) return anyText;
-  const given = schema as Json;
-  const kept: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(given)) {
-    if (!KEPT.has(key)) continue;
-    if (BOUNDS.has(key) && (typeof value !== "number" || value > BOUND_MAX)) continue;
-    kept[key] = value;
+/**
+ * The part of a schema that every grammar can uphold. What it leaves out is checked when the arguments are
+ * read: by us for tools of the house, by its server for others.
+ */
+export function simple(schema: unknown, depth: number, budget = { left: VALUES_MAX }): Json {
+  budget.left -= 1;
+  if (!isRecord(schema) || depth > DEPTH_MAX || budget.left < 0) return anyText;
+  const { type, enum: values, const: value } = schema;
+  if (value !== undefined && isPlain(value)) return { const: value };
+  if (Array.isArray(values)) {
+    const kept = [...new Set(values.filter(isPlain))].slice(0, BOUND_MAX);
+    if (kept.length > 0) return { enum: kept };
   }
-  const { type } = given;
-  if (type === "object") {
-    const properties = Object.entries((given["properties"] ?? {}) as Json);
-    kept["properties"] = Object.fromEntries(
-      properties.map(([name, of]) => [name, simple(of, depth + 1)]),
-    );
-    kept["additionalProperties"] = false;
-    return kept;
+  const union = schema["anyOf"] ?? schema["oneOf"];
+  if (type === undefined && Array.isArray(union) && union.length > 0)
+    return { anyOf: union.slice(0, ITEMS_MAX).map((one) => simple(one, depth + 1, budget)) };
+  switch (type) {
+    case "object":
+      return simpleObject(schema, depth, budget);
+    case "array":
+      return { type, maxItems: ITEMS_MAX, items: simple(schema["items"], depth + 1, budget) };
+    case "string":
+      return { type, maxLength: boundOf(schema["maxLength"]) ?? TEXT_MAX };
+    case "integer":
+    case "number":
+    case "boolean":
+    case "null":
+      return { type };
+    default:
+      return anyText;
   }
-  if (type === "array") return { ...kept, maxItems: 16, items: simple(given["items"], depth + 1) };
-  if (type === "string" && kept["enum"] === undefined && kept["const"] === undefined)
-    return { ...kept, maxLength: kept["maxLength"] ?? TEXT_MAX };
-  const union = given["anyOf"] ?? given["oneOf"];
-  if (Array.isArray(union)) return { anyOf: union.map((one) => simple(one, depth + 1)) };
-  return type === undefined && kept["enum"] === undefined && kept["const"] === undefined
-    ? anyText
-    : kept;
 }
+
+function simpleObject(schema: Json, depth: number, budget: { left: number }): Json {
+  const given = isRecord(schema["properties"]) ? Object.entries(schema["properties"]) : [];
+  const properties = Object.fromEntries(
+    given.slice(0, BOUND_MAX).map(([name, of]) => [name, simple(of, depth + 1, budget)]),
+  );
+  if (given.length === 0 && isRecord(schema["additionalProperties"])) return FREE;
+  const names = Array.isArray(schema["required"]) ? schema["required"] : [];
+  const required = [...new Set(names)].filter(
+    (name): name is string => typeof name === "string" && Object.hasOwn(properties, name),
+  );
+  return { type: "object", properties, required, additionalProperties: false };
+}
+
+/** An object whose members have names of their own, as arguments of a command. */
+const FREE: Json = {
+  type: "object",
+  maxProperties: 8,
+  additionalProperties: {
+    anyOf: [{ type: "string", maxLength: TEXT_MAX }, { type: "number" }, { type: "boolean" }],
+  },
+};
+
+const isRecord = (value: unknown): value is Json =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+const isPlain = (value: unknown): value is string | number | boolean =>
+  (typeof value === "string" && value.length <= BOUND_MAX) ||
+  (typeof value === "number" && Number.isSafeInteger(value)) ||
+  typeof value === "boolean";
+const boundOf = (value: unknown): number | undefined =>
+  typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= BOUND_MAX
+    ? value
+    : undefined;
 
 const anyText: Json = { type: "string", maxLength: TEXT_MAX };
 

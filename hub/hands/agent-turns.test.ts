@@ -516,19 +516,19 @@ describe("a model that obeys what it reads", () => {
   });
 });
 
+const goals = (scene: Scene): string[] =>
+  scene.prompts.map((prompt) => prompt.split("\n").at(-1) ?? "");
+
+async function beginSix(scene: Scene, atWorkMax: number): Promise<() => void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  scene.thinks = promise;
+  for (let n = 1; n <= 6; n += 1) scene.begin({ turn: `trn_${n}`, goal: `goal ${n}` });
+  scene.reign(atWorkMax);
+  await settle(scene);
+  return resolve;
+}
+
 describe("many turns", () => {
-  const goals = (scene: Scene): string[] =>
-    scene.prompts.map((prompt) => prompt.split("\n").at(-1) ?? "");
-
-  async function beginSix(scene: Scene, atWorkMax: number): Promise<() => void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    scene.thinks = promise;
-    for (let n = 1; n <= 6; n += 1) scene.begin({ turn: `trn_${n}`, goal: `goal ${n}` });
-    scene.reign(atWorkMax);
-    await settle(scene);
-    return resolve;
-  }
-
   it("[S20] an agent of four works at four at once, and takes the next one when one is done", async () => {
     const scene = makeScene();
     const goOn = await beginSix(scene, 4);
