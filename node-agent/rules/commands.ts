@@ -8,6 +8,7 @@
 //     allowed is worse than none.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { type OutputWay, readOutput } from "./outputs.ts";
 
 /** How much harm a command can do; from `low` on the hub may ask a person. */
 export const HAZARDS = ["none", "low", "medium", "high"] as const;
@@ -32,12 +33,17 @@ export interface CommandEntry {
   readonly timeoutMs: number;
   readonly hazard: Hazard;
   readonly effect: Effect;
+  /** Outputs of the list that must be on before it runs, and stay on while it is. */
+  readonly needs?: readonly string[];
+  /** It switches this instead of starting a program; `program` is empty then. */
+  readonly output?: OutputWay;
 }
 
 export type CommandCatalogue = Readonly<Record<string, CommandEntry>>;
 
 const ARG_BYTES_MAX = 4_096;
 const ENTRIES_MAX = 500;
+const NEEDS_MAX = 16;
 const TIMEOUT_MS_MAX = 600_000;
 const NO_ARGUMENTS = { type: "object", properties: {}, additionalProperties: false };
 
@@ -69,8 +75,21 @@ export function parseCatalogue(value: unknown): CommandCatalogue {
   if (!isRecord(value)) throw badCatalogue("", "must be an object of commands");
   const names = Object.keys(value);
   if (names.length > ENTRIES_MAX) throw badCatalogue("", `has more than ${ENTRIES_MAX} commands`);
-  return Object.fromEntries(names.map((name) => [name, parseEntry(name, value[name])]));
+  const entries = Object.fromEntries(names.map((name) => [name, parseEntry(name, value[name])]));
+  for (const [name, { needs = [] }] of Object.entries(entries)) {
+    const odd = needs.find((need) => entries[need]?.output === undefined || need === name);
+    if (odd !== undefined)
+      throw badCatalogue(`${name}.needs`, `names ${odd}, which is no other output`);
+  }
+  return entries;
 }
+
+const SWITCH = {
+  type: "object",
+  properties: { on: { type: "boolean" } },
+  required: ["on"],
+  additionalProperties: false,
+};
 
 function parseEntry(name: string, value: unknown): CommandEntry {
   if (!/^[a-z][a-z0-9-]{0,63}$/.test(name)) throw badCatalogue(name, "is not a name (a-z 0-9 -)");
@@ -80,6 +99,24 @@ function parseEntry(name: string, value: unknown): CommandEntry {
   const unknown = Object.keys(value).find((key) => !ENTRY_KEYS.has(key));
   if (unknown !== undefined) throw badCatalogue(`${name}.${unknown}`, "is not known");
   if (typeof description !== "string") throw badCatalogue(`${name}.description`, "must be text");
+  const needs = needsOf(name, value["needs"]);
+  if (value["output"] !== undefined) {
+    const odd = ["program", "args", "argSchema", "effect"].find((key) => value[key] !== undefined);
+    if (odd !== undefined) throw badCatalogue(`${name}.${odd}`, "is not of an output");
+    if (!HAZARDS.includes(hazard as Hazard)) throw badCatalogue(`${name}.hazard`, "is not known");
+    if (!isBounded(timeoutMs)) throw badCatalogue(`${name}.timeoutMs`, "is out of bounds");
+    return {
+      description,
+      program: "",
+      args: [],
+      argSchema: SWITCH,
+      timeoutMs,
+      hazard: hazard as Hazard,
+      effect: "idempotent",
+      output: parseOutput(name, value["output"]),
+      ...needs,
+    };
+  }
   if (typeof program !== "string" || !program.startsWith("/")) {
     throw badCatalogue(`${name}.program`, "must be an absolute path");
   }
@@ -97,10 +134,30 @@ function parseEntry(name: string, value: unknown): CommandEntry {
     timeoutMs,
     hazard: hazard as Hazard,
     effect: effect as Effect,
+    ...needs,
   };
 }
 
-const ENTRY_KEYS = new Set("description program args argSchema timeoutMs hazard effect".split(" "));
+function needsOf(name: string, value: unknown): { readonly needs?: readonly string[] } {
+  if (value === undefined) return {};
+  const isList = Array.isArray(value) && value.length <= NEEDS_MAX;
+  if (!isList || value.some((need) => typeof need !== "string")) {
+    throw badCatalogue(`${name}.needs`, "must be a list of outputs");
+  }
+  return { needs: value as string[] }; // each was looked at
+}
+
+function parseOutput(name: string, value: unknown): OutputWay {
+  try {
+    return readOutput(value);
+  } catch (cause) {
+    throw badCatalogue(`${name}.output`, cause instanceof Error ? cause.message : String(cause));
+  }
+}
+
+const ENTRY_KEYS = new Set(
+  "description program args argSchema timeoutMs hazard effect needs output".split(" "),
+);
 
 function parseArg(
   path: string,

@@ -6,6 +6,7 @@ import type { Clock } from "@gantry/shared/flow/clock.ts";
 import type { ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { type ProgramResult, runProgram } from "../adapters/exec.ts";
+import { makeSwitches } from "../adapters/switches.ts";
 import {
   argumentVector,
   type CommandCatalogue,
@@ -13,6 +14,7 @@ import {
   type Effect,
   type Hazard,
 } from "../rules/commands.ts";
+import { makeOutputs, type Switches } from "./outputs.ts";
 
 /** What a caller may know of a command before running it. */
 export interface CommandInfo {
@@ -47,11 +49,16 @@ const RUNNING_MAX = 8;
 const STDERR_SHOWN_CHARS = 500;
 
 /** Throws bad_config for a schema in the catalogue that is not one. */
-export function makeCommandRunner(catalogue: CommandCatalogue, clock: Clock): CommandRunner {
+export function makeCommandRunner(
+  catalogue: CommandCatalogue,
+  clock: Clock,
+  switches: Switches = makeSwitches(clock),
+): CommandRunner {
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   const checks = new Map(
     Object.entries(catalogue).map(([name, entry]) => [name, compile(ajv, name, entry)]),
   );
+  const outputs = makeOutputs(catalogue, switches, clock);
   let running = 0;
 
   function vectorFor(
@@ -78,6 +85,12 @@ export function makeCommandRunner(catalogue: CommandCatalogue, clock: Clock): Co
     running += 1;
     try {
       const deadline = clock.timeout(entry.timeoutMs, signal);
+      if (entry.output !== undefined) {
+        const stdout = await outputs.turn(name, isTurnedOn(args), deadline);
+        const tookMs = Math.round(clock.monotonic() - startedMs);
+        return { stdout, stderr: "", isCut: false, tookMs };
+      }
+      await outputs.require(name, entry.needs ?? [], deadline);
       const result = await runProgram(entry.program, vector, deadline);
       const tookMs = Math.round(clock.monotonic() - startedMs);
       if (result.exitCode !== 0) throw failed(name, result, tookMs);
@@ -99,6 +112,9 @@ export function makeCommandRunner(catalogue: CommandCatalogue, clock: Clock): Co
     run,
   };
 }
+
+/** Its schema has let it through. */
+const isTurnedOn = (args: unknown): boolean => (args as { readonly on: boolean }).on;
 
 function compile(ajv: Ajv2020, name: string, entry: CommandEntry): ValidateFunction {
   try {

@@ -45,12 +45,13 @@ export function camera({ desk, clock }: DoorDeps): Handler {
       {
         /** CS2: called when the viewer has room for one more. */
         async pull(controller) {
-          for (let misses = 0; isOpen; misses += 1) {
+          const isHere = (): boolean => isOpen; // a viewer may leave while a picture is awaited
+          for (let misses = 0; isHere(); misses += 1) {
             if (next === undefined) {
               await clock.sleep(FRAME_MS, gone).catch(() => undefined);
               next = await take(gone).catch(() => undefined);
             }
-            if (next !== undefined && isOpen) {
+            if (next !== undefined && isHere()) {
               controller.enqueue(frameOf(next));
               next = undefined;
               return;
