@@ -5,7 +5,7 @@ import type { Page } from "playwright-core";
 import { expect, it } from "vitest";
 import { describeInChromium, faultsOf, openBench } from "./testing/bench.ts";
 import { workshop } from "./testing/mock-facts.ts";
-import { MOCK_BOUGHT } from "./testing/mock-money.ts";
+import { MOCK_BOUGHT, MOCK_WORKED } from "./testing/mock-money.ts";
 
 /** Pictures for people, where GANTRY_SHOTS names a folder. */
 async function shoot(page: Page, name: string): Promise<void> {
@@ -34,6 +34,21 @@ describeInChromium("routes and money in the console", (stage) => {
       expect(at.complaints).toEqual([]);
       await shoot(page, `route-${scheme}`);
     }
+  }, 60_000);
+
+  it("shows the steps of the agent that answered, and the sources it was given", async () => {
+    const facts = workshop();
+    const [talk] = facts.conversations;
+    if (talk === undefined) throw new Error("the workshop has a conversation");
+    talk.messages = [...talk.messages.slice(0, 1), MOCK_WORKED];
+    await using at = await openBench(stage(), { facts });
+    const page = await at.open(`ask/${talk.id}`);
+    const answer = page.getByRole("article", { name: "Answer" }).last();
+    await answer.getByRole("list", { name: "Sources" }).getByText("[2] ender.pdf").waitFor();
+    await answer.getByRole("list", { name: "Steps" }).getByRole("listitem").first().waitFor();
+    expect(await faultsOf(page, ["serious", "critical"])).toEqual([]);
+    expect(at.complaints).toEqual([]);
+    await shoot(page, "worked");
   }, 60_000);
 
   it("shows the place in line while a question waits", async () => {

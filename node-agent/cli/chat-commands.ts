@@ -141,9 +141,8 @@ export const SLASH_COMMANDS: Readonly<Record<string, SlashCommand>> = {
   },
   "/memory": {
     usage: "[WORDS]",
-    help: "what is remembered of you",
-    run: (chat, words) =>
-      askAside(chat, `what do you remember${words.length > 0 ? ` of ${words.join(" ")}` : ""}?`),
+    help: "what is remembered of you, or of it what is like these words",
+    run: memory,
   },
   "/devices": { usage: "", help: "printers and what they do", run: devices },
   "/budget": { usage: "", help: "money for cloud providers", run: budgetList },
@@ -298,10 +297,22 @@ async function devices(chat: Chat): Promise<string> {
   );
 }
 
-/** A question beside the conversation: it neither sees nor changes it. */
-async function askAside({ context, client, signal }: Chat, prompt: string): Promise<string> {
-  const { result } = await client.query({ body: { prompt, toolMode: "off" }, signal });
-  return renderMarkdown(outLook(context), result.output).trimEnd();
+/** All of it, or what is like these words. */
+async function memory(chat: Chat, words: readonly string[]): Promise<string> {
+  const { client, signal } = chat;
+  const { memories } =
+    words.length === 0
+      ? await client.memories({ signal })
+      : await client.memorySearched({ query: { q: words.join(" ") }, signal });
+  return table(
+    chat,
+    [
+      { title: "ID", value: (row) => row.id },
+      { title: "REMEMBERED", value: (row) => row.text },
+    ],
+    memories,
+    words.length === 0 ? "Nothing is remembered of you." : "Nothing was found.",
+  );
 }
 
 async function council(

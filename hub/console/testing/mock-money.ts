@@ -69,6 +69,26 @@ export const MOCK_PROVIDERS: ReplyOf<"providers"> = {
   ],
 };
 
+/** An answer of the agent loop, which looked at a document of the house. */
+export const MOCK_WORKED: MessageView = {
+  id: "msg_worked",
+  seq: 3,
+  role: "assistant",
+  text: "The bed of ender still holds a part [1].",
+  at: CHANGED,
+  requestId: "req_worked",
+  routing: {
+    tier: "local",
+    model: "qwen2.5-7b-instruct-q4_k_m",
+    confidence: 0.8,
+    cached: false,
+    latencyMs: 4_210,
+    reason: "the agent loop, 2 steps",
+    metadata: { turn: "trn_bed", steps: 2, state: "done", sources: "[1] beds.md · [2] ender.pdf" },
+  },
+  usage: { promptTokens: 812, completionTokens: 64, cachedTokens: 0, costMicroUsd: 0 },
+};
+
 /** An answer that a provider gave after one of this house had failed. */
 export const MOCK_BOUGHT: MessageView = {
   id: "msg_bought",

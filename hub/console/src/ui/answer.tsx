@@ -3,6 +3,7 @@
 import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import { blocksOf, latency, money, percent, words } from "../core/format.ts";
 import { Badge, Facts } from "./parts.tsx";
+import { TurnOf } from "./turn-steps.tsx";
 
 export function Said({ text }: { readonly text: string }) {
   return (
@@ -24,6 +25,10 @@ export interface AnswerProps {
 
 export function Answer({ text, isWriting = false, place, routing, usage }: AnswerProps) {
   const blocks = blocksOf(text);
+  const sources = String(routing?.metadata["sources"] ?? "")
+    .split(" · ")
+    .filter(Boolean);
+  const turn = turnOf(routing);
   return (
     <article class="said answer" aria-label="Answer" aria-busy={isWriting}>
       {blocks.map((block, index) =>
@@ -52,6 +57,14 @@ export function Answer({ text, isWriting = false, place, routing, usage }: Answe
           )}
         </p>
       )}
+      {sources.length > 0 && (
+        <ul class="sources" aria-label="Sources">
+          {sources.map((source) => (
+            <li key={source}>{source}</li>
+          ))}
+        </ul>
+      )}
+      {turn !== undefined && <TurnOf id={turn} />}
       {routing !== undefined && <Route routing={routing} />}
     </article>
   );
@@ -63,7 +76,13 @@ const tierName = (tier: string): string =>
 
 const MARKS = { taken: "✓", skipped: "·", failed: "✗" } as const;
 /** What is told elsewhere in the line, or only to programs. */
-const OWN_PLACE = new Set(["confidence", "finishReason"]);
+const OWN_PLACE = new Set(["confidence", "finishReason", "sources", "turn"]);
+
+/** The agent's turn that gave this answer. */
+function turnOf(routing: AnswerProps["routing"]): string | undefined {
+  const turn = routing?.metadata["turn"];
+  return typeof turn === "string" ? turn : undefined;
+}
 
 /** Why this way: each tier, what it did with the question and why; then what else is known of it. */
 function Route({ routing }: { readonly routing: NonNullable<AnswerProps["routing"]> }) {
