@@ -100,6 +100,15 @@ describe("refusals name the JSON pointer", () => {
       "/propertyNames",
     ],
     [{ type: "object", patternProperties: { "^a$": true, "^b$": true } }, "/patternProperties"],
+    [
+      {
+        allOf: [
+          { type: "object", patternProperties: { "^a$": true }, additionalProperties: false },
+          { type: "object", additionalProperties: { type: "number" } },
+        ],
+      },
+      "/patternProperties",
+    ],
     [{ type: "object", if: {} }, "/if"],
     [{ type: "object", dependentRequired: { a: ["b"] } }, "/dependentRequired"],
     [{ type: "array", contains: {} }, "/contains"],

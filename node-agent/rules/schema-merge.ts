@@ -106,7 +106,22 @@ function merge(left: Schema, right: Schema, at: string): Schema | undefined {
     delete merged["const"];
     merged["enum"] = values;
   }
+  assertPatternsAlone(left, right, at);
   return constants(joinObjects(merged, left, right), at);
+}
+
+/** Names that fit a pattern of one schema are the other's properties, or its additional ones. */
+function assertPatternsAlone(left: Schema, right: Schema, at: string): void {
+  for (const [one, other] of [
+    [left, right],
+    [right, left],
+  ] as const) {
+    if (one["patternProperties"] === undefined || other["patternProperties"] !== undefined)
+      continue;
+    const { additionalProperties: others = true, properties } = other;
+    if (others !== true || properties !== undefined)
+      throw refused(`${at}/patternProperties`, "cannot be joined with properties");
+  }
 }
 
 /** Undefined where neither lists its values. */

@@ -108,7 +108,10 @@ describe.skipIf(!hasModelFiles)(
             counts.garbled += 1; // only an untrained model: see REPLACEMENT in json-answer.ts
             return;
           }
-          if (answer instanceof Error) throw answer;
+          if (answer instanceof Error)
+            throw new Error(`after ${JSON.stringify(counts)}: ${JSON.stringify(schema)}`, {
+              cause: answer,
+            });
           const { text, finishReason } = answer as Generation;
           if (finishReason === "length") {
             counts.long += 1; // the tokens ran out in the middle
