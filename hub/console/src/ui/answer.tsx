@@ -3,7 +3,6 @@
 import type { MessageView } from "@gantry/shared/contract/schemas/asking.ts";
 import { blocksOf, latency, money, percent, words } from "../core/format.ts";
 import { Badge, Facts } from "./parts.tsx";
-import { TurnOf } from "./turn-steps.tsx";
 
 export function Said({ text }: { readonly text: string }) {
   return (
@@ -28,7 +27,6 @@ export function Answer({ text, isWriting = false, place, routing, usage }: Answe
   const sources = String(routing?.metadata["sources"] ?? "")
     .split(" · ")
     .filter(Boolean);
-  const turn = turnOf(routing);
   return (
     <article class="said answer" aria-label="Answer" aria-busy={isWriting}>
       {blocks.map((block, index) =>
@@ -64,7 +62,6 @@ export function Answer({ text, isWriting = false, place, routing, usage }: Answe
           ))}
         </ul>
       )}
-      {turn !== undefined && <TurnOf id={turn} />}
       {routing !== undefined && <Route routing={routing} />}
     </article>
   );
@@ -77,12 +74,6 @@ const tierName = (tier: string): string =>
 const MARKS = { taken: "✓", skipped: "·", failed: "✗" } as const;
 /** What is told elsewhere in the line, or only to programs. */
 const OWN_PLACE = new Set(["confidence", "finishReason", "sources", "turn"]);
-
-/** The agent's turn that gave this answer. */
-function turnOf(routing: AnswerProps["routing"]): string | undefined {
-  const turn = routing?.metadata["turn"];
-  return typeof turn === "string" ? turn : undefined;
-}
 
 /** Why this way: each tier, what it did with the question and why; then what else is known of it. */
 function Route({ routing }: { readonly routing: NonNullable<AnswerProps["routing"]> }) {
