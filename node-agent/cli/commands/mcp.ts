@@ -5,18 +5,18 @@
 // MP1. Standard output carries the protocol and nothing else.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
+import { proxyMcp } from "@gantry/shared/client/mcp-proxy.ts";
 import { HAZARD_CLASSES } from "@gantry/shared/contract/roles.ts";
 import { badUsage, textOption } from "../args.ts";
 import { type Command, type Context, show, wordAt } from "../context.ts";
-import { openClient } from "../opening.ts";
+import { hubAccess, openClient } from "../opening.ts";
 import { renderTable } from "../render/table.ts";
 import { cleanLine } from "../render/text.ts";
-import { proxyMcp } from "../mcp-proxy.ts";
 
 export const mcp: Command = async (context) => {
   const { signal } = context.world;
   const [verb] = context.words;
-  if (verb === undefined) return await proxyMcp(context);
+  if (verb === undefined) return await serve(context);
   const client = openClient(context);
   const server = (): string => wordAt(context, 1, "The server's name");
   switch (verb) {
@@ -77,6 +77,21 @@ export const mcp: Command = async (context) => {
       throw badUsage(context.name, context.spec, `"${verb}" is not one of its verbs`);
   }
 };
+
+/** MP1. */
+function serve(context: Context): Promise<void> {
+  const { stdin, stdout, stderr, clock, signal } = context.world;
+  const { baseUrl, token } = hubAccess(context);
+  return proxyMcp({
+    baseUrl,
+    token,
+    input: stdin,
+    write: (line) => stdout.write(`${line}\n`),
+    warn: (line) => stderr.write(`${line}\n`),
+    clock,
+    signal,
+  });
+}
 
 function hazardOf(context: Context): (typeof HAZARD_CLASSES)[number] {
   const wanted = textOption(context.options, "hazard");

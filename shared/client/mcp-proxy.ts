@@ -6,9 +6,8 @@
 // MX2. A message that the hub could not be given is answered with an error, so that no client waits for ever.
 // MX3. The end of input ends the session at the hub.
 
-import { LIMIT } from "@gantry/shared/base/policy.ts";
-import type { Context } from "./context.ts";
-import { hubAccess } from "./opening.ts";
+import { LIMIT } from "../base/policy.ts";
+import type { Clock } from "../flow/clock.ts";
 
 interface Message {
   readonly id?: string | number;
@@ -17,13 +16,25 @@ interface Message {
 
 const AGAIN_MS = 1_000;
 
-export async function proxyMcp(context: Context): Promise<void> {
-  const { world } = context;
-  const { baseUrl, token } = hubAccess(context);
+export interface McpProxyParts {
+  readonly baseUrl: string;
+  readonly token: string | undefined;
+  readonly input: AsyncIterable<Uint8Array | string>;
+  /** One line of the protocol. */
+  readonly write: (line: string) => void;
+  /** What a person may want to know. */
+  readonly warn: (line: string) => void;
+  readonly clock: Clock;
+  readonly signal: AbortSignal;
+}
+
+/** Until the end of input. */
+export async function proxyMcp(parts: McpProxyParts): Promise<void> {
+  const { baseUrl, token, clock, write, warn } = parts;
   const url = `${baseUrl.replace(/\/$/, "")}/mcp`;
   const ended = new AbortController();
-  const signal = AbortSignal.any([world.signal, ended.signal]);
-  const say = (message: unknown): void => world.stdout.write(`${JSON.stringify(message)}\n`);
+  const signal = AbortSignal.any([parts.signal, ended.signal]);
+  const say = (message: unknown): void => write(JSON.stringify(message));
   let session: string | undefined;
   let greeting: string | undefined;
   let listening: Promise<void> | undefined;
@@ -89,11 +100,11 @@ export async function proxyMcp(context: Context): Promise<void> {
   }
 
   async function pass(response: Response): Promise<void> {
-    for await (const text of eventsOf(response)) world.stdout.write(`${text}\n`);
+    for await (const text of eventsOf(response)) write(text);
   }
 
   const fail = ({ id }: Message, text: string): void => {
-    if (id === undefined) world.stderr.write(`${text}\n`);
+    if (id === undefined) warn(text);
     else say({ jsonrpc: "2.0", id, error: { code: -32_000, message: text } }); // MX2
   };
 
@@ -106,12 +117,12 @@ export async function proxyMcp(context: Context): Promise<void> {
       }).catch(() => undefined);
       if (response?.status === 404) return; // the next message begins another session
       if (response?.ok === true) await pass(response).catch(() => undefined); // it broke off: again
-      await world.clock.sleep(AGAIN_MS, signal).catch(() => undefined);
+      await clock.sleep(AGAIN_MS, signal).catch(() => undefined);
     }
   }
 
   const carrying = new Set<Promise<void>>();
-  for await (const line of linesOf(world.stdin)) {
+  for await (const line of linesOf(parts.input)) {
     const one = carry(line).finally(() => carrying.delete(one));
     carrying.add(one);
     // The session must be there before anything else is said in it.
