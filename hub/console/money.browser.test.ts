@@ -45,7 +45,7 @@ describeInChromium("routes and money in the console", (stage) => {
     const page = await at.open(`ask/${talk.id}`);
     const answer = page.getByRole("article", { name: "Answer" }).last();
     await answer.getByRole("list", { name: "Sources" }).getByText("[2] ender.pdf").waitFor();
-    await answer.getByRole("list", { name: "Steps" }).getByRole("listitem").first().waitFor();
+    await page.getByRole("list", { name: "Steps" }).getByRole("listitem").first().waitFor();
     expect(await faultsOf(page, ["serious", "critical"])).toEqual([]);
     expect(at.complaints).toEqual([]);
     await shoot(page, "worked");
