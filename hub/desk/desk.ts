@@ -7,6 +7,7 @@ import { ledgerTimeMs } from "../ledger/context.ts";
 import type { Desk } from "../ports.ts";
 import { AGENT_USE_CASES } from "./agents.ts";
 import * as analytics from "./analytics.ts";
+import { modelFile } from "./model-files.ts";
 import { modelMachines } from "./model-machines.ts";
 import * as asking from "./asking.ts";
 import * as artifacts from "./artifacts.ts";
@@ -49,6 +50,7 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   conversations: asking.conversations,
   conversation: asking.conversation,
   modelMachines,
+  modelFile,
   confirmations: asking.confirmations,
   confirmation: asking.confirmation,
   confirm: asking.confirm,

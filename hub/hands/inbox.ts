@@ -189,6 +189,11 @@ export function makeInbox(parts: InboxParts): AgentLinkHandler {
       case "fetch":
         void sendPiece(node, message);
         return undefined;
+      case "modelPieceRead":
+        return calls.answer(node, message.id, {
+          bytes: message.bytes,
+          sizeBytes: message.sizeBytes,
+        });
       case "runtime":
         return runtimes.report(node, message.runtime);
       case "makeStep":

@@ -31,6 +31,7 @@ import { backup } from "./routes/backup.ts";
 import { eventsDoor } from "./routes/events.ts";
 import { type DoorCounts, health, makeCounts, metrics } from "./routes/health.ts";
 import { mcpDoor } from "./routes/mcp.ts";
+import { modelFile } from "./routes/model-file.ts";
 import { partFile } from "./routes/part-file.ts";
 import { plain } from "./routes/plain.ts";
 import { submitPrint } from "./routes/prints.ts";
@@ -114,6 +115,7 @@ function specialHandlers(
     camera: camera(deps),
     runsStarted: runBatch(deps),
     cadFile: partFile(deps),
+    modelFile: modelFile(deps),
     artifactContent: artifactFile(deps),
     ...slicerHandlers(deps),
     workAdded: workBatch(deps),

@@ -184,6 +184,7 @@ function replyContent(name: RouteName, route: Route, schema: Json): Json {
   if (name === "metrics") return { "text/plain": { schema } };
   if (name === "printThumbnail") return { "image/png": {}, "image/jpeg": {}, "image/qoi": {} };
   if (name === "camera") return { "image/jpeg": {}, "image/png": {} };
+  if (name === "modelFile") return { "application/octet-stream": {} };
   if (name === "cadFile") return { "model/stl": {}, "image/png": {}, "text/x.gcode": {} };
   if (name === "artifactContent") return { "application/octet-stream": {} };
   if (name === "backup") return { [BACKUP_MEDIA_TYPE]: { schema } };

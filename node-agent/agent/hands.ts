@@ -7,6 +7,7 @@
 
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isSha256 } from "@gantry/shared/base/digest.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import type { Random } from "@gantry/shared/base/prng.ts";
 import type { Generate, Generated } from "@gantry/shared/contract/link.ts";
@@ -74,6 +75,7 @@ export async function openHands(
     {
       makeModel: (path, name, device) => modelOf(path, name, device, options, ports),
       readFile: readModelFile,
+      readHash: readPulledHash,
       capacity: await capacityOf(options),
       slots: options.llmSlots,
       contextTokens: options.llmContext,
@@ -109,6 +111,7 @@ export async function openHands(
   return {
     parts,
     models: () => keeper.facts(),
+    modelFile: (sha256) => keeper.fileOf(sha256),
     runtime: () => keeper.runtime(),
     generate: (id, request, onChunk, signal, pace) =>
       generate(keeper, id, request, onChunk, signal, pace),
@@ -132,6 +135,12 @@ async function capacityOf({ llmMemoryMb }: HandsOptions): Promise<{ cpu: number;
     llmMemoryMb === undefined ? (await memoryBytes()) * SHARE_FOR_MODELS : llmMemoryMb * 1e6;
   const gpu = hasGpuBuild() ? (await vramBytes()) * SHARE_FOR_MODELS : 0;
   return gpu > 0 ? { cpu, gpu } : { cpu };
+}
+
+/** As `gantry models pull` has written it beside the file. */
+async function readPulledHash(path: string): Promise<string | undefined> {
+  const text = await readFile(`${path}.sha256`, "utf8").catch(() => "");
+  return isSha256(text.trim()) ? text.trim() : undefined;
 }
 
 async function modelOf(

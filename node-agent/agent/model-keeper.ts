@@ -39,6 +39,7 @@ import {
   type LifeEvent,
 } from "../rules/model-life.ts";
 import type { Model } from "../runners/infer.ts";
+import type { ModelPath } from "./ports.ts";
 
 const TICK_MS = 1_000;
 const LOOK_MS = 10_000;
@@ -56,6 +57,8 @@ const GROWTH_MIN_BYTES = 1_073_741_824;
 
 export interface KeeperOptions {
   readonly makeModel: (path: string, name: string, device: Device) => Promise<Model>;
+  /** Of the bytes, where somebody has told it. */
+  readonly readHash?: (path: string) => Promise<string | undefined>;
   readonly readFile: (path: string, signal: AbortSignal) => Promise<ModelFile>;
   /** Bytes for models, of each device that is there. */
   readonly capacity: MemoryLedger["capacity"];
@@ -88,6 +91,7 @@ export interface RuntimeFact {
   readonly prefillTokensPerS?: number;
   readonly loadMs?: number;
   readonly sizeBytes: number;
+  readonly sha256?: string;
 }
 
 export interface MemoryFact {
@@ -117,6 +121,7 @@ export interface ModelKeeper {
   drop(path: string): Promise<void>;
   pin(names: ReadonlySet<string>): void;
   facts(): readonly ModelFact[];
+  fileOf(sha256: string): ModelPath | undefined;
   runtime(): ModelRuntime;
   /**
    * Does `work` with the model, loaded for it if need be. Throws capability_missing, busy,
@@ -146,6 +151,7 @@ interface Kept {
   readonly path: string;
   readonly name: string;
   readonly file: ModelFile;
+  readonly sha256: string | undefined;
   life: Life;
   model: Model | undefined;
   fact: ModelFact | undefined;
@@ -450,6 +456,7 @@ export function makeModelKeeper(options: KeeperOptions, scope: Scope): ModelKeep
       path,
       name,
       file,
+      sha256: await options.readHash?.(path),
       life: ABSENT,
       model: undefined,
       fact: undefined,
@@ -513,6 +520,12 @@ export function makeModelKeeper(options: KeeperOptions, scope: Scope): ModelKeep
       [...kept.values()].flatMap(({ fact, life }) =>
         fact === undefined || (life.kind === "failed" && life.isFinal) ? [] : [fact],
       ),
+    fileOf(sha256) {
+      const entry = [...kept.values()].find((each) => each.sha256 === sha256);
+      return entry === undefined
+        ? undefined
+        : { path: entry.path, sizeBytes: entry.file.sizeBytes };
+    },
     runtime: () => ({
       models: [...kept.values()].map((entry) => {
         const held = ledger.holds.get(entry.key);
@@ -525,6 +538,7 @@ export function makeModelKeeper(options: KeeperOptions, scope: Scope): ModelKeep
           waiting: entry.waiters.size + (entry.model?.waiting ?? 0),
           ...(held === undefined ? {} : { device: held.device, bytes: held.bytes }),
           sizeBytes: entry.file.sizeBytes,
+          ...(entry.sha256 === undefined ? {} : { sha256: entry.sha256 }),
           ...(tokensPerS === undefined ? {} : { tokensPerS: rounded(tokensPerS) }),
           ...(prefillTokensPerS === undefined
             ? {}

@@ -92,9 +92,16 @@ export interface BlobSink {
 
 // ── the hands ───────────────────────────────────────────────────────────────────────────────────
 
+export interface ModelPath {
+  readonly path: string;
+  readonly sizeBytes: number;
+}
+
 export interface Hands {
   /** Models that can answer now. */
   models(): readonly ModelFact[];
+  /** The file of a model, by the hash of its bytes, if it is known here. */
+  modelFile?(sha256: string): ModelPath | undefined;
   /** What its models and memory do now; missing from hands without models. */
   runtime?(): ModelRuntime;
   /** Throws capability_missing for a model that is not held, and what the model throws. */

@@ -19,6 +19,7 @@ export function staleAnswer(
       return { type: "result", job: message.job, token: message.token, error: STALE };
     case "generate":
     case "embed":
+    case "modelPiece":
     case "resetPrinter":
     case "workshop":
       return { type: "failed", id: message.id, error: STALE };

@@ -15,6 +15,7 @@ import { type BlobSend, makeBlobSend } from "./blob-send.ts";
 import { type Jobs, makeJobs } from "./jobs.ts";
 import type { MakeTools } from "./makes.ts";
 import type { Memory } from "./memory.ts";
+import { readModelPiece } from "./model-pieces.ts";
 import { makeOutbox, type Outbox } from "./outbox.ts";
 import type { BlobCache, Bridge, BridgeHandlers, Hands } from "./ports.ts";
 import { makePrints, type Prints } from "./prints.ts";
@@ -111,6 +112,8 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
         return generations.embed(message);
       case "cancel":
         return generations.cancel(message.id);
+      case "modelPiece":
+        return sendModelPiece(message);
       case "credit":
         return generations.credit(message.id, message.upTo);
       case "job":
@@ -133,6 +136,13 @@ export function startWorks(ports: WorkPorts, onCapabilities: () => void): Works 
       case "kept":
         return sends.onKept(message);
     }
+  }
+
+  function sendModelPiece(message: Extract<WorkMessage, { type: "modelPiece" }>): void {
+    scope.start("model piece", async () => {
+      const answer = await readModelPiece(message, (sha256) => hands.modelFile?.(sha256));
+      outbox.tell(answer); // lost with the session: who asks asks again
+    });
   }
 
   function repeat(): void {

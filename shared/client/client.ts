@@ -63,7 +63,9 @@ export type CallInput<N extends RouteName> = ParamsOf<(typeof ROUTES)[N]["path"]
 
 /** `client.devices()`, `client.print({ id })`, `client.flagSet({ key, body: { value } })`, ... */
 export type RouteCalls = {
-  readonly [N in Exclude<RouteName, "events" | "backup" | "cadFile" | "artifactContent">]: (
+  readonly [
+    N in Exclude<RouteName, "events" | "backup" | "cadFile" | "modelFile" | "artifactContent">
+  ]: (
     ...input: CallOptions extends CallInput<N> ? [CallInput<N>?] : [CallInput<N>]
   ) => Promise<ReplyOf<N>>;
 };

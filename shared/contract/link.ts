@@ -212,6 +212,13 @@ export const nodeMessageSchema = z.discriminatedUnion("type", [
     sha256: z.string(),
     offset: z.number().int().nonnegative(),
   }),
+  z.object({
+    type: z.literal("modelPieceRead"),
+    id: z.string(),
+    /** Base64. */
+    bytes: z.string(),
+    sizeBytes: z.number().int(),
+  }),
   /** Live: what its models and their memory do; said when it has changed. */
   z.object({ type: z.literal("runtime"), runtime: modelRuntimeSchema }),
   /** The answer to `workshop`; what it must be is in workshop.ts. */
@@ -258,6 +265,13 @@ export const hubMessageSchema = z.discriminatedUnion("type", [
   z.object({ type: z.literal("credit"), id: z.string(), upTo: z.number().int().positive() }),
   z.object({ type: z.literal("embed"), id: z.string(), texts: z.array(z.string()) }),
   z.object({ type: z.literal("cancel"), id: z.string() }),
+  /** A piece of a model's file, by the hash of the whole; answered with `modelPieceRead` or `failed`. */
+  z.object({
+    type: z.literal("modelPiece"),
+    id: z.string(),
+    sha256: z.string(),
+    offset: z.number().int().nonnegative(),
+  }),
   z.object({
     type: z.literal("job"),
     job: z.string(),

@@ -81,6 +81,11 @@ export const ROUTES = {
   translated: post("/api/translate", "viewer", "A text in another language"),
   conversations: get("/api/conversations", "viewer", "Your conversations, the newest first"),
   conversation: get("/api/conversations/:id", "viewer", "One conversation with its messages"),
+  modelFile: get(
+    "/api/models/files/:sha256/:name",
+    "operator",
+    "A model's file from a machine that has it; resumes with Range",
+  ),
   modelMachines: get("/api/models", "viewer", "Models of each machine: memory, speed, who waits"),
   cacheList: get("/api/cache", "operator", "Cached answers and hit counts"),
   cacheCleared: del("/api/cache", "operator", "Forget all cached answers; or prefix=, tag="),

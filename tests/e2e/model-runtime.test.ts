@@ -2,9 +2,20 @@
 // and a model's process that dies in the middle of an answer. One real machine, slow on purpose: 2 slots.
 
 import { execFileSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { createHash } from "node:crypto";
+import {
+  copyFileSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { ModelMachines } from "@gantry/shared/contract/schemas/models.ts";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { gantry as cli } from "../support/gantry.ts";
 import { type Appliance, MODELS, startAppliance, until } from "../support/appliance.ts";
 
 const STORY = "stories260K";
@@ -49,8 +60,7 @@ const complete = (
   content: string,
   maxTokens: number,
   more: Record<string, unknown> = {},
-): Promise<{ status: number; body: any }> =>
-  // eslint-disable-line typescript/no-explicit-any
+): ReturnType<Appliance["api"]> =>
   gantry.api("POST", "/v1/chat/completions", {
     model,
     messages: [{ role: "user", content }],
@@ -65,8 +75,9 @@ async function* stream(body: Record<string, unknown>): AsyncGenerator<string> {
     body: JSON.stringify({ ...body, stream: true }),
   });
   let held = "";
-  for await (const bytes of reply.body!.pipeThrough(new TextDecoderStream())) {
-    held += bytes;
+  const decoder = new TextDecoder();
+  for await (const bytes of reply.body as ReadableStream<Uint8Array>) {
+    held += decoder.decode(bytes, { stream: true });
     const events = held.split("\n\n");
     held = events.pop() ?? "";
     for (const event of events) {
@@ -112,7 +123,11 @@ describe.skipIf(!existsSync(MODELS))("models that take turns", SLOW, () => {
           }),
         });
         const retryAfter = reply.headers.get("retry-after");
-        return { status: reply.status, retryAfter, body: (await reply.json()) as any }; // eslint-disable-line typescript/no-explicit-any
+        return {
+          status: reply.status,
+          retryAfter,
+          body: (await reply.json()) as { error: { message: string } },
+        };
       }),
     );
     const refused = replies.filter(({ status }) => status !== 200);
@@ -154,13 +169,50 @@ describe.skipIf(!existsSync(MODELS))("models that take turns", SLOW, () => {
     expect(gantry.output("agent")).toContain("ended by SIGKILL");
   });
 
+  it("a machine fetches a model's file from another one through the hub, goes on after a break, and checks it", async () => {
+    const bytes = readFileSync(join(MODELS, `${RANDOM}.gguf`));
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const folder = join(gantry.dataDir, "models");
+    writeFileSync(join(folder, "peer.gguf.sha256"), `${sha256}\n`);
+    copyFileSync(join(MODELS, `${RANDOM}.gguf`), join(folder, "peer.gguf"));
+    await until("the hash at the hub", async () => {
+      const { body } = await gantry.api("GET", "/api/models");
+      const models = body.machines.flatMap(
+        (machine: ModelMachines["machines"][number]) => machine.models,
+      );
+      return models.some((model: { sha256?: string }) => model.sha256 === sha256);
+    });
+    const env = { GANTRY_TOKEN: gantry.token };
+    const there = mkdtempSync(join(tmpdir(), "gantry-peer-"));
+    const url = `${gantry.url}/api/models/files/${sha256}/peer.gguf`;
+    const authorization = { authorization: `Bearer ${gantry.token}` };
+    const rest = await fetch(url, { headers: { ...authorization, range: "bytes=500000-" } });
+    expect([rest.status, rest.headers.get("content-range")]).toEqual([
+      206,
+      `bytes 500000-${bytes.length - 1}/${bytes.length}`,
+    ]);
+    expect(Buffer.from(await rest.arrayBuffer())).toEqual(bytes.subarray(500_000));
+    // What an earlier try left there is not fetched again.
+    writeFileSync(join(there, "peer.gguf.part"), bytes.subarray(0, 300_000));
+    writeFileSync(join(there, "peer.gguf.part.json"), JSON.stringify({ etag: `"${sha256}"` }));
+    const pulled = await cli(["models", "pull", "peer", "--dir", there, "--hub", gantry.url], env);
+    expect(pulled).toMatchObject({ code: 0, err: "" });
+    expect(readFileSync(join(there, "peer.gguf"))).toEqual(bytes);
+    const unknown = await fetch(`${gantry.url}/api/models/files/${"0".repeat(64)}/x.gguf`, {
+      headers: authorization,
+    });
+    expect(unknown.status).toBe(404);
+    rmSync(there, { recursive: true });
+    rmSync(join(folder, "peer.gguf"));
+  });
+
   it("no child outlives an agent that is killed", async () => {
     const [child] = childrenOf(gantry.pid("agent"));
     expect(child).toBeGreaterThan(0);
     await gantry.kill("agent", "SIGKILL");
     await until("the child's end", async () => {
       try {
-        process.kill(child!, 0);
+        process.kill(Number(child), 0);
         return false;
       } catch {
         return true;

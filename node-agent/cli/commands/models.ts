@@ -8,7 +8,7 @@ import { readClientConfig } from "@gantry/shared/contract/config.ts";
 import type { ModelMachines } from "@gantry/shared/contract/schemas/models.ts";
 import { badUsage, textOption } from "../args.ts";
 import { type Command, type Context, readText, show, wordAt } from "../context.ts";
-import { openClient } from "../opening.ts";
+import { hubAccess, openClient } from "../opening.ts";
 import { lookOf } from "../render/look.ts";
 import { REDRAW, renderProgress } from "../render/progress.ts";
 import { renderFacts, renderTable } from "../render/table.ts";
@@ -139,10 +139,36 @@ async function remove(context: Context, name: string): Promise<void> {
   );
 }
 
-async function pull(context: Context, uri: string): Promise<void> {
+interface Source {
+  readonly uri: string;
+  readonly sha256?: string;
+  readonly token?: string;
+}
+
+/** A name without an address is a model of another machine: it is fetched through the hub, by its hash. */
+async function sourceOf(context: Context, wanted: string): Promise<Source | undefined> {
+  if (!/^[\w.+-]+$/.test(wanted)) return undefined;
+  const client = openClient(context);
+  const { machines } = await client.modelMachines({ signal: context.world.signal });
+  const found = machines.flatMap(({ models: told }) => told).filter(({ name }) => name === wanted);
+  const sha256 = found.find((model) => model.sha256 !== undefined)?.sha256;
+  if (sha256 === undefined) {
+    const why =
+      found.length === 0 ? "is on no machine" : "is on machines that do not know its hash";
+    throw new GantryError("not_found", `${wanted} ${why}; pull it by its address`);
+  }
+  const uri = `${client.baseUrl}/api/models/files/${sha256}/${encodeURIComponent(wanted)}.gguf`;
+  const { token } = hubAccess(context);
+  return { uri, sha256, ...(token === undefined ? {} : { token }) };
+}
+
+async function pull(context: Context, wanted: string): Promise<void> {
   const { world, options, isJson } = context;
+  const peer = await sourceOf(context, wanted);
+  const uri = peer?.uri ?? wanted;
   const config = readClientConfig(world.env, readText);
-  const sha256 = textOption(options, "sha256");
+  const sha256 = textOption(options, "sha256") ?? peer?.sha256;
+  const token = peer === undefined ? config.hfToken : peer.token;
   const look = lookOf(world.stderr, world.env);
   const isDrawn = look.isRich && !isJson;
   const { pullModel } = await import("../../runners/models.ts");
@@ -151,14 +177,14 @@ async function pull(context: Context, uri: string): Promise<void> {
       uri,
       directory: folderOf(context),
       endpoint: config.hfEndpoint,
-      ...(config.hfToken === undefined ? {} : { token: config.hfToken }),
+      ...(token === undefined ? {} : { token }),
       ...(sha256 === undefined ? {} : { sha256 }),
       onProgress: ({ doneBytes, totalBytes = 0, bytesPerS, etaS }) => {
         if (!isDrawn) return;
         const share = totalBytes === 0 ? 0 : doneBytes / totalBytes;
         const notes = [formatBytes(doneBytes), `${formatBytes(bytesPerS)}/s`];
         if (etaS !== undefined) notes.push(`${formatSeconds(etaS)} left`);
-        world.stderr.write(REDRAW + renderProgress(look, { label: uri, share, notes }));
+        world.stderr.write(REDRAW + renderProgress(look, { label: wanted, share, notes }));
       },
     },
     { clock: world.clock, random: world.random },

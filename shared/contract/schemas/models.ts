@@ -48,6 +48,18 @@ export const modelMachinesSchema = z.object({
 });
 export type ModelMachines = z.infer<typeof modelMachinesSchema>;
 
+/** A megabyte of a model's file, or what is left of it. */
+export const modelPieceSchema = z.object({
+  sha256: z.string(),
+  sizeBytes: z.number().int(),
+  base64: z.string(),
+});
+export type ModelPiece = z.infer<typeof modelPieceSchema>;
+
 export const MODEL_SCHEMAS = {
+  modelFile: {
+    query: z.strictObject({ offset: z.coerce.number().int().nonnegative().optional() }),
+    reply: modelPieceSchema,
+  },
   modelMachines: { reply: modelMachinesSchema },
 } satisfies SomeRoutes;
