@@ -13,8 +13,10 @@
 //   circle   0.2 mm segments at 60 mm/s, 115,200 baud, beside the machine's own time
 //   noise    4 % of the lines arrive with a changed bit: what was executed, compared with the file
 //   stop     order at the bridge's socket -> halted, while eight printers stream
+//            (while 32 do: in `many`)
 //   button   the program `gantry stop` with no hub: its start -> halted
-//   many     32 printers at 115,200 baud: share of one core of the bridge's process
+//   many     32 printers at 115,200 baud: share of one core of the bridge's process; then the order to
+//            stop all of them -> each one halted
 //   heat     a job is cancelled while it heats up: order -> targets at 0
 //   death    SIGKILL of the bridge while it heats: -> targets at 0
 
@@ -257,7 +259,7 @@ async function noise(): Promise<readonly Found[]> {
 }
 
 const STOP_PRINTERS = 8;
-const STOP_ROUNDS = 8;
+const STOP_ROUNDS = 3;
 
 async function stop(): Promise<readonly Found[]> {
   const baud = 115_200;
@@ -293,7 +295,7 @@ async function stop(): Promise<readonly Found[]> {
   ];
 }
 
-const PRESSES = 4;
+const PRESSES = 3;
 
 /** From the start of the program `gantry stop p0`, with no hub anywhere. */
 async function button(): Promise<readonly Found[]> {
@@ -331,6 +333,39 @@ async function button(): Promise<readonly Found[]> {
 }
 
 const MANY = 32;
+const MANY_PRESSES = 3;
+
+/** All of them stream; one order stops all, and each is a sample. */
+async function stopMany(farm: Farm, bridge: BridgeSide): Promise<Found> {
+  const tookMs: number[] = [];
+  for (let press = 0; press < MANY_PRESSES; press += 1) {
+    if (press > 0) {
+      await bridge.printersIn("idle");
+      for (let index = 0; index < MANY; index += 1) {
+        await bridge.start(index, `k${press}-${index}`, job(20_000));
+      }
+      await bridge.printersIn("printing");
+      await pause(4_000 + Math.random() * 200); // G28 takes 3 s
+    }
+    const atMs = wallMs();
+    await bridge.ask({ type: "stop", id: "" });
+    await pause(400);
+    for (const { killedAtMs } of await farm.look()) tookMs.push(killedAtMs - atMs);
+    await bridge.printersIn("stopped");
+    for (let index = 0; index < MANY; index += 1) {
+      await bridge.ask({ type: "reset", id: "", printer: `p${index}` });
+      await farm.take(index);
+    }
+  }
+  return {
+    name: `stop: order -> halted, ${MANY} printers stream`,
+    unit: "ms",
+    value: medianOf(tookMs),
+    p99: percentileOf(tookMs, 0.99),
+    goal: "p99 <= 15 ms",
+    note: `${tookMs.length} samples, longest ${rounded(Math.max(...tookMs))} ms`,
+  };
+}
 
 async function many(): Promise<readonly Found[]> {
   const baud = 115_200;
@@ -351,7 +386,9 @@ async function many(): Promise<readonly Found[]> {
   const seconds = (performance.now() - fromMs) / 1_000;
   const share = ((cpuSecondsOf(bridge.pid) - fromCpuS) / seconds) * 100;
   const perS = ((await total()) - fromLines) / seconds;
+  const stopped = await stopMany(farm, bridge);
   return [
+    stopped,
     {
       name: `${MANY} printers: lines`,
       unit: "1/s",
@@ -452,7 +489,8 @@ function summary(all: readonly Found[]): object {
   };
 }
 
-const rounds = Number(process.argv[2] ?? 3);
+/** One round takes four to five minutes; medians of three are for the page of figures. */
+const rounds = Number(process.argv[2] ?? 1);
 const wanted = process.argv.slice(3);
 const names = wanted.length === 0 ? Object.keys(PARTS) : wanted;
 const found = new Map<string, Found[]>();

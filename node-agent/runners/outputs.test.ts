@@ -17,11 +17,12 @@ const CATALOGUE = parseCatalogue({
 });
 const { signal } = new AbortController();
 
+const nameOf = (way: OutputWay): string =>
+  way.kind === "http" ? (way.on.split("/")[3] ?? "") : "";
+
 /** Outputs in memory; `stuck` ones do not follow. */
 function rig(stuck: readonly string[] = []) {
   const on = new Set<string>();
-  const nameOf = (way: OutputWay): string =>
-    way.kind === "http" ? (way.on.split("/")[3] ?? "") : "";
   const switches: Switches = {
     write(way, turnsOn) {
       const name = nameOf(way);

@@ -35,6 +35,7 @@ export function camera({ desk, clock }: DoorDeps): Handler {
     }
     viewers += 1;
     let isOpen = true;
+    const isHere = (): boolean => isOpen; // a viewer may leave while a picture is awaited
     const close = (): void => {
       if (isOpen) viewers -= 1;
       isOpen = false;
@@ -45,7 +46,6 @@ export function camera({ desk, clock }: DoorDeps): Handler {
       {
         /** CS2: called when the viewer has room for one more. */
         async pull(controller) {
-          const isHere = (): boolean => isOpen; // a viewer may leave while a picture is awaited
           for (let misses = 0; isHere(); misses += 1) {
             if (next === undefined) {
               await clock.sleep(FRAME_MS, gone).catch(() => undefined);
