@@ -11,10 +11,13 @@ import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { makeScope } from "@gantry/shared/flow/scope.ts";
 import { serveDesk } from "../door/serve-desk.ts";
 import { makeFakeDesk } from "./testing/fake-desk.ts";
+import { modelReply } from "./testing/model-reply.ts";
 import { eventually, makeRig } from "./testing/rig.ts";
 import { openSse } from "./testing/sse-client.ts";
 import { TEST_TLS } from "./testing/tls.ts";
 import type { HttpWorkerData, HttpWorkerMessage } from "./worker.ts";
+
+const ANSWER = modelReply("It prints.");
 
 describe("the listening socket", () => {
   it("says port_busy and names the address", async () => {
@@ -53,7 +56,7 @@ describe("the listening socket", () => {
     await using rig = await makeRig();
     rig.desk.on("query", async () => {
       await systemClock.sleep(300, new AbortController().signal); // three times the idle limit
-      return { ok: 1 };
+      return ANSWER;
     });
     const { port } = await rig.serve({ idleMs: 100 });
     const socket = connect(port, "127.0.0.1");
@@ -72,7 +75,7 @@ describe("the listening socket", () => {
       headers: { authorization: "Bearer viewer-token", "content-type": "application/json" },
       body: '{"prompt":"a"}',
     });
-    expect(await whole.json()).toEqual({ ok: 1 });
+    expect(await whole.json()).toEqual(ANSWER);
     await eventually(() => isClosed);
   });
 
