@@ -56,6 +56,24 @@ describeInChromium("the engine's pages", (stage) => {
     expect(await faultsOf(page)).toEqual([]);
   }, 30_000);
 
+  it("[K57] goals wait for a yes or a no with its reason, and show their tasks and what came of them", async () => {
+    await using at = await bench();
+    const page = await at.open("goals");
+    await page.getByText("quote should not fail with timeout").waitFor();
+    const reject = page.getByRole("button", { name: "Reject: quote should not fail with timeout" });
+    expect(await reject.isDisabled()).toBe(true);
+    await page.getByLabel("Reason").fill("known");
+    await reject.click();
+    await page.getByText("Rejected").waitFor();
+    await page.getByRole("button", { name: "Done: weigh spools" }).click();
+    expect(posts(at).map(([path]) => path)).toEqual([
+      "/api/goals/gol_found/reject",
+      "/api/goals/gol_active/tasks/0/done",
+    ]);
+    await page.getByText("60 before, 5 since (20 runs)").waitFor();
+    expect(await faultsOf(page)).toEqual([]);
+  }, 30_000);
+
   it("documents are found by their words, and each of their files is a link", async () => {
     await using at = await bench();
     const page = await at.open("documents");

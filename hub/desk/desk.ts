@@ -33,6 +33,7 @@ import * as runReplays from "./run-replays.ts";
 import * as runs from "./runs.ts";
 import { scheduleUseCases } from "./schedules.ts";
 import { voiceClaimed } from "./voice.ts";
+import * as goals from "./goals.ts";
 import * as traceUseCases from "./traces.ts";
 import { webhookUseCases } from "./webhooks.ts";
 import { cacheUseCases } from "./cache.ts";
@@ -49,8 +50,8 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   translated: asking.translated,
   conversations: asking.conversations,
   conversation: asking.conversation,
-  modelMachines,
   modelFile,
+  modelMachines,
   confirmations: asking.confirmations,
   confirmation: asking.confirmation,
   confirm: asking.confirm,
@@ -112,6 +113,13 @@ const USE_CASES: Partial<Record<RouteName, UseCase>> = {
   runsStarted: runs.runsStarted,
   runs: runList.runs,
   run: runs.run,
+  goals: goals.goals,
+  goal: goals.goal,
+  goalProposed: goals.goalProposed,
+  goalApproved: goals.decide(true),
+  goalRejected: goals.decide(false),
+  goalTaskDone: goals.goalTaskDone,
+  standing: goals.standing,
   traces: traceUseCases.traces,
   trace: traceUseCases.trace,
   runResult: artifacts.runResult,

@@ -21,6 +21,7 @@ import type { LedgerEvent } from "@gantry/shared/contract/events.ts";
 import type { AuditRow } from "@gantry/shared/contract/rows.ts";
 import { type Context, ledgerTimeMs, TIME_ID } from "./context.ts";
 import * as agents from "./domains/agents.ts";
+import * as goals from "./domains/goals.ts";
 import * as artifacts from "./domains/artifacts.ts";
 import * as asking from "./domains/asking.ts";
 import * as budgets from "./domains/budgets.ts";
@@ -157,6 +158,11 @@ const HANDLERS: Handlers = {
   runPatchReverted: runPatches.runPatchReverted,
   ticketDecided: runs.ticketDecided,
   runBlobKept: runs.runBlobKept,
+  goalProposed: goals.goalProposed,
+  goalDecided: goals.goalDecided,
+  goalTaskDone: goals.goalTaskDone,
+  standingRan: goals.standingRan,
+  goalsTicked: goals.goalsTicked,
   documentKept: artifacts.documentKept,
   artifactDropped: artifacts.artifactDropped,
   runsPacked: runHistory.runsPacked,

@@ -46,6 +46,7 @@ import type {
 import type { FarmPrinterRow, SpoolRow, TallyRow } from "@gantry/shared/contract/farm.ts";
 import type { AgentTurnRow, ToolApprovalRow } from "@gantry/shared/contract/agents.ts";
 import type { BudgetRow, BudgetUseRow, ReservationRow } from "@gantry/shared/contract/money.ts";
+import type { GoalRow, StandingRow } from "@gantry/shared/contract/goals.ts";
 import type { ArtifactRow } from "@gantry/shared/contract/artifacts.ts";
 import type {
   CacheBarRow,
@@ -137,6 +138,10 @@ export interface Tables {
   /** `RUN/PLACE`: how the world answered, for replays. */
   readonly recorded: RecordedRow;
   readonly ticket: TicketRow;
+  /** Hot while it is open. */
+  readonly goal: GoalRow;
+  /** By job. */
+  readonly standing: StandingRow;
   readonly artifact: ArtifactRow;
   /** Of one of kind `value`, unless the run holds it as a blob. */
   readonly artifactValue: { readonly value: Json };

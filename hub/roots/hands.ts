@@ -34,6 +34,7 @@ import { makeCalls } from "../hands/calls.ts";
 import { type Clockwork, makeClockwork } from "../hands/clockwork.ts";
 import { type Duties, makeDuties } from "../hands/duties.ts";
 import { makeDocuments } from "../hands/documents.ts";
+import { type GoalHands, makeGoalHands } from "../hands/goals.ts";
 import { makeInbox } from "../hands/inbox.ts";
 import { makeAgentModel } from "../hands/agent-model.ts";
 import { type AgentTools, makeAgentTools } from "../hands/agent-tools.ts";
@@ -100,6 +101,7 @@ export interface Hands {
   readonly workers: Workers;
   readonly runs: RunHands;
   readonly runHistory: RunHistory;
+  readonly goals: GoalHands;
   readonly agents: AgentTurns;
   readonly foreign: ForeignServers;
   /** Of patches of workflows. */
@@ -311,6 +313,7 @@ export function makeHands(parts: HandsParts): Hands {
     workers,
     runs,
     runHistory,
+    goals: makeGoalHands(hub),
     agents,
     foreign,
     patchLibrary: makeLibraryHands(hub),

@@ -49,6 +49,7 @@ export function makeReigning(parts: ReigningParts): Reigning {
     ...hands.mind.tasks,
     "settle prices": (signal) => hands.money.run(signal), // before questions are asked again
     runs: (signal) => hands.runs.run(signal),
+    "goals and standing jobs": (signal) => hands.goals.run(signal),
     "versions of patches": (signal) => hands.patchLibrary.run(signal),
     "pack ended runs": (signal) => hands.runHistory.run(signal),
     "other MCP servers": (signal) => hands.foreign.run(signal),

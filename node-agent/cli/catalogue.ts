@@ -491,6 +491,28 @@ export const COMMANDS: Readonly<Record<string, CommandSpec>> = {
     },
     load: async () => (await import("./commands/schedule.ts")).schedule,
   },
+  goals: {
+    summary: "what is to become better: found in failures, approved, worked on, measured",
+    usage: [
+      "list [--state STATE]",
+      "show GOAL",
+      "propose TITLE [--description TEXT] [--impact 0-100]",
+      "approve GOAL [--reason TEXT]",
+      "reject GOAL --reason TEXT",
+      "done GOAL TASK",
+      "jobs",
+    ],
+    words: ["list", "show", "propose", "approve", "reject", "done", "jobs"],
+    options: {
+      state: text("STATE", "identified, approved, active, done, rejected or expired"),
+      description: text("TEXT", "what is wrong, and how one sees that it is better"),
+      impact: text("N", "0 to 100; default 50"),
+      reason: text("TEXT", "why"),
+      after: text("CURSOR", "of the page before"),
+      limit,
+    },
+    load: async () => (await import("./commands/goals.ts")).goals,
+  },
   documents: {
     summary: "what runs leave behind: documents and artifacts",
     usage: [

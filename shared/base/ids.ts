@@ -25,6 +25,7 @@ export type IdKind =
   | "trn"
   | "rsv"
   | "run"
+  | "gol"
   | "art"
   | "apr"
   | "mem"

@@ -18,6 +18,7 @@ import type {
   Usage,
 } from "./rows.ts";
 import type { AgentCommand } from "./agents.ts";
+import type { GoalCommand } from "./goals.ts";
 import type { ArtifactCommand } from "./artifacts.ts";
 import type { FarmCommand } from "./farm.ts";
 import type { WorkshopCommand } from "./workshop.ts";
@@ -364,6 +365,7 @@ export type CommandBody =
   | ScheduleCommand
   | AgentCommand
   | ArtifactCommand
+  | GoalCommand
   | ResponseCommand
   | WebhookCommand
   // workflows and runs

@@ -39,6 +39,8 @@ export const EVENT_TYPES = [
   "run.patched",
   "run.archived",
   "approval.changed",
+  "goal.changed",
+  "goal.reminder",
   "artifact.kept",
   "agent.changed",
   "agent.step",

@@ -346,6 +346,13 @@ export const ROUTES = {
     "Run it once more without any effect: freeze or shadow",
     202,
   ),
+  goals: get("/api/goals", "viewer", "What is to become better; state="),
+  goal: get("/api/goals/:id", "viewer", "One goal with its project and outcome"),
+  goalProposed: post("/api/goals", "maker", "Propose one", 201),
+  goalApproved: post("/api/goals/:id/approve", "operator", "Let a project work on it"),
+  goalRejected: post("/api/goals/:id/reject", "operator", "Say why not"),
+  goalTaskDone: post("/api/goals/:id/tasks/:number/done", "maker", "A task of its project is done"),
+  standing: get("/api/standing", "viewer", "What the hub does by itself, and when it last did"),
   artifacts: get(
     "/api/artifacts",
     "viewer",

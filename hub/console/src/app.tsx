@@ -19,6 +19,7 @@ import { DocumentsPage } from "./pages/documents.tsx";
 import { EventsPage } from "./pages/events.tsx";
 import { FarmPage } from "./pages/farm.tsx";
 import { FlagsPage } from "./pages/flags.tsx";
+import { GoalsPage } from "./pages/goals.tsx";
 import { JobsPage } from "./pages/jobs.tsx";
 import { KnowledgePage } from "./pages/knowledge.tsx";
 import { LoginPage } from "./pages/login.tsx";
@@ -134,6 +135,8 @@ function PageOf({ place }: { readonly place: Place }) {
       ) : (
         <RunPage key={id} id={id} from={query["from"]} />
       );
+    case "goals":
+      return <GoalsPage after={query["after"]} />;
     case "documents":
       return (
         <DocumentsPage

@@ -11,6 +11,7 @@ import type { QueryReply } from "@gantry/shared/contract/schemas/asking.ts";
 import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
 import { readAgents } from "./mock-agents.ts";
+import { readGoals } from "./mock-goals.ts";
 import { readTraces } from "./mock-traces.ts";
 import { readArtifacts } from "./mock-documents.ts";
 import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
@@ -167,7 +168,7 @@ export class MockHub {
     const ofDocuments =
       url.pathname === "/api/artifacts"
         ? readArtifacts(url.searchParams)
-        : readTraces(url.pathname);
+        : (readTraces(url.pathname) ?? readGoals(method, url.pathname));
     const answer =
       ofEngine ??
       ofDocuments ??

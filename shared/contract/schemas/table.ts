@@ -16,6 +16,7 @@ import type { RouteSchemas } from "./common.ts";
 import { CONFIRMATION_SCHEMAS } from "./confirmations.ts";
 import { DEVICE_SCHEMAS } from "./devices.ts";
 import { FARM_SCHEMAS } from "./farm.ts";
+import { GOAL_SCHEMAS } from "./goals.ts";
 import { JOB_SCHEMAS } from "./jobs.ts";
 import { LOCK_SCHEMAS } from "./locks.ts";
 import { MODEL_SCHEMAS } from "./models.ts";
@@ -49,6 +50,7 @@ const TABLE = {
   ...SLICER_SCHEMAS,
   ...FARM_SCHEMAS,
   ...WORKSHOP_SCHEMAS,
+  ...GOAL_SCHEMAS,
   ...JOB_SCHEMAS,
   ...QUEUE_SCHEMAS,
   ...TRACE_SCHEMAS,

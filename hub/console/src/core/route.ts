@@ -14,6 +14,7 @@ export const PAGES = [
   "runs",
   "agents",
   "documents",
+  "goals",
   "queues",
   "jobs",
   "schedules",

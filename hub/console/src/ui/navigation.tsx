@@ -24,6 +24,7 @@ export const TITLES: Readonly<Record<Page, string>> = {
   runs: "Runs",
   agents: "Agents",
   documents: "Documents",
+  goals: "Goals",
   queues: "Queues",
   jobs: "Jobs",
   schedules: "Schedules",
