@@ -12,6 +12,7 @@ import type {
   ToolOffer,
 } from "@gantry/shared/contract/completions.ts";
 import { given, parse, refuse } from "../openai/parse.ts";
+import { pictureOf } from "../openai/pictures.ts";
 import { named, toolNameSchema } from "../openai/tools-request.ts";
 
 const blockSchema = z.looseObject({
@@ -23,6 +24,13 @@ const blockSchema = z.looseObject({
   tool_use_id: z.string().optional(),
   content: z.unknown().optional(),
   is_error: z.boolean().nullish(),
+  source: z
+    .looseObject({
+      type: z.string(),
+      media_type: z.string().optional(),
+      data: z.string().optional(),
+    })
+    .optional(),
 });
 type Block = z.output<typeof blockSchema>;
 const contentSchema = z.union([z.string(), z.array(blockSchema)]);
@@ -93,6 +101,7 @@ function promptOf(body: Prompt): CompletionRequest {
   );
   return {
     model: body.model,
+    ...picturesOf(body.messages),
     messages: [
       ...(system === "" ? [] : [{ role: "system" as const, content: system }]),
       ...messages,
@@ -124,6 +133,20 @@ function messagesOf(
   return text === "" && calls.length === 0 && results.length > 0 ? results : [...results, said];
 }
 
+/** Of the last message of the person; no other message may have any. */
+function picturesOf(messages: Prompt["messages"]): Pick<CompletionRequest, "pictures"> {
+  const last = messages.findLastIndex(({ role }) => role === "user");
+  const pictures = messages.flatMap(({ content }, at) =>
+    (typeof content === "string" ? [] : content).flatMap(({ type, source }, index) => {
+      if (type !== "image" || source === undefined) return [];
+      const param = `messages.${at}.content.${index}`;
+      if (at !== last) throw refuse(param, "pictures are read in the last message of a user");
+      return [pictureOf(source.media_type, source.data, param)];
+    }),
+  );
+  return pictures.length === 0 ? {} : { pictures };
+}
+
 function callOf(
   { id, name, input }: Block,
   at: string,
@@ -145,6 +168,7 @@ function textOf(content: string | readonly Block[], at: string): string {
   return content
     .map((block, index) => {
       if (block.type === "text" && block.text !== undefined) return block.text;
+      if (block.type === "image" && block.source !== undefined) return ""; // picturesOf
       if (block.type === "thinking" || block.type === "redacted_thinking") return "";
       const type = block.type.slice(0, 40);
       throw refuse(`${at}.content.${index}`, `blocks of type "${type}" are not read, only text`);

@@ -157,6 +157,29 @@ describe("a message", () => {
     });
   });
 
+  it("takes pictures in the last message alone", async () => {
+    await using rig = await makeRig();
+    rig.desk.on("chatCompletions", () => modelReply("a bed"));
+    const source = { type: "base64", media_type: "image/png", data: "iVBORw0KGgo=" };
+    const seen = {
+      role: "user",
+      content: [
+        { type: "image", source },
+        { type: "text", text: "what?" },
+      ],
+    };
+    await post(rig, { ...ASKED, messages: [seen] });
+    expect(rig.desk.asked.at(-1)?.request.body).toMatchObject({
+      messages: [{ role: "user", content: "what?" }],
+      pictures: [{ mediaType: "image/png", base64: "iVBORw0KGgo=" }],
+    });
+    const later = await post(rig, { ...ASKED, messages: [seen, ...ASKED.messages] });
+    expect(later.status).toBe(400);
+    const address = { type: "url", url: "http://10.0.0.1/x.png" };
+    const far = { role: "user", content: [{ type: "image", source: address }] };
+    expect((await post(rig, { ...ASKED, messages: [far] })).status).toBe(400);
+  });
+
   it("says why it ended", async () => {
     await using rig = await makeRig();
     const ends = async (more: Parameters<typeof modelReply>[1]): Promise<unknown> => {

@@ -12,6 +12,7 @@ import type {
   CompletionRequest,
 } from "@gantry/shared/contract/completions.ts";
 import { given, parse, refuse } from "../openai/parse.ts";
+import { untypedPicture } from "../openai/pictures.ts";
 import { toolOptions, toolsSchema } from "../openai/tools-request.ts";
 
 const optionsSchema = z.looseObject({
@@ -81,9 +82,6 @@ export function readOllamaChat(value: unknown): OllamaRequest {
   if (tools.tools !== undefined && jsonSchema !== undefined)
     throw refuse("format", "a format binds the whole answer, so it cannot call tools");
   const messages = (body.messages ?? []).map((message, index): CallerMessage => {
-    const at = `messages.${index}`;
-    if ((message.images ?? []).length > 0)
-      throw refuse(`${at}.images`, "pictures are not read here");
     const content = message.content ?? "";
     if (message.role === "tool")
       return { role: "tool", content, toolCallId: message.tool_call_id ?? `call_${index}` };
@@ -100,6 +98,7 @@ export function readOllamaChat(value: unknown): OllamaRequest {
     request: {
       model: modelOf(body.model),
       messages,
+      ...picturesOf(body.messages ?? []),
       ...samplingOf(body.options),
       ...given("jsonSchema", jsonSchema),
       ...tools,
@@ -112,7 +111,6 @@ export function readOllamaGenerate(value: unknown): OllamaRequest {
   const body = parse(generateSchema, value);
   if ((body.suffix ?? "") !== "")
     throw refuse("suffix", "no model here fills in between two texts");
-  if ((body.images ?? []).length > 0) throw refuse("images", "pictures are not read here");
   const { prompt, system } = body;
   const isRaw = body.raw === true;
   const hasSystem = typeof system === "string" && system !== "" && !isRaw;
@@ -125,11 +123,31 @@ export function readOllamaGenerate(value: unknown): OllamaRequest {
         ...(hasSystem ? [{ role: "system" as const, content: system }] : []),
         { role: "user", content: prompt ?? "" },
       ],
+      ...picturesIn(body.images ?? [], "images"),
       ...samplingOf(body.options),
       ...given("jsonSchema", schemaOf(body.format)),
       ...(isRaw ? { isRaw } : {}),
     },
   };
+}
+
+type Pictures = Pick<CompletionRequest, "pictures">;
+
+const picturesIn = (images: readonly unknown[], param: string): Pictures =>
+  images.length === 0
+    ? {}
+    : { pictures: images.map((image, index) => untypedPicture(image, `${param}.${index}`)) };
+
+type ChatMessages = NonNullable<z.output<typeof chatSchema>["messages"]>;
+
+/** Of the last message of the person; no other message may have any. */
+function picturesOf(messages: ChatMessages): Pictures {
+  const last = messages.findLastIndex(({ role }) => role === "user");
+  for (const [at, { images }] of messages.entries()) {
+    if (at !== last && (images ?? []).length > 0)
+      throw refuse(`messages.${at}.images`, "pictures are read in the last message of a user");
+  }
+  return picturesIn(messages[last]?.images ?? [], `messages.${last}.images`);
 }
 
 /** Ollama's clients put a tag behind every name; ours have none. */

@@ -148,6 +148,11 @@ describe("chat", () => {
     });
     const picture = { ...ASKED, messages: [{ role: "user", content: "", images: ["x"] }] };
     expect((await post(rig, "/api/chat", picture)).status).toBe(400);
+    const png = "iVBORw0KGgoAAAAN";
+    rig.desk.on("chatCompletions", () => modelReply("a bed"));
+    const seen = [{ role: "user", content: "what?", images: [png] }];
+    await post(rig, "/api/chat", { ...ASKED, messages: seen, stream: false });
+    expect(asked(rig).pictures).toEqual([{ mediaType: "image/png", base64: png }]);
   });
 });
 

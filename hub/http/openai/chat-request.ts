@@ -11,10 +11,10 @@ import {
   type CompletionOptions,
   type CompletionRequest,
   type Picture,
-  PICTURE_TYPES,
   type ToolCall,
 } from "@gantry/shared/contract/completions.ts";
 import { given, parse, refuse } from "./parse.ts";
+import { pictureAt } from "./pictures.ts";
 import { toolChoiceSchema, toolNameSchema, toolOptions, toolsSchema } from "./tools-request.ts";
 
 const partSchema = z.looseObject({
@@ -193,8 +193,6 @@ function contentOf({ content, refusal }: ChatMessage, at: string, otherwise?: st
     .join("");
 }
 
-const PICTURE = /^data:([a-z]+\/[a-z]+);base64,([A-Za-z0-9+/]+={0,2})$/;
-
 /** Of the last message of the role user; nothing is fetched, and no other message may have any. */
 function picturesOf(messages: readonly ChatMessage[]): { readonly pictures?: readonly Picture[] } {
   const last = messages.findLastIndex(({ role }) => role === "user");
@@ -203,11 +201,7 @@ function picturesOf(messages: readonly ChatMessage[]): { readonly pictures?: rea
       if (part.type !== "image_url" || part.image_url === undefined) return [];
       const param = `messages.${at}.content.${index}`;
       if (at !== last) throw refuse(param, "pictures are read in the last message of a user");
-      const [, type = "", base64 = ""] = PICTURE.exec(part.image_url.url) ?? [];
-      const mediaType = PICTURE_TYPES.find((one) => one === type);
-      if (mediaType === undefined || base64 === "")
-        throw refuse(param, `must be a data: address of ${PICTURE_TYPES.join(", ")} in base64`);
-      return [{ mediaType, base64 }];
+      return [pictureAt(part.image_url.url, param)];
     }),
   );
   return pictures.length === 0 ? {} : { pictures };

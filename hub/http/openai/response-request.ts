@@ -13,12 +13,14 @@ import type { ResponseItem } from "@gantry/shared/contract/responses.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import { maxTokensOf, tokensSchema } from "./chat-request.ts";
 import { given, parse, refuse } from "./parse.ts";
+import { pictureAt } from "./pictures.ts";
 import { named, offerOf, toolNameSchema } from "./tools-request.ts";
 
 const partSchema = z.looseObject({
   type: z.string(),
   text: z.string().optional(),
   refusal: z.string().optional(),
+  image_url: z.string().nullish(),
 });
 const contentSchema = z.union([z.string(), z.array(partSchema)]);
 const itemSchema = z.looseObject({
@@ -124,7 +126,7 @@ export function completionOf(
       ? [{ role: "system", content: instructions }]
       : [];
   const messages = [...told, ...messagesOf([...before, ...input], "input")];
-  return { ...given("model", body.model), messages, ...options };
+  return { ...given("model", body.model), messages, ...picturesOf(input), ...options };
 }
 
 const isSet = (value: unknown): boolean => value !== undefined && value !== null;
@@ -166,6 +168,21 @@ function messagesOf(items: readonly ResponseItem[], param: string): readonly Cal
   return messages;
 }
 
+/** Of the last message of the person in this request; no other item may have any. */
+function picturesOf(input: readonly ResponseItem[]): Pick<CompletionRequest, "pictures"> {
+  const items = input.map((item) => parse(itemSchema, item));
+  const last = items.findLastIndex(({ role }) => role === "user");
+  const pictures = items.flatMap(({ content }, at) =>
+    (Array.isArray(content) ? content : []).flatMap(({ type, image_url: address }, index) => {
+      if (type !== "input_image") return [];
+      const param = `input.${at}.content.${index}`;
+      if (at !== last) throw refuse(param, "pictures are read in the last message of a user");
+      return [pictureAt(address ?? "", param)];
+    }),
+  );
+  return pictures.length === 0 ? {} : { pictures };
+}
+
 function messageOf(item: z.output<typeof itemSchema>, at: string): CallerMessage | undefined {
   const { type = "message", role, call_id: callId, name } = item;
   switch (type) {
@@ -198,6 +215,8 @@ function textOf(content: z.output<typeof contentSchema> | undefined, at: string)
   return content
     .map((part, index) => {
       const text = part.text ?? part.refusal;
+      // Those of this request go along (picturesOf); those of earlier ones were looked at then.
+      if (part.type === "input_image" && typeof part.image_url === "string") return "";
       if (TEXTS.has(part.type) && text !== undefined) return text;
       throw refuse(
         `${at}.${index}`,
