@@ -5,6 +5,9 @@
 //      hits among unrelated pairs than the budget. The guard comes on top.
 // CB2. Never below FLOOR, and UNMEASURED where nothing has been measured.
 
+import { differenceOf } from "./guard/guard.ts";
+import { readQuestion } from "./guard/reading.ts";
+
 export const UNMEASURED = 0.92;
 const FLOOR = 0.6;
 const CEILING = 0.99;
@@ -58,18 +61,37 @@ export const cosine = (a: readonly number[], b: readonly number[]): number => {
   return left === 0 || right === 0 ? 0 : dot / Math.sqrt(left * right);
 };
 
-/** Likenesses of pairs of one meaning, and of every pair of two meanings. `vectors`: two for each pair. */
-export function likenesses(vectors: readonly (readonly [readonly number[], readonly number[]])[]): {
-  readonly same: readonly number[];
-  readonly unrelated: readonly number[];
-} {
+/**
+ * Likenesses of pairs of one meaning, and of every two questions of different meanings. `vectors`: two for
+ * each pair; `groups`: equal for pairs that ask the same thing.
+ */
+export function likenesses(
+  vectors: readonly (readonly [readonly number[], readonly number[]])[],
+  groups: readonly number[],
+): { readonly same: readonly number[]; readonly unrelated: readonly number[] } {
   const same = vectors.map(([a, b]) => cosine(a, b));
   const unrelated: number[] = [];
-  for (const [at, [a]] of vectors.entries()) {
-    for (const [other, b] of vectors.slice(at + 1)) {
-      // One question stands in several pairs of the list: those are no pairs of two meanings.
-      if (cosine(a, other) < 0.9999) unrelated.push(cosine(a, b));
+  for (const [at, [a, b]] of vectors.entries()) {
+    for (let other = at + 1; other < vectors.length; other += 1) {
+      const [c = [], d = []] = vectors[other] ?? [];
+      if (groups[at] === groups[other]) continue;
+      unrelated.push(cosine(a, c), cosine(a, d), cosine(b, c), cosine(b, d));
     }
   }
   return { same, unrelated };
+}
+
+/** Numbers pairs by what they ask: those that share a question, or ask the same by the guard, get one. */
+export function groupsOf(pairs: readonly (readonly [string, string])[]): readonly number[] {
+  const readings = pairs.map((pair) => pair.map((text) => readQuestion(text)));
+  const groups = pairs.map((_, at) => at);
+  for (const [at, some] of readings.entries()) {
+    for (let other = at + 1; other < readings.length; other += 1) {
+      const isSame = some.some((a) =>
+        readings[other]?.some((b) => differenceOf(a, b) === undefined),
+      );
+      if (isSame && groups[other] === other) groups[other] = groups[at] ?? at;
+    }
+  }
+  return groups;
 }

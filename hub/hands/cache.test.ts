@@ -16,14 +16,14 @@ afterEach(() => {
   for (const end of ends.splice(0)) end.abort(new Error("the test is over"));
 });
 
-const DIMENSIONS = 64;
+const DIMENSIONS = 1_024;
 
 /** As alike as the words of two texts are: no worse than a real one where the guard is what matters. */
 function vectorOf(text: string): number[] {
-  const vector = Array.from({ length: DIMENSIONS }, () => 0.05);
+  const vector = Array.from({ length: DIMENSIONS }, () => 0);
   for (const word of text.toLowerCase().match(/[a-z0-9]+/g) ?? []) {
     let place = 7;
-    for (const letter of word) place = (place * 31 + (letter.codePointAt(0) ?? 0)) % DIMENSIONS;
+    for (const letter of word) place = (place * 131 + (letter.codePointAt(0) ?? 0)) % DIMENSIONS;
     vector[place] = (vector[place] ?? 0) + (word.length > 3 ? 1 : 0.1);
   }
   return vector;

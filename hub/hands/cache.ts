@@ -18,7 +18,13 @@ import { askModel, cacheUntilMs } from "../ask/model-answer.ts";
 import { dependencesOf, isUsable } from "../ask/kept-answers.ts";
 import type { Decision } from "../ask/plan.ts";
 import { type AnswerTier, type Outcome, passed, taken, type Turn } from "../ask/tiers.ts";
-import { type Calibration, calibrate, likenesses, UNMEASURED } from "../cache/calibration.ts";
+import {
+  type Calibration,
+  calibrate,
+  groupsOf,
+  likenesses,
+  UNMEASURED,
+} from "../cache/calibration.ts";
 import { type Difference, differenceOf } from "../cache/guard/guard.ts";
 import { type Reading, readQuestion } from "../cache/guard/reading.ts";
 import { namesFrom, type Names } from "../cache/guard/tokens.ts";
@@ -209,7 +215,7 @@ export function makeAnswerCache(hub: Hub, models: Models, life: AbortSignal): An
     const pairs = SAME_QUESTIONS.map(
       (_, at) => [found[2 * at] ?? [], found[2 * at + 1] ?? []] as const,
     );
-    const { same, unrelated } = likenesses(pairs);
+    const { same, unrelated } = likenesses(pairs, groupsOf(SAME_QUESTIONS));
     const calibration = calibrate(same, unrelated);
     calibrations.set(tag, calibration);
     hub.log.info({ tag, ...calibration }, "the likeness of questions is measured");
@@ -226,7 +232,10 @@ export function makeAnswerCache(hub: Hub, models: Models, life: AbortSignal): An
     if (shared !== undefined) return shared;
     const { text } = plan.prefixed;
     if (text.length > LIMIT.likenessChars.max) return passed("it is too long to be compared");
-    const why = whyNotAlike(text, request.messages.length > 1);
+    const why = whyNotAlike(
+      text,
+      request.messages.some(({ role }) => role === "assistant"),
+    );
     if (why !== undefined) return passed(why);
     const scope = scopeOf(turn);
     if (!scopes.has(scope)) return passed("nothing was kept that it could be compared with"); // SC2
@@ -324,14 +333,16 @@ export function makeAnswerCache(hub: Hub, models: Models, life: AbortSignal): An
     });
   }
 
+  /** Everything that an answer may rest on but the words of the question: pictures beside them too. */
   function scopeOf({ asked: { request, wanted }, plan }: Turn): string {
-    const { messages, ...options } = request;
+    const { messages, session: _, ...options } = request;
     return digestOf({
       generation: rows.get("count", "cacheGeneration") ?? 0,
       model: wanted ?? "auto",
       provider: plan.question.provider ?? "",
-      before: messages.slice(0, -1),
-      ...JSON.parse(JSON.stringify(options)),
+      before: JSON.parse(JSON.stringify(messages.slice(0, -1))),
+      beside: JSON.parse(JSON.stringify({ ...messages.at(-1), content: "" })),
+      ...JSON.parse(JSON.stringify(options)), // without members that are undefined
     });
   }
 

@@ -83,7 +83,7 @@ it("[K49] is refreshed by a schedule's event, with no two at once, and never bes
   await scene.fire({});
   expect(scene.rig.rows.get("knowledge", "kno_1")).toMatchObject({ version: 1 });
   expect(await scene.knowledge.search("belts", 5, NEVER)).toMatchObject([
-    { chunk: { headings: ["Belts", "Belts"], text: "Tighten them.", line: 3 } },
+    { chunk: { headings: ["Belts"], text: "Tighten them.", line: 3 } },
   ]);
   scene.files.set("a.md", "# Belts\n\nReplace them.");
   const both = await Promise.all([scene.refresh(), scene.refresh()]); // one work, two who wait

@@ -27,7 +27,8 @@ export function chunksOf(text: string, format: ChunkFormat, title: string): read
   const close = (): void => {
     if (open === undefined) return;
     const { headings, parts, line } = open;
-    chunks.push({ headings: [title, ...headings], text: parts.join("\n\n"), line });
+    const above = headings[0] === title ? headings : [title, ...headings];
+    chunks.push({ headings: above, text: parts.join("\n\n"), line });
     open = undefined;
   };
   for (const { headings, text: whole, line } of blocks) {

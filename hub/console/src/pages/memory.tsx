@@ -87,7 +87,7 @@ function Remember() {
   const field = useId();
   return (
     <form
-      class="filters"
+      class="row"
       onSubmit={(event) => {
         event.preventDefault();
         const said = text.trim();
@@ -98,7 +98,7 @@ function Remember() {
         }, "Remembered");
       }}
     >
-      <div>
+      <div style="flex: 1 1 20rem; max-width: 40rem">
         <label for={field}>Remember this</label>
         <input
           id={field}

@@ -16,14 +16,14 @@ export function SearchBox({ page, label, q }: SearchBoxProps) {
   const field = useId();
   return (
     <form
-      class="filters"
+      class="row"
       role="search"
       onSubmit={(event) => {
         event.preventDefault();
         goTo(formatPlace(page, undefined, { q: words.trim() }));
       }}
     >
-      <div>
+      <div style="flex: 1 1 20rem; max-width: 40rem">
         <label for={field}>{label}</label>
         <input
           id={field}
