@@ -4,6 +4,7 @@ import { GantryError, toErrorRecord } from "@gantry/shared/base/errors.ts";
 import { conversations, counts, references } from "./books.ts";
 import type { Check, Finding } from "./finding.ts";
 import { membership } from "./membership.ts";
+import { money } from "./money-books.ts";
 import { openPatient, type Patient } from "./patient.ts";
 import { audit, format, log, replay, snapshots } from "./stored.ts";
 
@@ -16,6 +17,7 @@ const CHECKS: readonly Check[] = [
   replay,
   counts,
   conversations,
+  money,
   references,
 ];
 
