@@ -375,6 +375,8 @@ export const LIMIT = {
   cadSourceChars: { max: 65_536, whenFull: "413 too_large" },
   /** Turns of agents that have not ended. */
   agentTurns: { max: 1_000, whenFull: "429 busy" },
+  /** Turns that can still be read. */
+  agentHistory: { max: 10_000, whenFull: "the turn begun longest ago is forgotten" },
   /** Turns that work at the same time; a turn that waits for a person takes no place. */
   agentsAtWork: { max: 4, whenFull: "further turns wait for a place" },
   agentSteps: { max: 64, whenFull: "the turn fails with budget_spent" },

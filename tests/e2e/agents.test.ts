@@ -19,6 +19,7 @@ import {
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runConformance } from "../../hub/mcp/testing/suite.ts";
 import { type Appliance, MODELS, ROOT, until } from "../support/appliance.ts";
+import { gantry } from "../support/gantry.ts";
 import { PATIENCE_MS, startFast, untilModel } from "./steps.ts";
 
 const MODEL = "tiny-random";
@@ -184,6 +185,30 @@ describe.skipIf(!existsSync(PATH))("agents and tools", { timeout: 2 * PATIENCE_M
       proxy.closeAllConnections();
       proxy.close();
     }
+  });
+
+  it("a question is answered by the loop, with its turn; gantry agent shows its steps", async () => {
+    const body = { prompt: "look after the printers", useAgent: true };
+    const { status, body: reply } = await a.api("POST", "/api/query", body);
+    const { body: page } = await a.api("GET", "/api/agents?limit=1");
+    const [turn] = page.turns;
+    expect(turn.goal).toBe(body.prompt);
+    const isAnswer = status === 200;
+    expect(isAnswer ? reply.routing.metadata.turn : turn.state).toBe(isAnswer ? turn.id : "failed");
+    const env = {
+      GANTRY_DATA_DIR: a.dataDir,
+      GANTRY_TOKEN: a.token,
+      GANTRY_HTTP_PORT: new URL(a.url).port,
+    };
+    const shown = await gantry(["agent", "show", turn.id], env);
+    expect([shown.code, shown.out]).toEqual([
+      0,
+      expect.stringContaining(`${turn.steps.length} steps`),
+    ]);
+    const tools = await gantry(["agent", "tools"], env);
+    expect(tools.out).toContain("printers_list");
+    const called = await gantry(["agent", "call", "printer_get", "--arg", "printer=sim"], env);
+    expect([called.code, called.out]).toEqual([0, expect.stringContaining("sim")]);
   });
 
   it("a tiny model's calls are forced by grammar: each step is a tool that exists, and no hazard begins", async () => {

@@ -187,6 +187,22 @@ const approved = (tool: string): CommandBody => ({
   hazardClass: "low",
 });
 
+it("the turn begun longest ago is forgotten when there are too many, unless it is open", () => {
+  const rig = start();
+  const bodies = (from: number, to: number): CommandBody[] =>
+    Array.from({ length: to - from }, (_, n) => began({ turn: `trn_${from + n}` }));
+  const over = { type: "agentTurnEnded" as const, agent: "solo", usage: usage() };
+  for (const body of bodies(2, LIMIT.agentHistory.max + 1)) {
+    rig.act(body);
+    rig.act({ ...over, turn: (body as { turn: string }).turn });
+  }
+  rig.act(began({ turn: "trn_more" }));
+  expect(rig.rows.get("agentTurn", "trn_1")).toBeDefined(); // it is open
+  rig.act(began({ turn: "trn_most" }));
+  expect(rig.rows.get("agentTurn", "trn_2")).toBeUndefined();
+  expect(rig.rows.get("agentTurn", "trn_3")).toBeDefined();
+});
+
 it("what was agreed to of another server is forgotten by tool or by server (AG7)", () => {
   const rig = makeLedgerRig();
   for (const tool of ["read", "write", "list"]) rig.act(approved(tool));

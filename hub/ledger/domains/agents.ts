@@ -61,11 +61,21 @@ export function agentTurnBegan(context: Context, command: CommandOf<"agentTurnBe
     createdAtMs: nowMs,
   };
   if (first !== undefined) checkStep(context, row, first);
+  forgetOldest(context);
   appendOrder(context, "agentTurns", id);
   if (first === undefined) keepTurn(context, row);
   else takeStep(context, row, first);
   context.audit("agent.began", id, { mode, role });
   return { turn: id };
+}
+
+/** What has ended longest ago; one that is still open is kept. */
+function forgetOldest({ rows }: Context): void {
+  const place = (rows.get("count", "agentTurns") ?? 0) - LIMIT.agentHistory.max;
+  const id = place < 0 ? undefined : rows.get("order", `agentTurns/${place}`);
+  if (id === undefined || rows.get("agentTurn", id)?.endedAtMs === undefined) return;
+  rows.remove("agentTurn", id);
+  rows.remove("order", `agentTurns/${place}`);
 }
 
 export function agentStepPlanned(
