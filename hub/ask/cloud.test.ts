@@ -98,6 +98,11 @@ describe("a cloud provider", () => {
     expect(sim.bodies).toEqual([]);
     await careful.ask.ask(careful.question("@cloud: hello"), NEVER); // by name is a word of its own
     expect(sim.bodies).toHaveLength(1);
+    await careful.ask.ask(careful.question("hello", { model: "cloud-model" }), NEVER);
+    expect(sim.bodies.splice(1)).toHaveLength(1);
+    const kept = careful.question("hello", { model: "cloud-model", dataClass: "local-only" });
+    await faultOf(careful.ask.ask({ ...kept, isFresh: true }, NEVER));
+    expect(sim.bodies).toHaveLength(1);
 
     for (const text of ["hello again", "@cloud: hello again"]) {
       rig.rig.act({

@@ -3,7 +3,8 @@
 //
 // MT1. What must not leave the house is in no plan of a provider: said so by its asker, by the house's
 //      default, or because a restart cut the question off and nobody is there to say it again.
-// MT2. To ask a provider by name says that this question may leave, unless its asker says otherwise.
+// MT2. To ask a provider, or a model that only a provider has, by name says that this question may
+//      leave, unless its asker says otherwise.
 // MT3. An answer that is less sure than its asker wants is kept, unsaid, until nobody better is left.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
@@ -196,7 +197,9 @@ function planFor(
     {
       model: question.model,
       provider: question.provider,
-      dataClass: dataClassOf(plan, cloud?.defaultClass),
+      dataClass: isNamed(models, cloud, question.model)
+        ? dataClassOf(plan, "may-leave")
+        : dataClassOf(plan, cloud?.defaultClass),
       promptTokens: promptTokensMax(messages, pictures.length, NO_PRICES),
       maxTokens: cloudTokens(sampling),
       images: pictures.length,
@@ -210,6 +213,12 @@ function planFor(
   );
   return { route, question: outward };
 }
+
+/** MT2: by its model, where no machine of the house has one of that name. */
+const isNamed = (models: Models, cloud: Cloud | undefined, wanted: string | undefined): boolean =>
+  wanted !== undefined &&
+  !models.offers().some(({ model }) => model.name === wanted) &&
+  (cloud?.views() ?? []).some((one) => one.models.some(({ name }) => name === wanted));
 
 /** MT1, MT2. */
 export function dataClassOf(plan: Plan, defaultClass: DataClass = "local-only"): DataClass {

@@ -285,7 +285,7 @@ export async function embeddings(
   return { model: tag, vectors, promptTokens: tokens };
 }
 
-export function models({ hub, models: offered }: DeskParts): readonly ModelView[] {
+export function models({ hub, models: offered, cloud }: DeskParts): readonly ModelView[] {
   const chat = offered.offers().map(({ node, model, live }) => ({
     id: model.name,
     createdAtMs: node.changedAtMs,
@@ -316,5 +316,16 @@ export function models({ hub, models: offered }: DeskParts): readonly ModelView[
     contextTokens: 0,
     kind: "rule" as const,
   };
-  return [rules, ...chat, ...embedders];
+  const bought = (cloud?.views() ?? [])
+    .filter(({ hasKey }) => hasKey)
+    .flatMap(({ name: node, models: each }) =>
+      each.map(({ name: id, contextTokens }) => ({
+        id,
+        createdAtMs: 0,
+        node,
+        contextTokens,
+        kind: "chat" as const,
+      })),
+    );
+  return [rules, ...chat, ...embedders, ...bought];
 }

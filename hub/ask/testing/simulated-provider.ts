@@ -29,7 +29,7 @@ export interface SimulatedProvider {
   /** Its own books. */
   readonly charges: readonly Charge[];
   /** Bodies as they came. */
-  readonly bodies: readonly string[];
+  readonly bodies: string[];
   /** Of the next requests, in order; then it works. */
   readonly troubles: Trouble[];
   /** The keys that it takes. */
