@@ -107,6 +107,8 @@ describe("random walks over grammars", () => {
     ],
     [{ type: "string", format: "email", maxLength: 80 }],
     [{ type: "integer", format: "uint8" }],
+    [{ allOf: [{ type: "number", multipleOf: 0.5, minimum: 0, maximum: 2 }, { type: "integer" }] }],
+    [{ type: "integer", multipleOf: 0.75, minimum: -9, maximum: 9 }],
     [
       {
         anyOf: [{ const: 1 }],

@@ -210,10 +210,16 @@ function rangeOf(
   }
   if (typeof multipleOf !== "number" || !(multipleOf > 0))
     throw refused(`${pointer}/multipleOf`, "must be a number over 0");
-  const multiples = multiplesGrammar(within, multipleOf);
+  const step = type === "integer" ? wholeStep(multipleOf) : multipleOf;
+  if (step === undefined) throw refused(`${pointer}/multipleOf`, "is not upheld");
+  const multiples = multiplesGrammar(within, step);
   if (multiples.kind === "unknown") throw refused(`${pointer}/multipleOf`, "is not upheld");
   return multiples.kind === "none" ? undefined : multiples.grammar;
 }
+
+/** Which whole numbers a step goes through: every 3rd for 0.75. Halves, quarters and eighths alone. */
+const wholeStep = (step: number): number | undefined =>
+  [1, 2, 4, 8].map((count) => step * count).find(Number.isInteger);
 
 function constants(schema: Schema, pointer: string): string {
   allow(schema, ["const", "enum", "type"], pointer);
