@@ -123,6 +123,59 @@ const AUDIT = {
   hash: "",
 };
 
+const MEMORY = {
+  id: "mem_1",
+  kind: "fact",
+  text: "the nozzles are in drawer 4",
+  state: "kept",
+  said: 1,
+  at: "2026-01-01T00:00:00.000Z",
+  changedAt: "2026-01-01T00:00:00.000Z",
+  byWords: true,
+};
+const FOLDER = {
+  id: "kno_1",
+  name: "manuals",
+  folder: "/m",
+  by: "ada",
+  version: 2,
+  documents: 1,
+  faults: [{ path: "b.pdf", error: { code: "bad_request", message: "it is no PDF" } }],
+};
+const PIECE = {
+  path: "dryer.md",
+  knowledge: "kno_1",
+  title: "Dryer",
+  headings: ["Dryer", "Nylon"],
+  line: 5,
+  text: "Dry nylon at 70 C.",
+  version: 1,
+};
+const KEPT = {
+  size: 1,
+  hits: 0,
+  misses: 0,
+  exactHits: 1,
+  semanticHits: 2,
+  savedMs: 4_000,
+  vectors: 1,
+  threshold: 0.8,
+  audits: { agree: 97, differ: 3, falseHitRate: 0.03, falseHitRateMost: 0.09 },
+  dropped: { person: 0, audit: 0, prefix: 0, tag: 0, changed: 0 },
+  refused: {},
+};
+const ENTRY = {
+  key: "k1",
+  prompt: "What is a brim?",
+  text: "A rim.",
+  model: "m",
+  hits: 1,
+  depends: [],
+  tags: [],
+  at: "2026-01-01T00:00:00.000Z",
+  expiresAt: "2026-01-02T00:00:00.000Z",
+};
+
 describe("every command of the hub", () => {
   it.each([
     ["devices", "GET /api/devices", { devices: [deviceView()] }, "sim"],
@@ -207,6 +260,35 @@ describe("every command of the hub", () => {
       "3 dead letters",
     ],
     ["webhook rm whk_1", "DELETE /api/webhooks/whk_1", { ok: true }, "whk_1 is deleted"],
+    ["memory", "GET /api/memory", { memories: [MEMORY] }, "drawer 4"],
+    ["memory search nozzles", "GET /api/memory/search", { memories: [MEMORY] }, "drawer 4"],
+    ["memory add it is in drawer 4", "POST /api/memory", MEMORY, "drawer 4"],
+    ["memory review", "GET /api/memory", { memories: [] }, "Nothing waits for your word"],
+    ["memory keep mem_1", "POST /api/memory/mem_1/review", { ok: true }, "mem_1 is kept"],
+    ["memory forget mem_1", "DELETE /api/memory/mem_1", { count: 2 }, "2 forgotten"],
+    ["memory forget --all", "DELETE /api/memory", { count: 9 }, "9 forgotten"],
+    ["knowledge", "GET /api/knowledge", { knowledge: [FOLDER] }, "manuals"],
+    ["knowledge add manuals /m", "POST /api/knowledge", FOLDER, "b.pdf: it is no PDF"],
+    [
+      "knowledge show manuals",
+      "GET /api/knowledge/manuals",
+      { ...FOLDER, list: [] },
+      "no documents",
+    ],
+    [
+      "knowledge refresh manuals",
+      "POST /api/knowledge/manuals/refresh",
+      { version: 3, read: 1, gone: 0, faults: 1 },
+      "version 3: 1 read",
+    ],
+    ["knowledge search dry nylon", "GET /api/knowledge/search", { hits: [PIECE] }, "dryer.md:5"],
+    ["knowledge rm manuals", "DELETE /api/knowledge/manuals", { ok: true }, "not known any more"],
+    ["cache", "GET /api/cache", KEPT, "wrong 3 %"],
+    ["cache list brim", "GET /api/cache/entries", { entries: [ENTRY] }, "What is a brim?"],
+    ["cache wrong k1 what is a raft", "POST /api/cache/k1/wrong", { count: 1 }, "Nobody gets"],
+    ["cache rm k1", "DELETE /api/cache/k1", { count: 1 }, "1 dropped"],
+    ["cache clear --tag device:sim", "DELETE /api/cache", { ok: true, count: 4 }, "4 dropped"],
+    ["cache clear", "DELETE /api/cache", { ok: true }, "All kept answers"],
     ["flags", "GET /api/flags", { flags: [FLAG] }, "a.b"],
     ["flags get a.b --consistency local", "GET /api/flags/a.b", FLAG, '{"on":true}'],
     ["flags set a.b on --if-revision 6", "PUT /api/flags/a.b", FLAG, "revision 7"],
