@@ -251,7 +251,7 @@ function bodyOf(hub: Hub, id: string, task: Task): CommandBody {
     kind: "command",
     effect: node.effect ?? fact.effect,
     needs: capability,
-    input: { command: fact.name, args: given },
+    input: { command: fact.name, args: given, run: task.run, place: task.place },
     ...(confirmation === undefined ? {} : { confirmation }),
   };
 }

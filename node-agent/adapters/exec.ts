@@ -25,16 +25,26 @@ export const OUTPUT_BYTES_MAX = 65_536;
 // The only environment a listed command gets: no LD_PRELOAD, no tokens, words in plain English.
 const ENVIRONMENT = { PATH: "/usr/local/bin:/usr/bin:/bin", LC_ALL: "C.UTF-8" } as const;
 
-/** Throws command_failed when it cannot start, and the signal's reason when that ends it. */
+interface Order {
+  readonly program: string;
+  readonly args: readonly string[];
+  readonly facts: Readonly<Record<string, string>>;
+}
+
+/**
+ * `facts`: more variables that the program sees. Throws command_failed when it cannot start, and the
+ * signal's reason when that ends it.
+ */
 export async function runProgram(
   program: string,
   args: readonly string[],
   signal: AbortSignal,
+  facts: Readonly<Record<string, string>> = {},
 ): Promise<ProgramResult> {
   const folder = await mkdtemp(join(tmpdir(), "gantry-command-"));
   try {
     if (signal.aborted) throw reasonOf(signal);
-    return await runIn(folder, program, args, signal);
+    return await runIn(folder, { program, args, facts }, signal);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -42,14 +52,14 @@ export async function runProgram(
 
 async function runIn(
   folder: string,
-  program: string,
-  args: readonly string[],
+  { program, args, facts }: Order,
   signal: AbortSignal,
 ): Promise<ProgramResult> {
   const heard: ReturnType<typeof gather>[] = [];
   const hear = (...streams: NodeJS.ReadableStream[]): void =>
     void heard.push(...streams.map(gather));
-  const end = await runGroup({ program, args, folder, environment: ENVIRONMENT, hear }, signal); // X1
+  const environment = { ...facts, ...ENVIRONMENT };
+  const end = await runGroup({ program, args, folder, environment, hear }, signal); // X1
   const [stdout = "", stderr = ""] = heard.map((one) => one.text());
   return { ...end, stdout, stderr, isCut: heard.some((one) => one.isCut()) };
 }

@@ -120,7 +120,7 @@ export async function openHands(
     },
     embed: (texts, signal) => embedder.embed(texts, signal),
     commands: factsOf(catalogue),
-    runCommand: async (name, args, signal) => (await runner()).run(name, args, signal),
+    runCommand: async (name, args, signal, ids) => (await runner()).run(name, args, signal, ids),
     async close() {
       await Promise.all([keeper.close(), embedder.close()]);
     },

@@ -164,12 +164,15 @@ export function makeJobs(ports: JobPorts, scope: Scope): Jobs {
 const commandSchema = z.object({
   command: z.string(),
   args: z.record(z.string(), z.unknown()).default({}),
+  /** Where a workflow wants it. */
+  run: z.string().max(64).optional(),
+  place: z.string().max(1_000).optional(),
 });
 const embedSchema = z.object({ input: z.array(z.string()).min(1) });
 
 /** Never throws: what went wrong is an outcome. */
 async function outcomeOf(
-  { kind, input }: JobMessage,
+  { job, kind, input }: JobMessage,
   hands: Hands,
   tools: () => MakeTools,
   signal: AbortSignal,
@@ -179,8 +182,8 @@ async function outcomeOf(
     if (kind === "embed")
       return { result: await hands.embed(parse(embedSchema, input).input, signal) };
     if (kind !== "command") return { result: await makePart(kind, input, hands, tools(), signal) };
-    const { command, args } = parse(commandSchema, input);
-    return { result: await hands.runCommand(command, args, signal) };
+    const { command, args, run, place } = parse(commandSchema, input);
+    return { result: await hands.runCommand(command, args, signal, { job, run, place }) };
   } catch (error) {
     return { error: toErrorRecord(error) };
   }

@@ -117,7 +117,16 @@ export interface Hands {
   embed(texts: readonly string[], signal: AbortSignal): Promise<Embedding>;
   readonly commands: readonly CommandFact[];
   /** Throws command_not_listed, bad_request, busy, command_failed, timeout. */
-  runCommand(name: string, args: unknown, signal: AbortSignal): Promise<unknown>;
+  runCommand(
+    name: string,
+    args: unknown,
+    signal: AbortSignal,
+    ids?: {
+      readonly job: string;
+      readonly run?: string | undefined;
+      readonly place?: string | undefined;
+    },
+  ): Promise<unknown>;
   readonly parts?: PartHands;
 }
 

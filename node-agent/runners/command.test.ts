@@ -48,6 +48,23 @@ async function errorOf(name: string, args: unknown): Promise<GantryError> {
   throw new Error(`expected a GantryError, not ${String(thrown)}`);
 }
 
+it("[A43] a program is told the ids of its job and of the run that wanted it, and nothing of anybody else", async () => {
+  const { stdout } = await runner.run("environment", {}, never, {
+    job: "job_1",
+    run: "run_1",
+    place: "each[3]/render",
+  });
+  const told = Object.fromEntries(
+    stdout
+      .trim()
+      .split("\n")
+      .map((line) => line.split(/=(.*)/s)),
+  );
+  expect(told).toMatchObject({ JOB_ID: "job_1", RUN_ID: "run_1", PLACE: "each[3]/render" });
+  const { stdout: alone } = await runner.run("environment", {}, never);
+  expect(alone).not.toMatch(/JOB_ID|RUN_ID|PLACE/);
+});
+
 const isAlive = (pid: number): boolean => existsSync(`/proc/${pid}/cmdline`);
 
 async function eventually(isSo: () => boolean): Promise<void> {

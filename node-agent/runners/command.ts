@@ -41,8 +41,24 @@ export interface CommandRunner {
    * As `check`, then runs it. Throws busy, command_failed with `details.exitCode`, timeout, and the
    * signal's reason. The program and all it started are dead when this settles.
    */
-  run(name: string, args: unknown, signal: AbortSignal): Promise<CommandResult>;
+  run(name: string, args: unknown, signal: AbortSignal, ids?: CommandIds): Promise<CommandResult>;
 }
+
+/** What a program is told of why it runs: JOB_ID, and RUN_ID and PLACE where a workflow wanted it. */
+export interface CommandIds {
+  readonly job: string;
+  readonly run?: string | undefined;
+  readonly place?: string | undefined;
+}
+
+const factsOf = (ids: CommandIds | undefined): Readonly<Record<string, string>> =>
+  ids === undefined
+    ? {}
+    : {
+        JOB_ID: ids.job,
+        ...(ids.run === undefined ? {} : { RUN_ID: ids.run }),
+        ...(ids.place === undefined ? {} : { PLACE: ids.place }),
+      };
 
 /** A runaway list of commands must not become a fork bomb. */
 const RUNNING_MAX = 8;
@@ -76,7 +92,12 @@ export function makeCommandRunner(
     return { entry, vector: argumentVector(entry, values as Readonly<Record<string, unknown>>) };
   }
 
-  async function run(name: string, args: unknown, signal: AbortSignal): Promise<CommandResult> {
+  async function run(
+    name: string,
+    args: unknown,
+    signal: AbortSignal,
+    ids?: CommandIds,
+  ): Promise<CommandResult> {
     const { entry, vector } = vectorFor(name, args);
     if (running >= RUNNING_MAX) {
       throw new GantryError("busy", `${running} commands run on this machine already`);
@@ -91,7 +112,7 @@ export function makeCommandRunner(
         return { stdout, stderr: "", isCut: false, tookMs };
       }
       await outputs.require(name, entry.needs ?? [], deadline);
-      const result = await runProgram(entry.program, vector, deadline);
+      const result = await runProgram(entry.program, vector, deadline, factsOf(ids));
       const tookMs = Math.round(clock.monotonic() - startedMs);
       if (result.exitCode !== 0) throw failed(name, result, tookMs);
       return { stdout: result.stdout, stderr: result.stderr, isCut: result.isCut, tookMs };
