@@ -6,7 +6,10 @@ import { describeInChromium, faultsOf, openBench } from "./testing/bench.ts";
 import { workshop } from "./testing/mock-facts.ts";
 import { MOCK_TOKEN } from "./testing/mock-hub.ts";
 
-const TABS = ["farm", "farm?tab=printers", "farm?tab=spools", "farm?tab=outcomes", "farm?tab=wall"];
+const TABS = [
+  "farm",
+  ...["printers", "spools", "outcomes", "health", "found", "wall"].map((tab) => `farm?tab=${tab}`),
+];
 
 /** Pictures for people to look at, where GANTRY_SHOTS names a folder. */
 async function shoot(page: Page, name: string): Promise<void> {
@@ -48,6 +51,27 @@ describeInChromium("the farm", (stage) => {
       note: "corner up",
       job: "prt_9",
     });
+  }, 30_000);
+
+  it("lets what was found wait for a word, which goes out with its secret and is shown nowhere", async () => {
+    await using at = await openBench(stage());
+    const page = await at.open("farm?tab=found");
+    await page.getByText("attic did not look: It is not connected").waitFor();
+    expect(await page.getByRole("button", { name: /^Approve / }).count()).toBe(1);
+    await page.getByRole("button", { name: "Approve Left one" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Access code").fill("12345678");
+    await dialog.getByRole("button", { name: "Approve" }).click();
+    const approved = (): string | undefined =>
+      at.hub.heard.find(({ path }) => path === "/api/discovery/approve")?.body;
+    await expect.poll(approved).toBeDefined();
+    expect(JSON.parse(approved() ?? "")).toEqual({
+      key: "bambu:01SIMULATED0001",
+      printer: "left-one",
+      secret: "12345678",
+    });
+    await page.goto(`${at.address}/#/farm?tab=health`);
+    await page.getByText("its machine did not say how it is").waitFor();
   }, 30_000);
 
   it("the wall shows all printers to a screen that nobody is logged in at, and says when it is old", async () => {

@@ -1,6 +1,7 @@
 // Test equipment: a farm that does not exist, in the shapes of contract/schemas/farm.ts.
 
 import type { EventType } from "@gantry/shared/contract/events.ts";
+import type { FleetHealthView, FoundListView } from "@gantry/shared/contract/schemas/workshop.ts";
 import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import type {
   FarmPrinterView,
@@ -188,6 +189,10 @@ export function readFarm(
       return { spools: facts.spools };
     case "/api/farm/outcomes":
       return { outcomes: facts.outcomes[query.get("of") ?? "printer"] ?? [] };
+    case "/api/discovery":
+      return someFound();
+    case "/api/farm/health":
+      return someHealth();
     case "/api/wall":
       return facts.wall;
     default:
@@ -216,3 +221,67 @@ export function actOnFarm(
   emit("print.changed", id ?? "");
   return facts.view;
 }
+
+const foundAt = { node: "node_1", machine: "workbench", seenAt: at(-1) } as const;
+
+/** As a look around would have it; nothing of it exists. */
+const someFound = (): FoundListView => ({
+  scannedAt: at(-1),
+  silent: [{ machine: "attic", why: "It is not connected" }],
+  found: [
+    {
+      ...foundAt,
+      key: "bambu:01SIMULATED0001",
+      kind: "bambu",
+      name: "Left one",
+      model: "X1",
+      address: "10.0.0.9",
+      by: "bambu",
+      state: "waiting",
+      canAdopt: true,
+    },
+    {
+      ...foundAt,
+      key: "camera:10.0.0.40",
+      kind: "camera",
+      name: "A camera with a name that is longer than any phone is wide",
+      address: "10.0.0.40",
+      by: "ssdp",
+      state: "waiting",
+      canAdopt: false,
+    },
+    {
+      ...foundAt,
+      key: "moonraker:10.0.0.5:7125",
+      kind: "moonraker",
+      name: "voron",
+      address: "10.0.0.5:7125",
+      by: "mdns",
+      state: "printer",
+      printer: "voron-1",
+      canAdopt: true,
+    },
+  ],
+});
+
+const someHealth = (): FleetHealthView => ({
+  nextAt: at(200),
+  checks: [
+    {
+      at: at(-40),
+      by: "hub",
+      isScheduled: true,
+      printers: [
+        { printer: "voron-1", machine: "workbench", state: "busy", phase: "printing" },
+        { printer: "ender", machine: "workbench", state: "well", phase: "idle" },
+        {
+          printer: "prusa",
+          machine: "attic",
+          state: "offline",
+          phase: "offline",
+          why: "its machine did not say how it is",
+        },
+      ],
+    },
+  ],
+});

@@ -4,6 +4,7 @@ import type { TallyView, WallView } from "@gantry/shared/contract/schemas/farm.t
 import { useEffect } from "preact/hooks";
 import { words } from "../core/format.ts";
 import { refresh, useResource } from "../live/resources.ts";
+import { FarmFound, FarmHealth } from "../ui/farm-found.tsx";
 import { FarmPrinters } from "../ui/farm-printers.tsx";
 import { FarmQueue } from "../ui/farm-queue.tsx";
 import { Spools } from "../ui/farm-spools.tsx";
@@ -17,6 +18,8 @@ const TABS = [
   ["printers", "Printers"],
   ["spools", "Spools"],
   ["outcomes", "Outcomes"],
+  ["health", "Health"],
+  ["found", "Found"],
   ["wall", "Wall"],
 ] as const;
 
@@ -38,6 +41,10 @@ function PartOf({ tab }: { readonly tab: string | undefined }) {
       return <Spools />;
     case "outcomes":
       return <Outcomes />;
+    case "health":
+      return <FarmHealth />;
+    case "found":
+      return <FarmFound />;
     case "wall":
       return <Wall />;
     default:

@@ -35,6 +35,7 @@ export function PrinterCard({ device, print }: PrinterCardProps) {
       }
     >
       {fault !== undefined && <p class="problem">{fault.message}</p>}
+      {device.webcamUrl !== undefined && online && <Camera id={id} />}
       {job !== undefined && (
         <div>
           <p class="row between">
@@ -63,6 +64,20 @@ export function PrinterCard({ device, print }: PrinterCardProps) {
         </div>
       )}
     </Card>
+  );
+}
+
+/** A stream of pictures: the browser shows it as one that changes. */
+function Camera({ id }: { readonly id: string }) {
+  const [isGone, setGone] = useState(false);
+  if (isGone) return <p class="faint">Its camera does not answer.</p>;
+  return (
+    <img
+      class="camera"
+      src={`/api/devices/${encodeURIComponent(id)}/camera?stream=1`}
+      alt={`What the camera of ${id} sees`}
+      onError={() => setGone(true)}
+    />
   );
 }
 
