@@ -422,3 +422,29 @@ it("[S53] an answer that is not begun within 30 s is given up, and the next prov
     }),
   );
 });
+
+it("[K55] what a schedule asks spends the budget of scheduled work, and stops cleanly when that is spent", async () => {
+  const sim = await simulate();
+  const rig = makeCloudRig([provider("cloud", "openai", sim)]);
+  const { act, rows, events } = rig.rig;
+  const budget = (perDayMicroUsd: number): unknown =>
+    act({ type: "budgetSet", budget: "workload:scheduled", perDayMicroUsd });
+  const scheduled = async (id: string): Promise<void> => {
+    const text = `@cloud: report ${id}`;
+    const asked = { conversation: "cnv_s", message: id, text, role: "maker" } as const;
+    act({ type: "questionAsked", ...asked, provider: "cloud" });
+    await rig.ask.answer(id, NEVER);
+  };
+  budget(100_000);
+  await scheduled("msg_1");
+  const { spentMicroUsd } = useOf(rows, "workload:scheduled", dayOf(START_MS));
+  expect(spentMicroUsd).toBe(chargedMicroUsd(sim));
+  budget(spentMicroUsd + 100); // what is left is no question's worst case
+  await scheduled("msg_2");
+  expect(sim.charges).toHaveLength(1);
+  expect(rows.hot("question").size).toBe(0);
+  const failed = events.filter(({ type }) => type === "question.failed");
+  expect(failed).toMatchObject([{ data: { error: { code: "budget_spent" } } }]);
+  await rig.ask.ask(rig.question("@cloud: a person asks"), NEVER); // has room of its own
+  expect(sim.charges).toHaveLength(2);
+});
