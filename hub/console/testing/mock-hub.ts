@@ -16,6 +16,7 @@ import { readTraces } from "./mock-traces.ts";
 import { readArtifacts } from "./mock-documents.ts";
 import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
 import { MOCK_BUDGETS, MOCK_PROVIDERS } from "./mock-money.ts";
+import { MOCK_MODELS } from "./mock-models.ts";
 import { actOnFarm, type FarmFacts, noFarm, readFarm } from "./mock-farm.ts";
 import { actOnEngine, type EngineFacts, noEngine, readEngine } from "./mock-runs.ts";
 
@@ -228,6 +229,8 @@ export class MockHub {
       case "cluster":
         return CLUSTER;
       case "conversations":
+      case "models":
+        return MOCK_MODELS;
         if (id === undefined) return { conversations: conversations.map(summary) };
         return (
           talk && {

@@ -7,6 +7,7 @@ import { useNow } from "../live/now.ts";
 import { useResource } from "../live/resources.ts";
 import { Card, Empty, PageHead, StateBadge, Table } from "../ui/parts.tsx";
 import { Waiting } from "../ui/waiting.tsx";
+import { MachineModels } from "./machine-models.tsx";
 
 const HEAD = ["Machine", "State", "Last heard", "Models", "Printers", "Commands", "Labels"];
 
@@ -24,7 +25,7 @@ export function MachinesPage() {
                 No machine has joined. Make a code for one:
               </Empty>
             ) : (
-              <Table caption="Node agents" head={HEAD}>
+              <Table caption="Machines that have joined" head={HEAD}>
                 {nodes.map((node) => (
                   <tr key={node.id}>
                     <td>
@@ -58,6 +59,7 @@ export function MachinesPage() {
           }
         </Waiting>
       </Card>
+      <MachineModels />
     </div>
   );
 }
