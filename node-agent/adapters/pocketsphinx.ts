@@ -166,6 +166,9 @@ function startDecoder(folder: string, modelDir: string): Decoder {
     ["-dict", join(folder, "words.dict")],
     ["-jsgf", join(folder, "orders.gram")],
     ["-vad_postspeech", String(POST_SPEECH_FRAMES)],
+    // A path that ends an order must not be lost to noise before the end of the utterance.
+    ["-wbeam", "1e-45"],
+    ["-beam", "1e-60"],
     ["-logfn", "/dev/null"],
     ["-infile", "/dev/stdin"],
   ].flat();

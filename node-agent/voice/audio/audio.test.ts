@@ -152,9 +152,9 @@ describe("the segmenter", () => {
     expect(run([...quiet(5), ...speech(2), ...quiet(30)])).toEqual(["5 begun 0", "28 dropped"]);
   });
 
-  it("a stop word is at its end 160 ms after it", () => {
+  it("a stop word is at its end 128 ms after it", () => {
     const [, end] = run([...quiet(5), ...speech(12), ...quiet(30)], STOP_WORD);
-    expect(end).toBe("21 ended silence"); // frames 17 to 21: 5 * 32 ms
+    expect(end).toBe("20 ended silence"); // frames 17 to 20: 4 * 32 ms
   });
 });
 

@@ -32,7 +32,7 @@ export const UTTERANCE: SegmenterOptions = {
 /** What a stop word is cut out with: soon, because a machine may be moving. */
 export const STOP_WORD: SegmenterOptions = {
   preRollMs: 256,
-  endSilenceMs: 160,
+  endSilenceMs: 128,
   longestMs: 2_400,
   shortestMs: 96,
   startAt: 0.5,

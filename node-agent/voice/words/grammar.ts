@@ -14,7 +14,7 @@ import { LOCAL_PHRASES } from "./stop-words.ts";
 import { ALL_PHONES } from "./phones.ts";
 
 const JUNK_WORD = "g_";
-const JUNK = 1e-13;
+const JUNK = 1e-12;
 /** Of the stop ear: there an order that is missed is the worse mistake. */
 const STOP_JUNK = 1e-15;
 const NAMES_MAX = 200;
@@ -38,13 +38,12 @@ export interface Grammar {
 export function commandGrammar(vocabulary: Vocabulary): Grammar {
   const printers = spokenNames(vocabulary.printers);
   const files = spokenNames(vocabulary.files);
-  const on = printers.size === 0 ? "" : "[on [the] [printer] <printer>]";
+  const on = printers.size === 0 ? "" : "[on [printer] <printer>]";
   const rules = [
-    "<the> = the | my | all [the]",
     "<what> = [the] print | [the] job | printing | it",
-    `<status> = [show] [the] [system] status | how are you | how are things | what is going on | help | help me | what can you do`,
+    `<status> = [show] [the] [system] status | how are you | how are things | what is going on | help me | what can you do`,
     "<things> = devices | printers | machines | jobs | prints | parts",
-    "<lists> = (list | show) [me] [<the>] (<things> | queue) | <things> | which printers are online | what is in the queue | what is printing | what can you make",
+    "<lists> = (list | show) [the | all] <things> | <things> | which printers are online | what is in the queue | what is printing | what can you make",
     `<wish> = (pause | resume | continue | cancel) [<what>] ${on}`,
     `<bed> = [the] (bed | plate) is (clear | cleared | empty) | bed cleared ${on} | [i] [have] cleared the bed ${on}${printers.size === 0 ? "" : " | [the] bed of [printer] <printer> is (clear | cleared | empty)"}`,
     `<halt> = ${LOCAL_PHRASES.join(" | ")}${printers.size === 0 ? "" : " | stop [the] printer <printer>"}`,
@@ -59,13 +58,12 @@ export function commandGrammar(vocabulary: Vocabulary): Grammar {
     `<confirm> = confirm (${CONFIRM_WORDS.join(" | ")})`,
     "<order> = <status> | <lists> | <act>",
     `<act> = <wish> | <bed> | <halt> | <make>${files.size === 0 ? "" : " | <print>"}`,
-    "<before> = /0.9/ <NULL> | /0.001/ please | /0.001/ gantry | /0.001/ hey gantry | /0.001/ could you | /0.001/ can you",
-    "<after> = /0.9/ <NULL> | /0.001/ please",
+    "<before> = /0.9/ <NULL> | /0.001/ please | /0.001/ hey gantry",
     "<other> = what | what is | what are | how | when | why | who | where | tell me",
     "<not> = do not | don't | never",
   ];
   const top =
-    "<before> <order> <after> | <confirm> | yes | no | <not> (<act> | <confirm> | confirm | do it) | <other> <junk>"; // GR2
+    "<before> <order> | <confirm> | yes | no | <not> (<act> | <confirm> | confirm | do it) | <other> <junk>"; // GR2
   return build("orders", JUNK, rules, top, (heard) => named(named(heard, printers), files));
 }
 
