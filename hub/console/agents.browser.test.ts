@@ -38,6 +38,14 @@ describeInChromium("agents", (stage) => {
     expect(JSON.parse(begun() ?? "")).toEqual({ goal: "look at the printers", mode: "council" });
     await page.goto(`${at.address}/#/agents?tab=tools`);
     await page.getByText("door.unlock").waitFor();
+    await page.getByText("It is described otherwise").waitFor();
+    await page.getByLabel("Hazard", { exact: true }).selectOption("high");
+    await page.getByRole("button", { name: "Agree to ring" }).click();
+    const agreed = (): string | undefined =>
+      at.hub.heard.find(({ path }) => path === "/api/mcp/servers/door/approve")?.body;
+    await expect.poll(agreed).toBeDefined();
+    const word = { tool: "ring", sha256: "b".repeat(64), hazardClass: "high" };
+    expect(JSON.parse(agreed() ?? "")).toEqual(word);
     await shoot(page, "agent-tools-dark");
     expect(await faultsOf(page)).toEqual([]);
   }, 30_000);

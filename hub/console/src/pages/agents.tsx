@@ -1,6 +1,5 @@
 // Agents: what models work on with tools, step by step; and other servers whose tools they may use.
 
-import { mayAct } from "@gantry/shared/contract/roles.ts";
 import type { ToolView, TurnView } from "@gantry/shared/contract/schemas/agents.ts";
 import { useId, useState } from "preact/hooks";
 import { dateTime } from "../core/format.ts";
@@ -10,6 +9,7 @@ import { post } from "../live/api.ts";
 import { goTo } from "../live/place.ts";
 import { useResource } from "../live/resources.ts";
 import { useConsole } from "../live/store.ts";
+import { ForeignServers } from "../ui/foreign-servers.tsx";
 import { Pager, paged } from "../ui/pager.tsx";
 import { Badge, Button, Card, Empty, Facts, PageHead, StateBadge, Table } from "../ui/parts.tsx";
 import { Tabs } from "../ui/tabs.tsx";
@@ -188,10 +188,7 @@ function Tools() {
     <Waiting of={list}>
       {({ tools }) => (
         <>
-          <p class="faint">
-            What agents and MCP clients may use with your role ({role}).
-            {mayAct(role, "admin") && " Tools of other servers: npx gantry mcp servers."}
-          </p>
+          <p class="faint">What agents and MCP clients may use with your role ({role}).</p>
           <Table caption="Tools" head={["Tool", "What it does", "Hazard", "Needs"]}>
             {tools.map(({ name, description, hazardClass, role: needed, server }) => (
               <tr key={name}>
@@ -212,6 +209,7 @@ function Tools() {
               </tr>
             ))}
           </Table>
+          <ForeignServers />
         </>
       )}
     </Waiting>
