@@ -426,13 +426,13 @@ it("[S53] an answer that is not begun within 30 s is given up, and the next prov
 it("[K55] what a schedule asks spends the budget of scheduled work, and stops cleanly when that is spent", async () => {
   const sim = await simulate();
   const rig = makeCloudRig([provider("cloud", "openai", sim)]);
-  const { act, rows, events } = rig.rig;
+  const { rows, events } = rig.rig;
   const budget = (perDayMicroUsd: number): unknown =>
-    act({ type: "budgetSet", budget: "workload:scheduled", perDayMicroUsd });
+    rig.rig.act({ type: "budgetSet", budget: "workload:scheduled", perDayMicroUsd });
   const scheduled = async (id: string): Promise<void> => {
     const text = `@cloud: report ${id}`;
     const asked = { conversation: "cnv_s", message: id, text, role: "maker" } as const;
-    act({ type: "questionAsked", ...asked, provider: "cloud" });
+    rig.rig.act({ type: "questionAsked", ...asked, provider: "cloud" });
     await rig.ask.answer(id, NEVER);
   };
   budget(100_000);
