@@ -7,8 +7,8 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { compileGrammar } from "./json-schema-grammar.ts";
-import { anySchema, formatChecks } from "./testing/any-schema.ts";
-import { makeSampler } from "./testing/grammar-sampler.ts";
+import { anySchema, formatChecks } from "./any-schema.test.support.ts";
+import { makeSampler } from "./grammar-sampler.test.support.ts";
 
 const SCHEMAS = Number(process.env["SCHEMAS"] ?? 300);
 const TEXTS = 4;

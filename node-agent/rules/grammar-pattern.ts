@@ -5,6 +5,8 @@
 //     to ignore it would let a wrong answer through.
 // R2. Quote, backslash and control characters of a class are left out of it: what remains is still
 //     accepted by the pattern. As single characters they are written escaped.
+// R3. Where a length is bound too, counts are narrowed until every text has such a length; that leaves
+//      out some that would fit. A pattern of which none is left is refused.
 
 import {
   charClass,
@@ -35,6 +37,8 @@ const LINE_ENDS: readonly CharRange[] = [
 ];
 const CONTROLS: Readonly<Record<string, number>> = { n: 0x0a, r: 0x0d, t: 0x09, f: 0x0c };
 const COUNT_MAX = 1_000;
+/** It may be read some hundred times until its lengths fit (R3). */
+const PATTERN_MAX = 2_000;
 
 /** An expression, and how many characters it writes. */
 interface Sized {
@@ -50,10 +54,7 @@ interface Bend {
 }
 const FREE: Bend = { floor: 0, cap: Infinity };
 
-/**
- * As patternGrammar, of texts of `min` to `max` characters. R3: counts are narrowed until every text
- * has such a length, which leaves out some that would fit; a pattern of which none is left is refused.
- */
+/** As patternGrammar, of texts of `min` to `max` characters (R3). */
 export function boundPattern(pattern: string, min: number, max: number): string {
   const free = readPattern(pattern, FREE);
   if (free.min >= min && free.max <= max) return free.text;
@@ -79,6 +80,8 @@ function doublings(most: number): readonly number[] {
 export const patternGrammar = (pattern: string): string => readPattern(pattern, FREE).text;
 
 function readPattern(pattern: string, bend: Bend): Sized {
+  if (pattern.length > PATTERN_MAX)
+    throw new PatternRefused(`it is over ${PATTERN_MAX} characters`);
   if (!/^\^[^]*\$$/.test(pattern)) {
     throw new PatternRefused("only a pattern from ^ to $ can be upheld while writing");
   }

@@ -5,7 +5,7 @@ import { silentLogger } from "@gantry/shared/flow/logger.ts";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { anySchema, formatChecks } from "../rules/testing/any-schema.ts";
+import { anySchema, formatChecks } from "../rules/any-schema.test.support.ts";
 import { forkLlama } from "../adapters/llama-process.ts";
 import { type Model, startModel } from "./infer.ts";
 import { jsonAnswer } from "./json-answer.ts";
