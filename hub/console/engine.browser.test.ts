@@ -74,6 +74,20 @@ describeInChromium("the engine's pages", (stage) => {
     expect(await faultsOf(page)).toEqual([]);
   }, 30_000);
 
+  it("[M66] the numbers of all runs and of each workflow have a page, by day, week and month", async () => {
+    await using at = await bench();
+    const page = await at.open("analytics");
+    const table = page.getByRole("region", { name: "By workflow" });
+    const cells = await table.getByRole("row").nth(1).getByRole("cell").allTextContents();
+    expect(cells.slice(0, 4)).toEqual(["orders", "100", "111", "6"]);
+    expect(cells[6]).toBe("timeout 4, unreachable 2");
+    await page.getByText("95 of 100 within").waitFor();
+    await page.getByRole("link", { name: "30 days" }).click();
+    await table.getByText("quote").waitFor();
+    expect(page.url()).toContain("tab=month");
+    expect(await faultsOf(page)).toEqual([]);
+  }, 30_000);
+
   it("documents are found by their words, and each of their files is a link", async () => {
     await using at = await bench();
     const page = await at.open("documents");

@@ -7,6 +7,7 @@ import { joinFeed } from "./live/link.ts";
 import { usePlace } from "./live/place.ts";
 import { resume } from "./live/session.ts";
 import { closeNotice, useConsole } from "./live/store.ts";
+import { AnalyticsPage } from "./pages/analytics.tsx";
 import { ApprovalsPage } from "./pages/approvals.tsx";
 import { AskPage } from "./pages/ask.tsx";
 import { AuditPage } from "./pages/audit.tsx";
@@ -174,6 +175,8 @@ function PageOf({ place }: { readonly place: Place }) {
       return <MachinesPage />;
     case "cluster":
       return <ClusterPage />;
+    case "analytics":
+      return <AnalyticsPage tab={query["tab"]} />;
     case "costs":
       return <CostsPage />;
     case "flags":

@@ -12,11 +12,12 @@ import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
 import { readAgents } from "./mock-agents.ts";
 import { readGoals } from "./mock-goals.ts";
+import { readAnalytics } from "./mock-analytics.ts";
 import { readTraces } from "./mock-traces.ts";
 import { readArtifacts } from "./mock-documents.ts";
 import { actOnParts, MOCK_STL, readParts } from "./mock-parts.ts";
-import { MOCK_BUDGETS, MOCK_PROVIDERS } from "./mock-money.ts";
 import { MOCK_MODELS } from "./mock-models.ts";
+import { MOCK_BUDGETS, MOCK_PROVIDERS } from "./mock-money.ts";
 import { actOnFarm, type FarmFacts, noFarm, readFarm } from "./mock-farm.ts";
 import { actOnEngine, type EngineFacts, noEngine, readEngine } from "./mock-runs.ts";
 
@@ -169,7 +170,9 @@ export class MockHub {
     const ofDocuments =
       url.pathname === "/api/artifacts"
         ? readArtifacts(url.searchParams)
-        : (readTraces(url.pathname) ?? readGoals(method, url.pathname));
+        : (readTraces(url.pathname) ??
+          readAnalytics(url.pathname) ??
+          readGoals(method, url.pathname));
     const answer =
       ofEngine ??
       ofDocuments ??
@@ -226,11 +229,11 @@ export class MockHub {
         return { confirmations };
       case "registry":
         return { revision: 7, nodes: machines };
+      case "models":
+        return MOCK_MODELS;
       case "cluster":
         return CLUSTER;
       case "conversations":
-      case "models":
-        return MOCK_MODELS;
         if (id === undefined) return { conversations: conversations.map(summary) };
         return (
           talk && {

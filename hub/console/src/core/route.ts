@@ -26,6 +26,7 @@ export const PAGES = [
   "events",
   "machines",
   "cluster",
+  "analytics",
   "costs",
   "flags",
   "traces",

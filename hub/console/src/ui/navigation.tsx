@@ -36,6 +36,7 @@ export const TITLES: Readonly<Record<Page, string>> = {
   events: "Events",
   machines: "Machines",
   cluster: "Cluster",
+  analytics: "Analytics",
   costs: "Costs",
   flags: "Flags",
   traces: "Traces",
