@@ -2,8 +2,9 @@
 // Rather too much than too little: an answer that is not kept is made anew.
 
 const EMAIL = /[\p{L}\p{N}._%+-]+@[\p{L}\p{N}-]+(?:\.[\p{L}\p{N}-]+)+/u;
+/** Of a country's own form: with a leading zero, or 3-3-4. */
 const PHONE =
-  /(?<![\w.])(?:\+|00)?\d{1,3}[\s/.-]?(?:\(\d{1,4}\)[\s/.-]?)?\d{2,4}(?:[\s/-]\d{2,5}){1,4}(?![\w.])/;
+  /(?<![\w.-])(?:0[1-9]\d{1,3}[\s/-]\d{3,}(?:[\s-]\d{2,})*|\(?\d{3}\)?[\s.-]\d{3}[\s.-]\d{4})(?![\w-])/;
 const LONG_PHONE = /(?<!\w)(?:\+|00)\d(?:[\s/.()-]{0,2}\d){7,14}(?!\w)/;
 const IBAN = /\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?\b/;
 const DIGITS = /(?<!\d)\d(?:[ -]?\d){12,18}(?!\d)/g;

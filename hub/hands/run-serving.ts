@@ -14,7 +14,7 @@ import type { RunRow } from "../ledger/run-row.ts";
 import type { Effect } from "../workflow/engine-types.ts";
 import type { Json } from "../workflow/json-value.ts";
 import { retryAtMs } from "../workflow/retry.ts";
-import { makeRunCache } from "./run-cache.ts";
+import { type CacheOwner, makeRunCache } from "./run-cache.ts";
 import {
   askModel,
   callHttp,
@@ -70,9 +70,15 @@ export function makeRunServing(parts: RunCallParts, outbox: RunOutbox, tasks: Ru
     return undefined;
   }
 
+  const ownerOf = ({ by, role }: RunRow): CacheOwner => ({
+    workspace: by,
+    role,
+    generation: parts.hub.rows.get("count", "cacheGeneration") ?? 0,
+  });
+
   async function doOne(row: RunRow, effect: Dispatch, stop: AbortSignal): Promise<RunFact> {
     const { place, attempt, node, values, idempotencyKey } = effect;
-    const known = cache.find(node, values);
+    const known = cache.find(node, values, ownerOf(row));
     if (known !== undefined) return [row.id, "done", place, attempt, known];
     if (node.type === "task") {
       const end = await tasks.work(taskOf(row, node, effect), stop);
@@ -123,7 +129,7 @@ export function makeRunServing(parts: RunCallParts, outbox: RunOutbox, tasks: Ru
     stop: AbortSignal,
   ): Promise<RunFact> {
     const fit = await fitOutput(parts, row.id, output, stop);
-    cache.keep(node, values, fit);
+    cache.keep(node, values, fit, ownerOf(row));
     return [row.id, "done", place, attempt, fit];
   }
 

@@ -18,6 +18,8 @@ const DEADLINES_MS: Partial<Record<RouteName, number>> = {
   embeddings: TIMEOUT.answerMs,
   agentStarted: TIMEOUT.answerMs,
   toolCalled: TIMEOUT.answerMs,
+  knowledgeAdded: TIMEOUT.answerMs, // every file is read
+  knowledgeRefreshed: TIMEOUT.answerMs,
   exec: TIMEOUT.commandMs,
   cadGenerated: TIMEOUT.answerMs, // a model may have to read the words
   cadPrinted: TIMEOUT.fabricationCommandMs,
