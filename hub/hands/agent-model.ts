@@ -14,14 +14,14 @@ export const makeAgentModel = (models: Models): AgentModel => ({
       .map(({ model }) => model.contextTokens);
     return sizes.length === 0 ? CONTEXT_TOKENS : Math.min(...sizes);
   },
-  async say({ model, messages, temperature, maxTokens, jsonSchema }, signal) {
+  async say({ model, person, messages, temperature, maxTokens, jsonSchema }, signal) {
     const request = {
       messages: messages.map(({ role, content }) => ({ role, content })),
       maxTokens,
       temperature,
       ...(jsonSchema === undefined ? {} : { jsonSchema }),
     };
-    const { generated } = await models.generate(model, request, () => {}, signal);
+    const { generated } = await models.generate(model, request, () => {}, signal, { person });
     const { text, promptTokens, completionTokens, cachedTokens } = generated;
     return { text, usage: { promptTokens, completionTokens, cachedTokens, costMicroUsd: 0 } };
   },

@@ -47,6 +47,8 @@ export interface AgentModel {
   say(
     request: {
       readonly model: string | undefined;
+      /** Whose turn at the model it is. */
+      readonly person: string;
       readonly messages: readonly CompletionMessage[];
       readonly temperature: number;
       readonly maxTokens: number;
@@ -252,6 +254,7 @@ export function makeAgentTurns(parts: AgentTurnsParts): AgentTurns {
         .say(
           {
             model: row.model,
+            person: row.person,
             messages: actMessages(row, offered, budgetChars),
             // What was no call at 0 would be none again.
             temperature: Math.min(1, notesAtEnd(steps) * 0.4),
@@ -309,6 +312,7 @@ export function makeAgentTurns(parts: AgentTurnsParts): AgentTurns {
           .say(
             {
               model: voice.model ?? row.model,
+              person: row.person,
               messages: sayMessages(row.goal, voice, heard, task),
               temperature: voice.temperature ?? 0.7,
               maxTokens: ANSWER_TOKENS,
@@ -347,6 +351,7 @@ export function makeAgentTurns(parts: AgentTurnsParts): AgentTurns {
       const { text, usage } = await model.say(
         {
           model: row.model,
+          person: row.person,
           messages: sayMessages(row.goal, { name: "judge" }, heard, JUDGE),
           temperature: 0,
           maxTokens: ANSWER_TOKENS,
