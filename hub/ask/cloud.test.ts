@@ -116,6 +116,9 @@ describe("a cloud provider", () => {
     }
     await rig.nextReign().ask.resume(NEVER);
     expect(sim.bodies).toHaveLength(1);
+    const failed = rig.rig.events.filter(({ type }) => type === "question.failed").slice(-2);
+    const codes = failed.map(({ data }) => (data as { error: { code: string } }).error.code);
+    expect(codes).toEqual(["no_model", "interrupted"]); // to be asked again by whoever asked
   });
 
   it("hears of a conversation only what it was told itself", async () => {

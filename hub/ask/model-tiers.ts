@@ -102,6 +102,11 @@ export function makeModelTiers(
       if (isCloudName(provider)) throw providerOff(provider);
       return passed("no provider is configured");
     }
+    if (plan.isResumed === true && isCloudName(provider))
+      throw new GantryError(
+        "interrupted",
+        `A restart cut this question off, and it is not sent to ${provider} again by itself`,
+      ); // MT1
     const { route, question } = await routeOf(turn, signal);
     const places = route.places.filter((place): place is CloudPlace => place.tier === "cloud");
     if (places.length === 0) {
