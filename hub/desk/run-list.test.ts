@@ -124,6 +124,35 @@ describe("lists of runs", () => {
     expect(many.gets).toBeLessThan(600);
   });
 
+  it("[M79] are found by fields and by words of their results: over 10,000 results, with as many reads as over 100", () => {
+    const search = (count: number): Asked & { readonly wanted: string } => {
+      const rig = makeLedgerRig();
+      rig.act(
+        kept(graph({ call: http() }, [], { output: "${nodes.call.output}" }), { name: "alpha" }),
+      );
+      for (let n = 0; n < count; n += 1) {
+        const id = `run_${n}`;
+        const verdict = n === count >> 1 ? "warped" : "flat";
+        applyEntry(rig.ledger, [
+          command(started({ run: id, workflow: "alpha" }), { actor: PEOPLE[n % 3] ?? "" }),
+          command({
+            type: "runsAdvanced",
+            facts: [[id, "done", "call", 1, { text: `The bed is ${verdict}`, layer: n }]],
+          }),
+        ]);
+      }
+      rig.restart();
+      const ask = asker(rig);
+      expect(all(ask, { text: "warped bed", by: "nobody" })).toEqual([]);
+      return { ...ask({ text: "WARPED bed", state: "done" }), wanted: `run_${count >> 1}` };
+    };
+    const few = search(100);
+    const many = search(10_000);
+    expect([few.ids, many.ids]).toEqual([[few.wanted], [many.wanted]]);
+    expect(many.gets).toBeLessThanOrEqual(few.gets + 10);
+    expect(many.gets).toBeLessThan(40);
+  }, 60_000);
+
   it("[M55] that ended in the last day, or in any time, are those a scan gives, the last end first", () => {
     const rig = makeLedgerRig();
     const ended: { readonly id: string; readonly atMs: number }[] = [];

@@ -242,6 +242,10 @@ export const LIMIT = {
   foundDevices: { max: 200, whenFull: "further ones are left out" },
   /** Looks at all printers that are kept: a week of one every 4 h. */
   fleetChecks: { max: 42, whenFull: "the oldest is dropped" },
+  /** Of a file, for the picture of a layer. */
+  layerBytes: { max: 33_554_432, whenFull: "layers behind that are not drawn" },
+  /** Lines of one picture. */
+  layerLines: { max: 20_000, whenFull: "every second one is drawn, and so on" },
   /** Of which the last picture is in memory. */
   cameras: { max: 64, whenFull: "the one that was looked at longest ago is forgotten" },
   /** Streams of cameras, for each door. */
@@ -313,6 +317,8 @@ export const LIMIT = {
   runPatches: { max: 1_000, whenFull: "409 conflict" },
   /** Distinct words of one run by which it is found. */
   runWords: { max: 12, whenFull: "a search does not find the run by its further words" },
+  /** Distinct words of what one run gave. */
+  runResultWords: { max: 12, whenFull: "a search does not find the run by its further words" },
   /** Entries of an index looked at for one page. */
   runLooks: { max: 2_000, whenFull: "the page ends there; its `next` goes on" },
   /** Events of the past looked at for one page. */

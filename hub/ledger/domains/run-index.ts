@@ -19,10 +19,10 @@
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { RunLineRow } from "@gantry/shared/contract/run-rows.ts";
 import type { Json } from "../../workflow/json-value.ts";
-import { appendOrder, type Context } from "../context.ts";
+import { allRead, appendOrder, type Context } from "../context.ts";
 import { bucketOf } from "../histogram.ts";
 import type { Postings } from "../postings.ts";
-import type { RunRow } from "../run-row.ts";
+import { OF_RESULTS, type RunRow } from "../run-row.ts";
 import type { RunSums } from "./run-sums.ts";
 
 const WORD_CHARS_MAX = 40;
@@ -80,9 +80,12 @@ function endLists({ state, workflow, by, words = [] }: RunLineRow): string[] {
   return [`runs/${state}`, ...of, `runs/${state}/by/${by}`, ...found];
 }
 
-function lineOf(row: RunRow, ended: number, { nowMs, position }: Context): RunLineRow {
+function lineOf(row: RunRow, ended: number, context: Context): RunLineRow {
+  const { nowMs, position } = context;
   const { state } = row;
-  const words = row.fidelity === "full" && row.parent === undefined ? wordsOf(row) : [];
+  const isFound = row.fidelity === "full" && row.parent === undefined;
+  const ofResult = isFound && allRead(context, OF_RESULTS) ? resultWords(row) : [];
+  const words = isFound ? [...new Set([...wordsOf(row), ...ofResult])] : [];
   return {
     id: row.id,
     ...(row.number === undefined ? {} : { number: row.number }),
@@ -128,6 +131,26 @@ function wordsOf({ workflow, state }: RunRow): readonly string[] {
       if (words.size === LIMIT.runWords.max) return [...words];
     }
   }
+  return [...words];
+}
+
+/** Of what it gave; at most LIMIT.runResultWords, of the first TEXT_CHARS_MAX characters. */
+function resultWords({ state }: RunRow): readonly string[] {
+  const words = new Set<string>();
+  let chars = TEXT_CHARS_MAX;
+  const look = (value: Json): void => {
+    if (chars <= 0 || words.size >= LIMIT.runResultWords.max || value === null) return;
+    if (typeof value === "object") {
+      for (const each of Object.values(value)) look(each);
+      return;
+    }
+    if (typeof value === "boolean") return;
+    const text = String(value).slice(0, chars);
+    chars -= text.length + 1;
+    for (const word of searchWords(text))
+      if (words.size < LIMIT.runResultWords.max) words.add(word);
+  };
+  look(state.output);
   return [...words];
 }
 

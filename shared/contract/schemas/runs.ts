@@ -204,7 +204,7 @@ export const RUN_SCHEMAS = {
       /** Ended at or after, and before: the last end first. */
       endedFrom: z.iso.datetime({ offset: true }).optional(),
       endedTo: z.iso.datetime({ offset: true }).optional(),
-      /** Of runs that are over: all of these words are in name, inputs or fault. */
+      /** Of runs that are over: all of these words are in name, inputs, result or fault. */
       text: z.string().max(200).optional(),
       /** `cost`: one page of those that are over, the dearest first, without a cursor. */
       sort: z.enum(["time", "cost"]).default("time"),
