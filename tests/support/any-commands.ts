@@ -302,6 +302,16 @@ const bodies = fc.oneof(
       })),
   ),
   body(fc.record({ type: type("confirmationCancelled"), confirmation: few("cfm") })),
+  body(
+    fc.record({
+      type: type("responseKept"),
+      id: few("resp"),
+      previous: few("resp"),
+      input: fc.constant([{ type: "message" }]),
+      response: fc.constant({ output: [] }),
+    }),
+  ),
+  body(fc.record({ type: type("responseDropped"), id: few("resp") })),
   body(fc.record({ type: type("confirmationsTicked") })),
   body(printDraft),
   body(printDraft),
