@@ -91,6 +91,27 @@ function all(ask: (query: object) => Asked, query: object): readonly string[] {
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 
+/** Of so many runs, one has a word in its result that no other has. */
+function search(count: number): Asked & { readonly wanted: string } {
+  const rig = makeLedgerRig();
+  rig.act(kept(graph({ call: http() }, [], { output: "${nodes.call.output}" }), { name: "alpha" }));
+  for (let n = 0; n < count; n += 1) {
+    const id = `run_${n}`;
+    const verdict = n === count >> 1 ? "warped" : "flat";
+    applyEntry(rig.ledger, [
+      command(started({ run: id, workflow: "alpha" }), { actor: PEOPLE[n % 3] ?? "" }),
+      command({
+        type: "runsAdvanced",
+        facts: [[id, "done", "call", 1, { text: `The bed is ${verdict}`, layer: n }]],
+      }),
+    ]);
+  }
+  rig.restart();
+  const ask = asker(rig);
+  expect(all(ask, { text: "warped bed", by: "nobody" })).toEqual([]);
+  return { ...ask({ text: "WARPED bed", state: "done" }), wanted: `run_${count >> 1}` };
+}
+
 describe("lists of runs", () => {
   const small = makeLedgerRig();
   const large = makeLedgerRig();
@@ -125,27 +146,6 @@ describe("lists of runs", () => {
   });
 
   it("[M79] are found by fields and by words of their results: over 10,000 results, with as many reads as over 100", () => {
-    const search = (count: number): Asked & { readonly wanted: string } => {
-      const rig = makeLedgerRig();
-      rig.act(
-        kept(graph({ call: http() }, [], { output: "${nodes.call.output}" }), { name: "alpha" }),
-      );
-      for (let n = 0; n < count; n += 1) {
-        const id = `run_${n}`;
-        const verdict = n === count >> 1 ? "warped" : "flat";
-        applyEntry(rig.ledger, [
-          command(started({ run: id, workflow: "alpha" }), { actor: PEOPLE[n % 3] ?? "" }),
-          command({
-            type: "runsAdvanced",
-            facts: [[id, "done", "call", 1, { text: `The bed is ${verdict}`, layer: n }]],
-          }),
-        ]);
-      }
-      rig.restart();
-      const ask = asker(rig);
-      expect(all(ask, { text: "warped bed", by: "nobody" })).toEqual([]);
-      return { ...ask({ text: "WARPED bed", state: "done" }), wanted: `run_${count >> 1}` };
-    };
     const few = search(100);
     const many = search(10_000);
     expect([few.ids, many.ids]).toEqual([[few.wanted], [many.wanted]]);
