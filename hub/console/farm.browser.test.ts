@@ -74,6 +74,31 @@ describeInChromium("the farm", (stage) => {
     await page.getByText("its machine did not say how it is").waitFor();
   }, 30_000);
 
+  it("draws a print layer by layer, from above and in space, and says in words what it shows", async () => {
+    const facts = workshop();
+    const print = facts.prints.find(({ gcode }) => gcode.layers > 1);
+    await using at = await openBench(stage(), { facts, scheme: "dark" });
+    const page = await at.open(`prints/${print?.id}`);
+    const canvas = page.getByRole("img", { name: /^Layer \d+ at / });
+    await canvas.waitFor();
+    const inkOf = (): Promise<number> =>
+      canvas.evaluate((node) => {
+        const { width, height } = node as HTMLCanvasElement;
+        const pen = (node as HTMLCanvasElement).getContext("2d");
+        const pixels = pen?.getImageData(0, 0, width, height).data ?? [];
+        return pixels.filter((value, index) => index % 4 === 3 && value > 0).length;
+      });
+    await expect.poll(inkOf).toBeGreaterThan(200);
+    const flat = await inkOf();
+    await page.getByRole("slider").fill("2");
+    await page.getByText("Layer 2 at 0.4 mm, 24 lines").waitFor();
+    await page.getByRole("button", { name: "In space" }).click();
+    await page.getByRole("button", { name: "Turn left" }).click();
+    await expect.poll(inkOf).not.toBe(flat);
+    expect(await faultsOf(page)).toEqual([]);
+    await shoot(page, "layers-dark");
+  }, 60_000);
+
   it("the wall shows all printers to a screen that nobody is logged in at, and says when it is old", async () => {
     await using at = await openBench(stage(), { width: 1_920 });
     const page = await at.context.newPage();

@@ -4,13 +4,15 @@
 // FD2. The secret that opens it goes to that machine and nowhere else: it is in no row, event or log.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import { TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { LIMIT, TIMEOUT } from "@gantry/shared/base/policy.ts";
+import { makeLayerReader } from "@gantry/shared/gcode/layer-path.ts";
 import type { RouteName } from "@gantry/shared/contract/routes.ts";
 import type {
   FleetCheckView,
   FleetHealthView,
   FoundListView,
   FoundView,
+  PrintLayersView,
 } from "@gantry/shared/contract/schemas/workshop.ts";
 import { ADOPTABLE, type Adopt } from "@gantry/shared/contract/adopt.ts";
 import type { FleetCheckRow } from "@gantry/shared/contract/workshop.ts";
@@ -27,6 +29,7 @@ export const WORKSHOP_USE_CASES: Partial<Record<RouteName, UseCase>> = {
   foundIgnored,
   fleetHealth,
   fleetChecked,
+  printLayers,
   camera: ({ cameras }, request) => {
     if (cameras === undefined) throw new GantryError("capability_missing", "No cameras are shown");
     return cameras.picture(paramOf(request, "id"));
@@ -129,6 +132,35 @@ async function foundIgnored(
   const decision = ignored ? "ignored" : "forgotten";
   await act(parts.hub, { type: "foundDecided", key, node, decision }, byOf(request), signal);
   return { ok: true };
+}
+
+// ── layers ──────────────────────────────────────────────────────────────────────────────────────
+
+/** Small enough that nobody else of this thread waits for it to be read. */
+const PIECE_BYTES = 65_536;
+
+async function printLayers(
+  { hub, blobs }: DeskParts,
+  request: DeskRequest,
+  { signal }: DeskCallOptions,
+): Promise<PrintLayersView> {
+  const id = paramOf(request, "id");
+  const row = hub.rows.get("print", id);
+  if (row === undefined) throw new GantryError("not_found", `There is no print job ${id}`);
+  if (blobs === undefined) throw new GantryError("not_found", "There is no blob store here");
+  const [from, to] = [Number(request.query["from"]), Number(request.query["to"])];
+  const { sha256, sizeBytes, layers } = row.gcode;
+  const reader = makeLayerReader(from, to, LIMIT.layerLines.max);
+  const endBytes = Math.min(sizeBytes, LIMIT.layerBytes.max);
+  for (let offset = 0; offset < endBytes && !reader.isPast(); offset += PIECE_BYTES) {
+    signal.throwIfAborted();
+    reader.push(await blobs.read(sha256, offset, Math.min(PIECE_BYTES, endBytes - offset)));
+  }
+  const { layers: read, drawn } = reader.finish();
+  return {
+    layers: Math.max(layers, read),
+    drawn: drawn.map((one) => ({ ...one, lines: [...one.lines] })),
+  };
 }
 
 // ── health ──────────────────────────────────────────────────────────────────────────────────────

@@ -140,6 +140,11 @@ export const ROUTES = {
     "viewer",
     "The picture that the slicer put into its file; size=large|small",
   ),
+  printLayers: get(
+    "/api/fabrication/jobs/:id/layers",
+    "viewer",
+    "The way through its layers, to draw",
+  ),
   printAgain: post(
     "/api/fabrication/jobs/:id/again",
     "maker",

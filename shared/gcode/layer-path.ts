@@ -89,7 +89,15 @@ export function makeLayerReader(from: number, to: number, segmentsMax: number): 
     push: (bytes) => splitter.push(bytes, take),
     finish() {
       splitter.finish(take);
-      return { layers: layer, drawn: drawn.map(({ seen: _, ...rest }) => rest) };
+      return {
+        layers: layer,
+        drawn: drawn.map(({ layer: number, zMm, lines, stride }) => ({
+          layer: number,
+          zMm,
+          lines,
+          stride,
+        })),
+      };
     },
     isPast: () => layer > to,
   };

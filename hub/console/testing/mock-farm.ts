@@ -1,7 +1,11 @@
 // Test equipment: a farm that does not exist, in the shapes of contract/schemas/farm.ts.
 
 import type { EventType } from "@gantry/shared/contract/events.ts";
-import type { FleetHealthView, FoundListView } from "@gantry/shared/contract/schemas/workshop.ts";
+import type {
+  FleetHealthView,
+  FoundListView,
+  PrintLayersView,
+} from "@gantry/shared/contract/schemas/workshop.ts";
 import type { DeviceView } from "@gantry/shared/contract/schemas/devices.ts";
 import type {
   FarmPrinterView,
@@ -180,6 +184,8 @@ export function readFarm(
   path: string,
   query: URLSearchParams,
 ): unknown {
+  if (path.endsWith("/layers"))
+    return someLayers(Number(query.get("from")), Number(query.get("to")));
   switch (path) {
     case "/api/farm":
       return facts.view;
@@ -263,6 +269,25 @@ const someFound = (): FoundListView => ({
     },
   ],
 });
+
+function ring(radius: number): number[] {
+  const at24 = (side: number): number[] => {
+    const angle = (side / 24) * 2 * Math.PI;
+    return [110 + radius * Math.cos(angle), 110 + radius * Math.sin(angle)];
+  };
+  return Array.from({ length: 24 }, (_, side) => [...at24(side), ...at24(side + 1)]).flat();
+}
+
+/** A ring that grows narrower. */
+function someLayers(from: number, to: number): PrintLayersView {
+  const drawn = Array.from({ length: to - from + 1 }, (_, at) => ({
+    layer: from + at,
+    zMm: (from + at) * 0.2,
+    lines: ring(Math.max(5, 30 - (from + at) * 0.1)),
+    stride: 1,
+  }));
+  return { layers: to, drawn };
+}
 
 const someHealth = (): FleetHealthView => ({
   nextAt: at(200),

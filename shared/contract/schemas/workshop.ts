@@ -43,9 +43,36 @@ export type FleetHealthView = z.infer<typeof fleetHealthSchema>;
 const cameraPictureSchema = pictureSchema;
 export type CameraPicture = z.infer<typeof cameraPictureSchema>;
 
+/** Of one picture. */
+const DRAWN_LAYERS_MAX = 60;
+const layerNumber = z.coerce.number().int().min(1).max(1_000_000);
+const printLayersSchema = z.object({
+  /** Of the whole file, by its scan. */
+  layers: z.number().int(),
+  drawn: z.array(
+    z.object({
+      layer: z.number().int(),
+      zMm: z.number(),
+      /** x0, y0, x1, y1 of each line, mm. */
+      lines: z.array(z.number()),
+      stride: z.number().int(),
+    }),
+  ),
+});
+export type PrintLayersView = z.infer<typeof printLayersSchema>;
+
 const keySchema = z.string().min(3).max(200);
 
 export const WORKSHOP_SCHEMAS = {
+  printLayers: {
+    query: z
+      .object({ from: layerNumber.default(1), to: layerNumber.default(1) })
+      .refine(
+        ({ from, to }) => to >= from && to - from < DRAWN_LAYERS_MAX,
+        `from 1 to ${DRAWN_LAYERS_MAX} layers`,
+      ),
+    reply: printLayersSchema,
+  },
   camera: {
     query: z.object({
       stream: z

@@ -3,6 +3,7 @@ import { isUnresolved } from "../core/attention.ts";
 import { duration } from "../core/format.ts";
 import { useResource } from "../live/resources.ts";
 import { ConfirmationCard } from "../ui/confirmation.tsx";
+import { LayerView } from "../ui/layer-view.tsx";
 import { Card, PageHead, ProblemNote, Progress, StateBadge } from "../ui/parts.tsx";
 import { PrintAgain } from "../ui/print-again.tsx";
 import { PrintFacts } from "../ui/print-facts.tsx";
@@ -26,6 +27,11 @@ export function PrintPage({ id }: { readonly id: string }) {
               <Now print={value} />
               {value.confirmation !== undefined && (
                 <ConfirmationCard confirmation={value.confirmation} />
+              )}
+              {value.gcode.layers > 0 && (
+                <Card title="Layers">
+                  <LayerView print={value} />
+                </Card>
               )}
               <Card title="The file">
                 <PrintFacts print={value} />
