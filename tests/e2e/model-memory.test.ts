@@ -1,5 +1,5 @@
-// The memory of a model's child process runs out, or the child is killed, on the whole appliance:
-// the asker hears a code of the catalogue, the agent stays, and the next question is answered.
+// The memory of a model's child process runs out, or the child is killed, on the whole appliance: the
+// asker gets the answer from the next child all the same, and the agent stays.
 
 import { execFileSync, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Appliance, MODELS, until } from "../support/appliance.ts";
-import { ask, askStreaming, auditTrail, PATIENCE_MS, startFast, untilModel } from "./steps.ts";
+import { ask, askStreaming, PATIENCE_MS, startFast, untilModel } from "./steps.ts";
 
 const MODEL = "stories260K";
 const PATH = join(MODELS, `${MODEL}.gguf`);
@@ -39,18 +39,20 @@ describe.skipIf(!existsSync(PATH))(
     afterAll(() => a[Symbol.asyncDispose]());
 
     it.skipIf(!hasMemoryGroups)(
-      "[M33] the kernel kills a model child over its cgroup's memory limit: the asker is told, the agent stays, the next is answered",
+      "[M33] the kernel kills a model child over its cgroup's memory limit: the agent stays, the next child answers",
       async () => {
         const agent = a.pid("agent");
         const child = await untilChild(agent, 0);
         using group = openMemoryGroup();
         group.take(child);
-        const reply = await untilRefused(a, "A goose and a fox went out. ");
-        // The OOM killer sends SIGKILL: no last words that name the memory.
-        expect([reply.status, reply.body.code]).toEqual([502, "model_failed"]);
-        const next = await untilChild(agent, child);
+        const words = "A goose and a fox went out. ";
+        // A small answer may fit into what the child holds already; a longer one does not.
+        for (let round = 0; group.kills() === 0 && round < 50; round += 1) {
+          const reply = await tell(a, `${words.repeat(Math.min(round + 1, 12))} ${round}`);
+          expect(reply).toMatchObject({ status: 200 });
+        }
         expect(group.kills()).toBeGreaterThan(0);
-        expect(await tell(a, "A story of a goose")).toMatchObject({ status: 200 });
+        const next = await untilChild(agent, child);
         expect([next === child, a.pid("agent"), isAlive(agent)]).toEqual([false, agent, true]);
       },
     );
@@ -63,7 +65,15 @@ describe.skipIf(!existsSync(PATH))(
         process.kill(before, "SIGKILL");
         const starved = await untilChild(agent, before);
         execFileSync("prlimit", ["--pid", String(starved), "--as=4096", "--data=4096"]);
-        await until("its end", () => !isAlive(starved), PATIENCE_MS);
+        // One that had loaded already dies of the first question.
+        await until(
+          "its end",
+          async () => {
+            if (isAlive(starved)) await tell(a, "A story of a pond");
+            return !isAlive(starved);
+          },
+          PATIENCE_MS,
+        );
         expect(await untilChild(agent, starved)).not.toBe(starved);
         await untilModel(a, MODEL);
         expect(await tell(a, "A story of a lake")).toMatchObject({ status: 200 });
@@ -71,7 +81,7 @@ describe.skipIf(!existsSync(PATH))(
       },
     );
 
-    it("kill -9 of a model child in the middle of an answer: model_failed, and the agent stays", async () => {
+    it("kill -9 of a model child in the middle of an answer: the next child goes on with it, and the agent stays", async () => {
       const agent = a.pid("agent");
       let round = 0;
       // The child may have said its last word before the signal comes: then another answer is begun.
@@ -85,13 +95,12 @@ describe.skipIf(!existsSync(PATH))(
           await streaming.firstText;
           process.kill(child, "SIGKILL");
           const last = await streaming.ended;
+          expect(last).toHaveProperty("result");
           await untilChild(agent, child);
-          return last !== undefined && "code" in last && last.code === "model_failed";
+          return a.output("hub").includes("another try is made");
         },
         PATIENCE_MS,
       );
-      const failures = (await auditTrail(a)).filter(({ action }) => action === "question.failed");
-      expect(failures.at(-1)?.detail).toMatchObject({ code: "model_failed" });
       expect(await tell(a, "A story of a dog")).toMatchObject({ status: 200 });
       expect([a.pid("agent"), isAlive(agent)]).toEqual([agent, true]);
     });
@@ -100,15 +109,6 @@ describe.skipIf(!existsSync(PATH))(
 
 const tell = (a: Appliance, prompt: string): ReturnType<Appliance["api"]> =>
   ask(a, prompt, { model: MODEL });
-
-/** A small answer may fit into what the child holds already; a longer one does not. */
-async function untilRefused(a: Appliance, words: string): ReturnType<Appliance["api"]> {
-  let reply = await tell(a, words);
-  for (let round = 1; reply.status === 200 && round < 50; round += 1) {
-    reply = await tell(a, `${words.repeat(Math.min(round, 12))} ${round}`);
-  }
-  return reply;
-}
 
 /** A memory cgroup (version 1) with a limit that no answer fits into; only for root. */
 function openMemoryGroup(): Disposable & { take: (pid: number) => void; kills: () => number } {

@@ -119,7 +119,7 @@ describe.skipIf(!existsSync(MODELS))("models that take turns", SLOW, () => {
           body: JSON.stringify({
             model: STORY,
             messages: [{ role: "user", content: `Crowd ${index}` }],
-            max_tokens: 16,
+            max_tokens: 48,
           }),
         });
         const retryAfter = reply.headers.get("retry-after");
@@ -167,6 +167,25 @@ describe.skipIf(!existsSync(MODELS))("models that take turns", SLOW, () => {
     }
     expect(pieces.join("")).toBe(whole.body.choices[0].message.content);
     expect(gantry.output("agent")).toContain("ended by SIGKILL");
+  });
+
+  it("an answer that would come out otherwise a second time ends with a clear word when its process is killed", async () => {
+    const pieces: string[] = [];
+    const drawn = {
+      model: STORY,
+      messages: [{ role: "user", content: "Once upon a time" }],
+      max_tokens: 300,
+      temperature: 1,
+    };
+    const reading = async (): Promise<void> => {
+      for await (const text of stream(drawn)) {
+        pieces.push(text);
+        if (pieces.length === 1)
+          for (const pid of childrenOf(gantry.pid("agent"))) process.kill(pid, "SIGKILL");
+      }
+    };
+    await expect(reading()).rejects.toThrow(/ended by SIGKILL/);
+    expect(pieces.length).toBeGreaterThan(0);
   });
 
   it("a machine fetches a model's file from another one through the hub, goes on after a break, and checks it", async () => {
