@@ -41,7 +41,7 @@ const AUDIT_ONE_IN = 64; // 1.6 %
 const EMBED_MS = 1_500;
 const BATCH = 32;
 const LOAD_STEP = 500;
-const REST_MS = 500;
+const REST_MS = 1_000;
 
 export interface CacheStatus {
   readonly size: number;

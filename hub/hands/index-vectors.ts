@@ -7,7 +7,7 @@ import type { HybridIndex } from "../memory/hybrid-index.ts";
 import type { Models } from "./models.ts";
 
 const BATCH = 32;
-const REST_MS = 250;
+const REST_MS = 1_000;
 const LATER_MS = 15_000;
 
 /** Of an embedder that could be asked now. */
