@@ -105,6 +105,7 @@ async function main(): Promise<void> {
     board,
     link: theLink,
     egressAllow: config.egressAllow,
+    ...(config.speech === undefined ? {} : { speech: config.speech }),
     ...(config.otlpUrl === undefined ? {} : { otlpUrl: config.otlpUrl }),
     knowledge: [...config.knowledgeFolders, join(paths.root, "knowledge")],
     mcpServers: readServers(config.mcpServers),

@@ -3,6 +3,7 @@
 
 import { LIMIT, RETRY } from "@gantry/shared/base/policy.ts";
 import type { OpenAgentLink } from "../adapters/agent-link.ts";
+import { openWyomingSpeech } from "../adapters/wyoming-speech.ts";
 import { makeEgress } from "../adapters/egress.ts";
 import { makeDocumentWriter } from "../adapters/document-writer.ts";
 import type { Providers } from "../adapters/provider-file.ts";
@@ -75,6 +76,8 @@ export interface HandsParts {
   readonly link: () => OpenAgentLink;
   /** GANTRY_EGRESS_ALLOW. */
   readonly egressAllow: readonly string[];
+  /** GANTRY_SPEECH: HOST:PORT; left out: nothing hears or speaks. */
+  readonly speech?: string;
   /** GANTRY_OTLP_URL; left out: spans stay here. */
   readonly otlpUrl?: string;
   /** GANTRY_KNOWLEDGE: folders that may be read; left out: none. */
@@ -267,6 +270,7 @@ export function makeHands(parts: HandsParts): Hands {
     blobs: blobs.store,
     makes: makeHands,
     egressAllow: parts.egressAllow,
+    ...(parts.speech === undefined ? {} : { speech: openWyomingSpeech(parts.speech, hub.clock) }),
     link,
     ledgerStore: core.ledgerStore,
     health: () => board.report(),

@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { reasonOf } from "@gantry/shared/flow/clock.ts";
 import { samplesIn, type Pcm } from "../voice/audio/pcm.ts";
-import { readWavHeader } from "../voice/audio/wav.ts";
+import { readWavHeader } from "@gantry/shared/contract/wav-header.ts";
 import type { VoiceMaker } from "../voice/ports.ts";
 
 const WORDS_A_MINUTE = 165;

@@ -1,5 +1,5 @@
 // Gantry as a Wyoming service: speech to text, text to speech, and answers of the hub (`handle`), for
-// Home Assistant and whoever else speaks it. Frames and bounds are in voice/wyoming/frames.ts.
+// Home Assistant and whoever else speaks it. Frames and bounds are in shared/contract/wyoming.ts.
 //
 // WS1. The protocol knows no passwords and no encryption: who reaches the port may speak and ask with the
 //      rights of the token this program runs with. So it listens on loopback unless told otherwise.
@@ -16,7 +16,11 @@ import { bytesOf, EAR_HZ, samplesIn } from "../voice/audio/pcm.ts";
 import { makeResampler, type Resampler } from "../voice/audio/resample.ts";
 import { mono } from "../voice/audio/wav.ts";
 import type { Hearing, Recogniser, VoiceMaker } from "../voice/ports.ts";
-import { encodeWyoming, makeWyomingDecoder, type WyomingEvent } from "../voice/wyoming/frames.ts";
+import {
+  encodeWyoming,
+  makeWyomingDecoder,
+  type WyomingEvent,
+} from "@gantry/shared/contract/wyoming.ts";
 import {
   audioData,
   audioFormatOf,

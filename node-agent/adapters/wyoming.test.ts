@@ -8,7 +8,8 @@ import { GantryError } from "@gantry/shared/base/errors.ts";
 import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { joined } from "../voice/audio/pcm.ts";
 import type { Recogniser, VoiceMaker } from "../voice/ports.ts";
-import { openWyomingMouth, openWyomingRecogniser, wyomingAddress } from "./wyoming-client.ts";
+import { wyomingAddress } from "@gantry/shared/client/wyoming-call.ts";
+import { openWyomingMouth, openWyomingRecogniser } from "./wyoming-client.ts";
 import { startWyomingServer, type WyomingParts } from "./wyoming-server.ts";
 
 interface Received {

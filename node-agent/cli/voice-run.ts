@@ -3,7 +3,7 @@
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { openLoudspeaker } from "../adapters/audio-sink.ts";
 import { openMicrophone } from "../adapters/audio-source.ts";
-import { wyomingAddress } from "../adapters/wyoming-client.ts";
+import { wyomingAddress } from "@gantry/shared/client/wyoming-call.ts";
 import { startWyomingServer, type WyomingServer } from "../adapters/wyoming-server.ts";
 import { openEars, openMouth, openStopEar } from "../voice/engines.ts";
 import { readPhrases } from "../voice/enrolment.ts";

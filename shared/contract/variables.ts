@@ -392,6 +392,14 @@ export const VARIABLES = {
     meaning: "program that the supervisor starts with a printer's id to cut its power",
   },
   // ── voice on this machine ──
+  GANTRY_SPEECH: {
+    field: "speech",
+    kind: "text",
+    otherwise: "503 no_speech for /v1/audio",
+    readBy: ["hub"],
+    meaning:
+      "HOST:PORT of a Wyoming service (gantry voice serve) that hears and speaks for /v1/audio",
+  },
   GANTRY_VOICE_MICROPHONE: {
     field: "voiceMicrophone",
     kind: "text",

@@ -5,7 +5,8 @@ import { bytesOf, joined, loudnessDb, makeRechunker, samplesIn } from "./pcm.ts"
 import { makeResampler, resampled } from "./resample.ts";
 import { FRAME_SAMPLES, makeSegmenter, STOP_WORD, UTTERANCE } from "./segmenter.ts";
 import { enrolPhrase, makeWakeScorer, WINDOW_FRAMES, windowAt } from "./wake-score.ts";
-import { mono, readWav, readWavHeader, writeWav } from "./wav.ts";
+import { readWavHeader } from "@gantry/shared/contract/wav-header.ts";
+import { mono, readWav, writeWav } from "./wav.ts";
 
 const tone = (hz: number, rate: number, count: number): Int16Array =>
   Int16Array.from({ length: count }, (_, at) =>

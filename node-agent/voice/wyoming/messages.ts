@@ -1,7 +1,7 @@
 // The events of Wyoming that we speak, as data: what services say they are, and how sound is described.
 
 import { GantryError } from "@gantry/shared/base/errors.ts";
-import type { WyomingEvent } from "./frames.ts";
+import type { WyomingEvent } from "@gantry/shared/contract/wyoming.ts";
 
 export interface AudioFormat {
   readonly hz: number;

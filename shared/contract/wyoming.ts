@@ -5,7 +5,7 @@
 //      one frame's bounds: a length is refused before a byte of it is waited for.
 // WY2. Pieces of any size give the same events as one piece.
 
-import { GantryError } from "@gantry/shared/base/errors.ts";
+import { GantryError } from "../base/errors.ts";
 
 export interface WyomingEvent {
   readonly type: string;

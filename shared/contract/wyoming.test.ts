@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { GantryError } from "@gantry/shared/base/errors.ts";
-import { encodeWyoming, makeWyomingDecoder, WYOMING_BOUNDS, type WyomingEvent } from "./frames.ts";
+import { GantryError } from "../base/errors.ts";
+import { encodeWyoming, makeWyomingDecoder, WYOMING_BOUNDS, type WyomingEvent } from "./wyoming.ts";
 
 const text = (line: string): Uint8Array => new TextEncoder().encode(line);
 const outcomeOf = (bytes: Uint8Array): string => {
