@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -260,6 +260,7 @@ describe("a cloud provider", () => {
       fault.details,
       String(fault.stack),
     ]);
+    await rm(folder, { recursive: true });
     expect(everything).not.toContain("canary");
     expect(everything).toContain("provider_off");
   });

@@ -1,6 +1,6 @@
 // Three hubs and a simulated provider: the leader dies while the provider thinks.
 
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, it } from "vitest";
@@ -69,4 +69,5 @@ it("a leader that dies in a call: the asker gets an answer or is told to ask aga
   expect(use.spentUsd - use.uncertainUsd).toBeCloseTo(reported, 9);
   expect(use.uncertainUsd).toBeGreaterThanOrEqual(charges[0] ?? 0);
   await sim.close();
+  await rm(folder, { recursive: true });
 }, 90_000);

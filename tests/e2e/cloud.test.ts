@@ -1,8 +1,7 @@
 // A whole appliance with a simulated provider: the route in the header, money over kill -9, the key
 // nowhere.
 
-import { readdir, readFile, writeFile } from "node:fs/promises";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
@@ -15,11 +14,12 @@ import { type Appliance, startAppliance, until } from "../support/appliance.ts";
 const KEY = "canary-cloud-key-8e1f2c";
 let sim: SimulatedProvider;
 let gantry: Appliance;
+let folder: string;
 
 beforeAll(async () => {
   sim = await openSimulatedProvider();
   sim.keys = new Set([KEY]);
-  const folder = await mkdtemp(join(tmpdir(), "gantry-providers-"));
+  folder = await mkdtemp(join(tmpdir(), "gantry-providers-"));
   const keyFile = join(folder, "key");
   await writeFile(keyFile, `${KEY}\n`);
   const model = { contextTokens: 100_000, inputUsdPerMillion: 2, outputUsdPerMillion: 10 };
@@ -42,6 +42,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await gantry[Symbol.asyncDispose]();
   await sim.close();
+  await rm(folder, { recursive: true });
 });
 
 const appliance = async () => {
