@@ -95,6 +95,14 @@ const NEW_COMMANDS: NewCommands = {
   knowledgeRefreshed: 4,
   foundDecided: 4,
   fleetChecked: 4,
+  agentTurnBegan: 4,
+  agentStepPlanned: 4,
+  agentSaid: 4,
+  agentStepEnded: 4,
+  agentTurnEnded: 4,
+  agentTurnCancelled: 4,
+  toolApproved: 4,
+  toolForgotten: 4,
 };
 
 /** What every one of these hubs can apply; `unknown`: who has not said. `hubs`: those that hold rows, this one included. */
