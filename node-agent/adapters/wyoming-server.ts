@@ -156,7 +156,11 @@ function serve(socket: Socket, parts: WyomingParts): void {
     const asked = event.data["voice"];
     const name =
       typeof asked === "object" && asked !== null && "name" in asked ? asked.name : undefined;
-    const voice = typeof name === "string" ? name : parts.voice;
+    // OpenAI's clients ask for "alloy": a voice that is not here is said with the usual one.
+    const isHere =
+      typeof name === "string" &&
+      (mouth.voices.length === 0 || mouth.voices.includes(name.split("+")[0] ?? name));
+    const voice = isHere ? name : parts.voice;
     let hz: number | undefined;
     for await (const pcm of mouth.speak(text, { voice }, left.signal)) {
       if (hz === undefined) send("audio-start", audioData(pcm.hz));

@@ -98,7 +98,7 @@ const recogniser: Recogniser = {
 };
 const mouth: VoiceMaker = {
   name: "beeping",
-  voices: ["low", "high"],
+  voices: ["low", "high", "broken"],
   async *speak(text, { voice }) {
     if (voice === "broken") throw new GantryError("model_failed", "The voice is broken");
     yield { hz: 22_050, samples: new Int16Array(text.length * 100).fill(7) };
@@ -144,7 +144,7 @@ describe("Wyoming, served", () => {
         asr: [
           { name: "gantry", installed: true, models: [{ name: "counting", languages: ["en"] }] },
         ],
-        tts: [{ voices: [{ name: "low" }, { name: "high" }] }],
+        tts: [{ voices: [{ name: "low" }, { name: "high" }, { name: "broken" }] }],
         handle: [{ name: "gantry" }],
         wake: [],
       },
