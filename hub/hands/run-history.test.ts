@@ -174,7 +174,8 @@ describe("ended runs", () => {
     expect(await scene.history.packDue(signal)).toBe(2);
     const told = scene.rig.events.filter(({ type }) => type === "run.archived");
     expect(told.map(({ data }) => data)).toMatchObject([{ runs: ["run_1", "run_2"] }]);
-    const { sha256: name } = told[0]?.data as { sha256: string };
+    const [first = { data: {} }] = told;
+    const { sha256: name } = first.data as { sha256: string };
     expect(scene.blobs.has(name)).toBe(true);
     expect((await scene.get("run_1")).result).toContain("kept");
     expect(scene.rig.rows.get("run", "run_1")).toBeUndefined();
