@@ -115,6 +115,8 @@ describe("a print and a blow at any moment", { timeout: (ROUNDS + 3) * 60_000 },
       const end = await untilEnded(a, job).catch((error: Error) => {
         throw new Error(`${scene}: ${error.message}`);
       });
+      if (process.env["KILL_TELL"] !== undefined)
+        console.log(scene, end.state, JSON.stringify(end.error));
       told.set(`${blow} ${end.state}`, (told.get(`${blow} ${end.state}`) ?? 0) + 1);
 
       expect({ scene, wrong: lieOf(executed(), round, motions, end) }).toEqual({ scene });

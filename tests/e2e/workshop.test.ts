@@ -5,7 +5,8 @@ import { createServer as createHttpServer } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
 import { expect, it } from "vitest";
 import { startAppliance, until } from "../support/appliance.ts";
-import { PATIENCE_MS, untilIdle } from "./steps.ts";
+import { partGcode } from "../support/part.ts";
+import { PATIENCE_MS, submit, untilIdle } from "./steps.ts";
 
 it(
   "[K48] looks at all printers at once: one that hangs is offline, on record, and delays no other",
@@ -32,6 +33,18 @@ it(
       expect(Date.parse(scanned.scannedAt)).toBeGreaterThan(0);
       const nobody = { key: "moonraker:10.9.9.9", printer: "far" };
       expect((await a.api("POST", "/api/discovery/approve", nobody)).status).toBe(404);
+      const { job } = await submit(a, "drawn", partGcode({ layers: 3 }));
+      const layers = await a.api("GET", `/api/fabrication/jobs/${job}/layers?from=2&to=3`);
+      expect(layers.body).toMatchObject({
+        layers: 3,
+        drawn: [
+          { layer: 2, zMm: 0.4 },
+          { layer: 3, zMm: 0.6 },
+        ],
+      });
+      expect((await a.api("GET", `/api/fabrication/jobs/${job}/layers?from=3&to=2`)).status).toBe(
+        400,
+      );
       await a.kill("agent", "SIGKILL"); // and of a machine that says nothing, each printer is told as offline
       const again = (await a.api("POST", "/api/farm/health", {})).body;
       expect(again.printers).toHaveLength(2);
