@@ -42,7 +42,10 @@ describe("the way through a layer", () => {
   });
 
   it("never throws for a file of short lines, and stays in its bound (fuzz)", () => {
-    const line = fc.oneof(fc.string({ maxLength: 40 }), fc.constantFrom("G1 X1 E1", "G91", "G1 Z1", "M83"));
+    const line = fc.oneof(
+      fc.string({ maxLength: 40 }),
+      fc.constantFrom("G1 X1 E1", "G91", "G1 Z1", "M83"),
+    );
     fc.assert(
       fc.property(fc.array(line, { maxLength: 80 }), (lines) => {
         const { drawn } = read(lines.join("\n"), 1, 3, 48);
