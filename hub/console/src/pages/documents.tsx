@@ -74,7 +74,8 @@ function Search({ tab, run, text }: Omit<DocumentsPageProps, "after">) {
     goTo(formatPlace("documents", undefined, { tab, run, ...members }));
   return (
     <form
-      class="filters"
+      class="row"
+      style={{ alignItems: "flex-end" }}
       role="search"
       onSubmit={(event) => {
         event.preventDefault();
