@@ -148,8 +148,8 @@ export function lookForRecord(bytes: Buffer, at: number, salt: Uint8Array): Look
   };
 }
 
-/** Undefined for bytes that no writer wrote. */
-function readBody(record: Buffer): Placed[] | undefined {
+/** What stands in a record, its head unread. Undefined for bytes that no writer wrote. */
+export function readBody(record: Buffer): Placed[] | undefined {
   const placed: Placed[] = [];
   let at = RECORD_HEAD_BYTES;
   while (at < record.length) {

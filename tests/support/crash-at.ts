@@ -9,10 +9,10 @@
 //
 // CA1. SIGKILL from inside: no handler runs, nothing is flushed, exactly as kill -9 from outside.
 
-import { appendFileSync, readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
+import fs, { appendFileSync, readFileSync } from "node:fs";
+import { syncBuiltinESMExports } from "node:module";
 import { isMainThread } from "node:worker_threads";
+import { HEAD_BYTES, readBody, RECORD_HEAD_BYTES } from "../../hub/adapters/segment-format.ts";
 
 export const MOMENTS = ["before", "during", "after", "told"] as const;
 export type Moment = (typeof MOMENTS)[number];
@@ -68,12 +68,12 @@ function deathFor(plan: string, kinds: readonly string[]): Death | undefined {
 /** Each in turn. */
 const momentOf = (count: number): Moment => MOMENTS[count % MOMENTS.length] ?? "before";
 
-const HEADER_BYTES = 29; // of an entry with commands: raft-log-records.ts and entry-codec.ts
+const ENTRY_HEAD_BYTES = 29; // of an entry with commands: raft-log-records.ts and entry-codec.ts
 
 /** `runsAdvanced` by the kind of each fact: `runsAdvanced.done`. */
 function kindsIn(key: string, value: Uint8Array): string[] {
-  if (!key.startsWith("l/") || value[1] !== 0 || value.length <= HEADER_BYTES) return [];
-  const commands = JSON.parse(Buffer.from(value).toString("utf8", HEADER_BYTES)) as {
+  if (!key.startsWith("l/") || value[1] !== 0 || value.length <= ENTRY_HEAD_BYTES) return [];
+  const commands = JSON.parse(Buffer.from(value).toString("utf8", ENTRY_HEAD_BYTES)) as {
     type: string;
     facts?: readonly (readonly [string, string])[];
   }[];
@@ -82,12 +82,29 @@ function kindsIn(key: string, value: Uint8Array): string[] {
   );
 }
 
-type Write = (this: { location: string }, ...args: unknown[]) => Promise<unknown>;
+/** Of the record that is written to a segment, alone or behind the head; none for other writes. */
+function kindsInWrite(bytes: Buffer): string[] {
+  const from = bytes.subarray(0, 4).toString("latin1") === "GSEG" ? HEAD_BYTES : 0;
+  const record = bytes.subarray(from);
+  if (record.length < RECORD_HEAD_BYTES) return [];
+  if (record.readUInt32LE(4) !== record.length - RECORD_HEAD_BYTES) return [];
+  return (readBody(record) ?? []).flatMap(({ key, value }) =>
+    value === undefined ? [] : kindsIn(key, record.subarray(value.at, value.at + value.size)),
+  );
+}
+
+type Done = (error: Error | null, written: number) => void;
+type Write = (
+  fd: number,
+  bytes: Buffer,
+  offset: number,
+  length: number,
+  position: number,
+  done: Done,
+) => void;
 
 function install(plan: string): void {
-  const require = createRequire(join(import.meta.dirname, "..", "..", "hub", "main.ts"));
-  const { Level } = require("level") as { Level: { prototype: { put: Write; batch: Write } } };
-  const { put, batch } = Level.prototype;
+  const write = fs.write as unknown as Write;
   const seen = kindsSeen(plan);
 
   const die = (death: Death): void => {
@@ -95,40 +112,26 @@ function install(plan: string): void {
     process.kill(process.pid, "SIGKILL"); // CA1
   };
 
-  async function written(kinds: readonly string[], write: () => Promise<unknown>): Promise<void> {
+  const patched: Write = (fd, bytes, offset, length, position, done) => {
+    const kinds = Buffer.isBuffer(bytes) && offset === 0 ? kindsInWrite(bytes) : [];
     const fresh = kinds.filter((kind) => !seen.has(kind));
     for (const kind of fresh) seen.add(kind);
     if (fresh.length > 0) appendFileSync(`${plan}.seen`, `${[...new Set(fresh)].join("\n")}\n`);
-    const death = deathFor(plan, kinds);
-    if (death === undefined) return void (await write());
+    const death = kinds.length === 0 ? undefined : deathFor(plan, kinds);
+    if (death === undefined) return write(fd, bytes, offset, length, position, done);
     const { moment } = death;
     if (moment === "before") die(death);
-    const writing = write();
+    write(fd, bytes, offset, length, position, (error, written) => {
+      if (moment === "after") die(death);
+      done(error, written);
+      // Behind what the write's end sets in motion within this turn: applied, answered.
+      setImmediate(() => setImmediate(() => die(death)));
+    });
     if (moment === "during") die(death);
-    await writing;
-    if (moment === "after") die(death);
-    // Behind what the write's end sets in motion within this turn: applied, answered.
-    setImmediate(() => setImmediate(() => die(death)));
     return undefined;
-  }
-
-  Level.prototype.put = function (key, value, ...rest) {
-    const kinds = kindsIn(key as string, value as Uint8Array);
-    const write = (): Promise<unknown> => put.call(this, key, value, ...rest);
-    return kinds.length === 0 ? write() : written(kinds, write);
   };
-  Level.prototype.batch = function (...all) {
-    if (all.length === 0) return batch.call(this); // a chained one: a checkpoint's, no entry is in it
-    const [operations, ...rest] = all;
-    const puts = Array.isArray(operations)
-      ? (operations as { type: string; key: string; value: Uint8Array }[])
-      : [];
-    const kinds = puts.flatMap(({ type, key, value }) =>
-      type === "put" ? kindsIn(key, value) : [],
-    );
-    const write = (): Promise<unknown> => batch.call(this, operations, ...rest);
-    return kinds.length === 0 ? write() : written(kinds, write);
-  };
+  fs.write = patched as unknown as typeof fs.write;
+  syncBuiltinESMExports();
 }
 
 const plan = process.env[PLAN_VARIABLE];
