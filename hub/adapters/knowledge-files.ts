@@ -9,6 +9,7 @@ import { open, readdir, realpath, stat } from "node:fs/promises";
 import { extname, join, relative, resolve, sep } from "node:path";
 import { Worker } from "node:worker_threads";
 import { sha256 } from "@gantry/shared/base/digest.ts";
+import { systemClock } from "@gantry/shared/flow/clock.ts";
 import { GantryError } from "@gantry/shared/base/errors.ts";
 import { LIMIT } from "@gantry/shared/base/policy.ts";
 import type { DocumentFacts } from "@gantry/shared/contract/memory.ts";
@@ -141,16 +142,14 @@ function textOfPdf(bytes: Uint8Array): Promise<string> {
   return new Promise<string>((done, failed) => {
     const fail = (why: string): void =>
       failed(new GantryError("bad_request", `The PDF file cannot be read: ${why}`));
-    const timer = setTimeout(() => fail(`not within ${PDF_MS} ms`), PDF_MS);
+    const over = systemClock.timeout(PDF_MS);
+    over.addEventListener("abort", () => fail(`not within ${PDF_MS} ms`), { once: true });
     worker.once("message", (answer: PdfAnswer) => {
       if ("error" in answer) fail(answer.error);
       else done(answer.pages.join("\n\n"));
     });
     worker.once("error", (error) => fail(String(error).slice(0, 200)));
-    worker.once("exit", () => {
-      clearTimeout(timer);
-      fail("its reader ended");
-    });
+    worker.once("exit", () => fail("its reader ended"));
     worker.postMessage({ bytes });
   }).finally(() => void worker.terminate());
 }

@@ -1,8 +1,10 @@
 // What a small cluster does when one of it is gone, damaged, or should never have been.
 
-import { open, readdir } from "node:fs/promises";
+import { open, readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { present } from "@gantry/shared/base/assert.ts";
+import { decodeHead, HEAD_BYTES, lookForRecord } from "../../hub/adapters/segment-format.ts";
 import { freePort, until } from "../support/appliance.ts";
 import { type ClusterHub, startCluster } from "../support/cluster.ts";
 import { lostAt, startPatientClient } from "../support/patient-client.ts";
@@ -130,18 +132,27 @@ interface Hub {
   readonly damage?: string;
 }
 
-/** Flips bytes in the middle of the newest write-ahead file of the hub's log. */
+/** Flips bytes in the middle of what the newest segment of the hub's log holds. */
 async function damageLog(hub: ClusterHub): Promise<void> {
-  const folder = join(hub.dataDir, "log");
-  const names = (await readdir(folder)).filter((name) => name.endsWith(".log")).toSorted();
-  const file = await open(join(folder, String(names.at(-1))), "r+");
-  const { size } = await file.stat();
-  const bytes = Buffer.alloc(64);
-  const at = Math.floor(size / 2);
-  await file.read(bytes, 0, bytes.length, at);
-  for (const [place, byte] of bytes.entries()) bytes[place] = byte ^ 0xff;
-  await file.write(bytes, 0, bytes.length, at);
-  await file.close();
+  const folder = join(hub.dataDir, "log", "segments");
+  const found: { path: string; bytes: Buffer; number: number }[] = [];
+  for (const name of (await readdir(folder)).toSorted()) {
+    const [path, number] = [join(folder, name), Number.parseInt(name, 10)];
+    const bytes = await readFile(path);
+    if (decodeHead(bytes, number) !== undefined) found.push({ path, bytes, number });
+  }
+  const { path, bytes, number } = present(found.at(-1), "a segment");
+  const salt = present(decodeHead(bytes, number), "its head").salt;
+  let end = HEAD_BYTES;
+  for (;;) {
+    const look = lookForRecord(bytes, end, salt);
+    if (look.kind !== "record") break;
+    end += look.record.size;
+  }
+  const at = Math.floor(end / 2);
+  const turned = bytes.subarray(at, at + 64).map((byte) => byte ^ 0xff);
+  await using file = await open(path, "r+");
+  await file.write(turned, 0, turned.length, at);
 }
 
 describe("a hub with a damaged log", () => {

@@ -7,7 +7,6 @@ import { HAZARD_CLASSES, PERSON_ROLES } from "../roles.ts";
 import {
   documentSchema,
   errorSchema,
-  idSchema,
   okSchema,
   pageOf,
   pageQuerySchema,
