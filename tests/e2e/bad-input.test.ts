@@ -373,6 +373,12 @@ function randomBody(random: Random): string {
 }
 
 /** A stream is let go once its status is known. */
+interface Problem {
+  readonly code?: unknown;
+  readonly gantry_code?: unknown;
+  readonly error?: string | { readonly code?: unknown; readonly gantry_code?: unknown };
+}
+
 async function send(
   a: Appliance,
   { method, path, headers, body }: RandomRequest,
@@ -386,6 +392,11 @@ async function send(
     await reply.body?.cancel();
     return { status: reply.status, code: undefined };
   }
-  const problem = (await reply.json()) as { code?: unknown; error?: { code?: unknown } };
-  return { status: reply.status, code: problem.code ?? problem.error?.code }; // the latter under /v1
+  // Doors in other people's words carry our code as `gantry_code`, in `error` or beside it.
+  const problem = (await reply.json()) as Problem;
+  const { error, gantry_code: beside } = problem;
+  // JSON-RPC has numbers, and the library that speaks it answers for itself.
+  const word = path.startsWith("/mcp") && typeof error === "object" ? "bad_request" : undefined;
+  const inside = typeof error === "object" ? (error.gantry_code ?? word) : undefined;
+  return { status: reply.status, code: problem.code ?? beside ?? inside };
 }
