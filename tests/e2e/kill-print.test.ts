@@ -118,8 +118,8 @@ describe("kill -9 on the path of a print", { timeout: 3 * PATIENCE_MS }, () => {
       const end = await untilEnded(a, asked.job);
       const starts = startsOf(a, marker);
       // A bridge that dies between the two has "started" on its disk, and not a byte on the wire.
-      if (end.state === "done") expect(end.startedCount).toBe(starts);
-      else expect(end.startedCount).toBeGreaterThanOrEqual(starts);
+      const mayHaveStarted = end.state === "done" ? [starts] : [starts, 1];
+      expect(mayHaveStarted).toContain(end.startedCount);
       // A killed bridge leaves a part that nobody can vouch for: that is told, not tried again.
       const mayBeCutShort = victim === "bridge" && step !== BEFORE_ALL;
       expect(mayBeCutShort ? ["done", "interrupted"] : ["done"]).toContain(end.state);
