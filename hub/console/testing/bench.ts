@@ -94,7 +94,7 @@ export async function openBench(
   const complaints: string[] = [];
   context.on("weberror", (error) => complaints.push(error.error().message));
   context.on("console", (line) => {
-    if (line.type() === "error") complaints.push(line.text());
+    if (line.type() === "error") complaints.push(`${line.text()} ${line.location().url}`.trim());
   });
   const open = async (place: string): Promise<Page> => {
     const page = await context.newPage();

@@ -12,6 +12,7 @@ import { FIRINGS, NEXT_TIMES } from "./mock-clockwork.ts";
 import { confirmation, print, type Facts } from "./mock-facts.ts";
 import { readAgents } from "./mock-agents.ts";
 import { readGoals } from "./mock-goals.ts";
+import { readMind } from "./mock-mind.ts";
 import { readAnalytics } from "./mock-analytics.ts";
 import { readTraces } from "./mock-traces.ts";
 import { readArtifacts } from "./mock-documents.ts";
@@ -172,6 +173,7 @@ export class MockHub {
         ? readArtifacts(url.searchParams)
         : (readTraces(url.pathname) ??
           readAnalytics(url.pathname) ??
+          readMind(url.pathname) ??
           readGoals(method, url.pathname));
     const answer =
       ofEngine ??

@@ -2,7 +2,7 @@
 // a button.
 
 import { mayAct } from "@gantry/shared/contract/roles.ts";
-import { formatPlace, PAGES, type Page } from "../core/route.ts";
+import { formatPlace, type Page } from "../core/route.ts";
 import type { ApprovalPage, ConfirmationList } from "../core/views.ts";
 import { useResource } from "../live/resources.ts";
 import { logOut } from "../live/session.ts";
@@ -43,6 +43,15 @@ export const TITLES: Readonly<Record<Page, string>> = {
   audit: "Audit",
 };
 
+/** In which order, and under which words. Every page is in one of them. */
+export const SECTIONS: readonly (readonly [title: string, pages: readonly Page[]])[] = [
+  ["", ["overview", "ask", "confirmations", "approvals"]],
+  ["Workshop", ["prints", "farm", "make", "machines"]],
+  ["Work", ["runs", "agents", "goals", "documents", "queues", "jobs", "schedules", "webhooks"]],
+  ["What it knows", ["conversations", "memory", "knowledge", "cache"]],
+  ["The house", ["cluster", "events", "traces", "analytics", "costs", "flags", "audit"]],
+];
+
 /** Others have no right to what is on them. */
 const OPERATORS: ReadonlySet<Page> = new Set(["audit", "cache", "webhooks"]);
 
@@ -50,18 +59,20 @@ export function Navigation({ page, isOpen }: { readonly page: Page; readonly isO
   const me = useConsole(({ session }) => (session.kind === "in" ? session.me : undefined));
   const waiting = useWaiting();
   const asked = useAsked();
-  const pages = PAGES.filter(
-    (name) => !OPERATORS.has(name) || mayAct(me?.role ?? "viewer", "operator"),
-  );
+  const isOffered = (name: Page): boolean =>
+    !OPERATORS.has(name) || mayAct(me?.role ?? "viewer", "operator");
   return (
     <nav class={isOpen ? "nav open" : "nav"} id="nav" aria-label="Main">
-      {pages.map((name) => (
-        <a key={name} href={formatPlace(name)} aria-current={name === page ? "page" : undefined}>
-          {TITLES[name]}
-          {name === "confirmations" && waiting > 0 && <Badge tone="warn">{waiting}</Badge>}
-          {name === "approvals" && asked !== "" && <Badge tone="warn">{asked}</Badge>}
-        </a>
-      ))}
+      {SECTIONS.flatMap(([title, pages]) => [
+        title !== "" && <p key={title}>{title}</p>,
+        ...pages.filter(isOffered).map((name) => (
+          <a key={name} href={formatPlace(name)} aria-current={name === page ? "page" : undefined}>
+            {TITLES[name]}
+            {name === "confirmations" && waiting > 0 && <Badge tone="warn">{waiting}</Badge>}
+            {name === "approvals" && asked !== "" && <Badge tone="warn">{asked}</Badge>}
+          </a>
+        )),
+      ])}
       <div class="nav-foot">
         <p>
           {me?.person} · {me?.role}
