@@ -247,6 +247,10 @@ export function makeModels(
         return { generated, node, model, queuedMs: Math.round(turn.waitedMs) };
       } catch (error) {
         if (differs.signal.aborted && !signal.aborted) throw failure ?? error;
+        if (isNotThere(error)) {
+          failure ??= noModel(); // a machine that has just come back has not found its models yet
+          continue;
+        }
         const isOver = signal.aborted || !isRetryable(error) || (isAlone && isSlow(error));
         if (isOver || (spoken.said !== "" && !isRepeatable)) throw error;
         failure = error;
@@ -290,3 +294,6 @@ const noModel = (): GantryError =>
 /** A second try at the same machine would wait as long again. */
 const isSlow = (error: unknown): boolean =>
   error instanceof GantryError && (error.code === "timeout" || error.code === "busy");
+
+const isNotThere = (error: unknown): boolean =>
+  error instanceof GantryError && error.code === "capability_missing";
