@@ -55,9 +55,10 @@ function readBlock(lines: readonly string[], at: number, blocks: Block[]): numbe
     blocks.push({ kind: "image", blob, alt: unescaped(alt) });
     return at + 1;
   }
-  if (isTableAt(lines, at)) return readTable(lines, at, blocks);
+  // Lists first, as in CommonMark: an item that begins with a bar is no row.
   for (const [mark, ordered] of [[BULLET, false] as const, [NUMBER, true] as const])
     if (mark.test(line)) return readList(lines, at, mark, ordered, blocks);
+  if (isTableAt(lines, at)) return readTable(lines, at, blocks);
   return readParagraph(lines, at, blocks);
 }
 

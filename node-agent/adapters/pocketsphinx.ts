@@ -10,6 +10,8 @@
 // PS5. It learns level and colour of the room's sound from each utterance. The first RELEARN are decoded
 //      twice, and what counts is said with what was learnt from them (measured: "emergency stop" as the
 //      first words of all was "all parts").
+// PS6. An utterance for which it writes no line (some in a hundred, with noise) is heard once more by a new
+//      process: late, but a person who orders something is not left without an answer.
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
@@ -92,13 +94,32 @@ export async function openPocketsphinx(
     isBusy = true;
     const own = decoder;
     const said: Int16Array[] = [];
-    const isNew = own.heard < RELEARN;
 
-    async function decode(pushed: number, signal: AbortSignal): Promise<string> {
+    async function decode(by: Decoder, signal: AbortSignal): Promise<string> {
+      const pushed = said.reduce((sum, { length }) => sum + length, 0);
       const fill = (BLOCK_SAMPLES - ((pushed + SILENCE_SAMPLES) % BLOCK_SAMPLES)) % BLOCK_SAMPLES;
-      own.write(new Int16Array(SILENCE_SAMPLES + fill)); // PS1
-      own.heard += 1;
-      return grammarNow.restore(await own.line(clock.timeout(LINE_MS, signal)));
+      by.write(new Int16Array(SILENCE_SAMPLES + fill)); // PS1
+      by.heard += 1;
+      return grammarNow.restore(await by.line(clock.timeout(LINE_MS, signal)));
+    }
+
+    async function again(by: Decoder, signal: AbortSignal): Promise<string> {
+      for (const samples of said) by.write(samples);
+      return decode(by, signal);
+    }
+
+    /** What was said has been written to `by`. */
+    async function hear(by: Decoder, signal: AbortSignal): Promise<string> {
+      const isNew = by.heard < RELEARN;
+      const first = await decode(by, signal);
+      return isNew ? again(by, signal) : first; // PS5
+    }
+
+    /** PS6. */
+    async function hearAnew(signal: AbortSignal): Promise<string> {
+      restart();
+      await again(decoder, signal);
+      return again(decoder, signal);
     }
 
     return {
@@ -107,20 +128,19 @@ export async function openPocketsphinx(
         own.write(samples);
       },
       async finish(signal) {
-        const count = said.reduce((sum, { length }) => sum + length, 0);
-        if (count === 0) {
+        if (said.every(({ length }) => length === 0)) {
           isBusy = false;
           return "";
         }
         try {
-          if (!isNew) return await decode(count, signal);
-          await decode(count, signal); // PS5
-          for (const samples of said) own.write(samples);
-          return await decode(count, signal);
+          return await hear(own, signal).catch((error: unknown) => {
+            if (signal.aborted || !isTimeout(error)) throw error;
+            return hearAnew(signal);
+          });
         } catch (error) {
           restart();
           if (signal.aborted) throw reasonOf(signal);
-          if (error instanceof GantryError && error.code === "timeout") return "";
+          if (isTimeout(error)) return "";
           throw error;
         } finally {
           isBusy = false;
@@ -150,6 +170,9 @@ export async function openPocketsphinx(
     },
   };
 }
+
+const isTimeout = (error: unknown): boolean =>
+  error instanceof GantryError && error.code === "timeout";
 
 interface Decoder {
   /** Utterances so far. */

