@@ -16,7 +16,7 @@ const HEATED = ["M140 S60", "M104 S200", "M104 S200", "M140 S60"];
 const COLD_JOB = ["G28", ...moves(200)];
 
 /** Moves that take seconds to hash and scan, in one piece: an array of them would hold up this test. */
-const LONG_TO_CHECK = `${moves(1_000).join("\n")}\n`.repeat(3_500);
+const LONG_TO_CHECK = `${moves(1_000).join("\n")}\n`.repeat(7_000);
 
 async function endBridge(rig: Rig, signal: NodeJS.Signals): Promise<void> {
   const ended = new Promise((resolve) => rig.bridge().once("exit", resolve));
