@@ -35,11 +35,14 @@ export async function bindAgentSocket(socket: Router, address: string): Promise<
   try {
     await socket.bind(address);
   } catch (cause) {
-    if (cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE") {
+    const code = cause instanceof Error && "code" in cause ? String(cause.code) : "unknown";
+    if (code === "EADDRINUSE") {
       const advice = "stop the other program or set GANTRY_AGENT_BIND";
       throw new GantryError("port_busy", `${address} is in use; ${advice}`, { cause });
     }
     const advice = "GANTRY_AGENT_BIND must be tcp://ADDRESS:PORT of this machine";
-    throw new GantryError("bad_config", `${address} cannot be bound: ${advice}`, { cause });
+    throw new GantryError("bad_config", `${address} cannot be bound (${code}): ${advice}`, {
+      cause,
+    });
   }
 }
